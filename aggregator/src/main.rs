@@ -1,0 +1,2 @@
+//! The edgetally binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The pure core that the edge and the aggregator share.
