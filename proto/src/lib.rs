@@ -1,1 +1,30 @@
 //! The pure core that the edge and the aggregator share.
+//!
+//! It holds what crosses between them (frames and what is in them) and the rules that both must
+//! apply alike: ids, money, time arithmetic, limits, validation. There is no clock, no I/O, no
+//! async, no randomness and no `usize` on the wire here: `now` is an argument, so the same code
+//! runs in tests, in simulations, in the aggregator and in wasm at the edge.
+//!
+//! Modules stand in the order in which data meets them.
+
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod money;
+pub mod time;
+
+pub mod campaign;
+pub mod event;
+pub mod raw;
+pub mod validate;
+
+pub mod record;
+pub mod rollup;
+
+pub mod batch;
+pub mod columns;
+pub mod frame;
+
+pub mod edge_config;
+pub mod settings;
+pub mod sign;

@@ -1,0 +1,54 @@
+//! What one frame carries, as a value.
+
+use std::collections::BTreeMap;
+
+use crate::ids::SiteId;
+use crate::record::{Fact, Record, Tables};
+use crate::rollup::{CounterKey, RejectKey};
+
+/// The share of one site in a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteBatch {
+    /// The site.
+    pub site: SiteId,
+    /// Texts that the rest refers to.
+    pub tables: Tables,
+    /// One for every accepted event, in the order of acceptance.
+    pub records: Vec<Record>,
+    /// What commerce events say beside their records.
+    pub facts: Vec<Fact>,
+    /// Accepted events by second, name and platform; the sums of `records`.
+    pub counters: BTreeMap<CounterKey, u64>,
+    /// Rejected events by second and code.
+    pub rejects: BTreeMap<RejectKey, u64>,
+    /// Repeats that the edge dropped, by UTC second of receipt.
+    pub duplicates: BTreeMap<i64, u64>,
+    /// Events that clients had to drop, by UTC second of receipt.
+    pub dropped: BTreeMap<i64, u64>,
+}
+
+impl SiteBatch {
+    /// Nothing of a site.
+    #[must_use]
+    pub fn new(site: SiteId) -> Self {
+        Self {
+            site,
+            tables: Tables::default(),
+            records: Vec::new(),
+            facts: Vec::new(),
+            counters: BTreeMap::new(),
+            rejects: BTreeMap::new(),
+            duplicates: BTreeMap::new(),
+            dropped: BTreeMap::new(),
+        }
+    }
+}
+
+/// What one shard commits at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// When the shard committed it, epoch ms.
+    pub committed_at_ms: i64,
+    /// The sites with something in it.
+    pub sites: Vec<SiteBatch>,
+}

@@ -1,0 +1,242 @@
+//! Campaigns: the tags of a link, folded so that one campaign has one key (semantics, section 5).
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+/// A folded campaign; missing members are empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Campaign {
+    /// `utm_source`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// `utm_medium`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub medium: String,
+    /// `utm_campaign`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// `utm_term`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub term: String,
+    /// `utm_content`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub content: String,
+    /// `utm_id`
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+}
+
+/// Click ids that stand for a campaign where there are no tags, with its source and medium.
+const CLICK_IDS: [(&str, &str, &str); 4] = [
+    ("gclid", "google", "cpc"),
+    ("msclkid", "bing", "cpc"),
+    ("ttclid", "tiktok", "paid"),
+    ("fbclid", "facebook", "social"),
+];
+
+/// NFC, trimmed, lower case.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    text.nfc().collect::<String>().trim().to_lowercase()
+}
+
+/// Form-decoding, once: percent and plus; bytes that are no UTF-8 become the replacement sign.
+#[must_use]
+pub fn decode_form(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let digits = match byte {
+            b'%' => bytes.next_hex_pair(),
+            _ => None,
+        };
+        match (byte, digits) {
+            (_, Some(decoded)) => {
+                out.push(decoded);
+                bytes.next();
+                bytes.next();
+            }
+            (b'+', None) => out.push(b' '),
+            (other, None) => out.push(other),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The byte that the next two characters spell in hex, without consuming them.
+trait HexPair {
+    fn next_hex_pair(&self) -> Option<u8>;
+}
+
+impl HexPair for std::str::Bytes<'_> {
+    fn next_hex_pair(&self) -> Option<u8> {
+        let mut ahead = self.clone();
+        let mut digit = || char::from(ahead.next()?).to_digit(16);
+        let (high, low) = (digit()?, digit()?);
+        u8::try_from(high * 16 + low).ok()
+    }
+}
+
+/// Splits a URL's query into names and undecoded values.
+fn query_pairs(url: &str) -> impl Iterator<Item = (&str, &str)> {
+    let without_hash = url.split('#').next().unwrap_or_default();
+    let query = without_hash.split_once('?').map_or("", |(_, query)| query);
+    query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+impl Campaign {
+    /// Whether it is a key: one of source, medium and name is there, and the source is not direct.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        let tagged = [&self.source, &self.medium, &self.name]
+            .iter()
+            .any(|part| !part.is_empty());
+        tagged && self.source != "direct" && self.source != "(direct)"
+    }
+
+    /// Folds its members; none where it is no key.
+    #[must_use]
+    pub fn folded(self) -> Option<Self> {
+        let campaign = Self {
+            source: fold(&self.source),
+            medium: fold(&self.medium),
+            name: fold(&self.name),
+            term: fold(&self.term),
+            content: fold(&self.content),
+            id: fold(&self.id),
+        };
+        campaign.is_key().then_some(campaign)
+    }
+
+    /// The campaign of a link: its tags, else its click id.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
+        let mut tags = Self::default();
+        for (name, value) in query_pairs(url) {
+            let member = match name {
+                "utm_source" => &mut tags.source,
+                "utm_medium" => &mut tags.medium,
+                "utm_campaign" => &mut tags.name,
+                "utm_term" => &mut tags.term,
+                "utm_content" => &mut tags.content,
+                "utm_id" => &mut tags.id,
+                _ => continue,
+            };
+            if member.is_empty() {
+                *member = decode_form(value);
+            }
+        }
+        if [&tags.source, &tags.medium, &tags.name]
+            .iter()
+            .any(|part| !part.trim().is_empty())
+        {
+            return tags.folded();
+        }
+        Self::of_click_id(url)
+    }
+
+    fn of_click_id(url: &str) -> Option<Self> {
+        let (_, source, medium) = CLICK_IDS.into_iter().find(|(id, _, _)| {
+            query_pairs(url).any(|(name, value)| name == *id && !value.is_empty())
+        })?;
+        Some(Self {
+            source: source.to_owned(),
+            medium: medium.to_owned(),
+            ..Self::default()
+        })
+    }
+}
+
+/// The host of a URL in lower case, without port and user.
+#[must_use]
+pub fn host_of(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let bare = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|b| b.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
+    });
+    (!bare.is_empty()).then(|| bare.to_lowercase())
+}
+
+/// The path of a URL, or of a text that is a path already; without query and fragment.
+#[must_use]
+pub fn path_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| {
+        rest.find(['/', '?', '#'])
+            .and_then(|at| rest.get(at..))
+            .unwrap_or("/")
+    });
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    if path.is_empty() {
+        "/".to_owned()
+    } else {
+        path.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expected: Option<[&str; 3]>) {
+        let campaign = Campaign::of_url(url).map(|c| [c.source, c.medium, c.name]);
+        assert_eq!(
+            campaign,
+            expected.map(|parts| parts.map(str::to_owned)),
+            "{url}"
+        );
+    }
+
+    #[test]
+    fn tags_are_decoded_once_and_folded() {
+        check(
+            "https://shop.vn/p?utm_source=+Facebook&utm_medium=CPC&utm_campaign=T%E1%BA%BFt%202026",
+            Some(["facebook", "cpc", "tết 2026"]),
+        );
+        check(
+            "https://shop.vn/?utm_source=a%2520b",
+            Some(["a%20b", "", ""]),
+        );
+        check("https://shop.vn/?utm_term=x", None);
+        check("https://shop.vn/?utm_source=(direct)&utm_medium=none", None);
+        check("https://shop.vn/#utm_source=x", None);
+        check("https://shop.vn/?utm_source=100%", Some(["100%", "", ""]));
+    }
+
+    #[test]
+    fn composed_and_decomposed_letters_are_one_campaign() {
+        assert_eq!(fold("Te\u{302}\u{301}t"), fold("T\u{1ebf}t"));
+    }
+
+    #[test]
+    fn click_ids_stand_in_for_tags() {
+        check("https://shop.vn/?gclid=Ab1", Some(["google", "cpc", ""]));
+        check(
+            "https://shop.vn/?gclid=Ab1&utm_source=mail",
+            Some(["mail", "", ""]),
+        );
+        check("https://shop.vn/?fbclid=", None);
+    }
+
+    #[test]
+    fn hosts_and_paths() {
+        assert_eq!(
+            host_of("https://WWW.Google.com:443/search?q=x").as_deref(),
+            Some("www.google.com")
+        );
+        assert_eq!(host_of("https://user@shop.vn").as_deref(), Some("shop.vn"));
+        assert_eq!(host_of("not a url"), None);
+        assert_eq!(path_of("https://shop.vn/p/1?x#y"), "/p/1");
+        assert_eq!(path_of("https://shop.vn"), "/");
+        assert_eq!(path_of("https://shop.vn?x=1"), "/");
+        assert_eq!(path_of("/p/1?x"), "/p/1");
+    }
+}

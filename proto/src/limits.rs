@@ -1,0 +1,57 @@
+//! Every limit in one place: unit in the name, reason beside it, relations held at compile time.
+
+/// Largest body with a write key, before and after decompression: the keepalive quota of browsers.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest body with a server key in the header.
+pub const SERVER_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Most events of a batch with a write key.
+pub const EVENTS_MAX: usize = 50;
+/// Most events of a batch with a server key.
+pub const SERVER_EVENTS_MAX: usize = 1_000;
+/// Deepest nesting of arrays and objects in a body.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Longest text of a parameter, in characters.
+pub const TEXT_CHARS_MAX: usize = 1_024;
+/// Longest URL, in characters.
+pub const URL_CHARS_MAX: usize = 2_048;
+/// Most items of one event.
+pub const ITEMS_MAX: usize = 200;
+/// Largest quantity of one item.
+pub const QUANTITY_MAX: i64 = 1_000_000;
+/// Largest amount of money, in minor units: sums of 9,000 of them still fit an `i64`.
+pub const MINOR_UNITS_MAX: i64 = 1_000_000_000_000_000;
+/// How far back a write key may report, and how far a late login reaches back.
+pub const LATENESS_MS: i64 = 7 * crate::time::DAY_MS;
+
+/// Frames of one request to the aggregator.
+pub const FRAMES_PER_REQUEST_MAX: usize = 64;
+/// Bytes of one request to the aggregator.
+pub const FRAMES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one frame: below the 2 MB that a row of a Durable Object's SQLite may have.
+pub const FRAME_BYTES_MAX: usize = 1_900_000;
+/// An open window is committed at once when its records weigh this much.
+pub const WINDOW_BYTES_MAX: usize = 1_000_000;
+/// Longest wait of a held request for its commit.
+pub const COMMIT_INTERVAL_MS: i64 = 250;
+/// Events that make a commit due before the interval is over.
+pub const COMMIT_EVENTS: usize = 256;
+/// Slots of a shard's ring; at four commits a second more than two minutes, so that the frames
+/// of a minute are still there when the minute's row of ids is written.
+pub const RING_SLOTS: u64 = 4_096;
+/// Unacknowledged frames from which commits become larger and rarer.
+pub const RING_PRESSURE: u64 = RING_SLOTS / 2;
+/// Minutes for which a shard remembers event ids.
+pub const IDS_MINUTES: i64 = 15;
+/// Event ids that a shard remembers at most.
+pub const IDS_MAX: usize = 1 << 20;
+/// How far ahead the safety alarm of a shard is set.
+pub const ALARM_MS: i64 = 30_000;
+/// Shards of each home region.
+pub const SHARDS_PER_REGION: u64 = 4;
+
+const _: () = assert!(SERVER_BODY_BYTES_MAX > BODY_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX < FRAMES_BYTES_MAX);
+// A window is closed before it outgrows a row, with one more full request folded in.
+const _: () = assert!(WINDOW_BYTES_MAX + SERVER_BODY_BYTES_MAX / 2 < FRAME_BYTES_MAX);
+const _: () = assert!(RING_SLOTS > 2 * 60 * 1_000 / COMMIT_INTERVAL_MS as u64);
+const _: () = assert!(i64::MAX / MINOR_UNITS_MAX > 9_000);

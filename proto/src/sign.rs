@@ -1,0 +1,194 @@
+//! Signatures between edge and aggregator: HMAC-SHA256 with the edge secret, as lower-case hex.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+/// Header names of a frames request, and of signed settings.
+pub mod header {
+    /// The shard's name.
+    pub const SHARD: &str = "Edgetally-Shard";
+    /// The shard's epoch, 32 hex digits.
+    pub const EPOCH: &str = "Edgetally-Epoch";
+    /// Number of the first frame of the body.
+    pub const FIRST: &str = "Edgetally-First";
+    /// Number of the last frame of the body.
+    pub const LAST: &str = "Edgetally-Last";
+    /// Epoch milliseconds at which a request for settings was signed.
+    pub const AT: &str = "Edgetally-At";
+    /// The signature.
+    pub const SIGNATURE: &str = "Edgetally-Signature";
+}
+
+/// How far the clock of a request for settings may be off, in milliseconds.
+pub const CLOCK_SKEW_MS: i64 = 5 * 60 * 1_000;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+            }
+            text
+        })
+}
+
+/// Each part goes in with its length before it, so that no two lists of parts read alike.
+fn mac(secret: &str, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+    for part in parts {
+        mac.update(&(part.len() as u64).to_le_bytes());
+        mac.update(part);
+    }
+    Some(mac)
+}
+
+fn sign(secret: &str, parts: &[&[u8]]) -> String {
+    mac(secret, parts).map_or_else(String::new, |mac| hex(&mac.finalize().into_bytes()))
+}
+
+/// Compares in constant time.
+fn verify(secret: &str, parts: &[&[u8]], signature: &str) -> bool {
+    let digits: Option<Vec<u8>> = signature
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| {
+            std::str::from_utf8(pair)
+                .ok()
+                .and_then(|p| u8::from_str_radix(p, 16).ok())
+        })
+        .collect();
+    match (mac(secret, parts), digits) {
+        (Some(mac), Some(bytes)) => mac.verify_slice(&bytes).is_ok(),
+        _ => false,
+    }
+}
+
+/// What a frames request says in its headers.
+#[derive(Debug, Clone, Copy)]
+pub struct FramesHead<'a> {
+    /// The shard's name.
+    pub shard: &'a str,
+    /// The shard's epoch, 32 hex digits.
+    pub epoch: &'a str,
+    /// Number of the first frame.
+    pub first: u64,
+    /// Number of the last frame.
+    pub last: u64,
+}
+
+/// Signs `POST /v1/frames`: headers and body.
+#[must_use]
+pub fn frames(secret: &str, head: &FramesHead<'_>, body: &[u8]) -> String {
+    let (first, last) = (head.first.to_string(), head.last.to_string());
+    let FramesHead { shard, epoch, .. } = head;
+    sign(
+        secret,
+        &[
+            b"frames",
+            shard.as_bytes(),
+            epoch.as_bytes(),
+            first.as_bytes(),
+            last.as_bytes(),
+            body,
+        ],
+    )
+}
+
+/// Whether a frames request bears the right signature.
+#[must_use]
+pub fn frames_verify(secret: &str, head: &FramesHead<'_>, body: &[u8], signature: &str) -> bool {
+    let (first, last) = (head.first.to_string(), head.last.to_string());
+    let FramesHead { shard, epoch, .. } = head;
+    let parts: [&[u8]; 6] = [
+        b"frames",
+        shard.as_bytes(),
+        epoch.as_bytes(),
+        first.as_bytes(),
+        last.as_bytes(),
+        body,
+    ];
+    verify(secret, &parts, signature)
+}
+
+/// Signs `GET /v1/edge/config`: the time at which it is asked.
+#[must_use]
+pub fn config_request(secret: &str, at_ms: i64) -> String {
+    sign(secret, &[b"config?", at_ms.to_string().as_bytes()])
+}
+
+/// Whether a request for settings bears the right signature and is of now.
+#[must_use]
+pub fn config_request_verify(secret: &str, at_ms: i64, now_ms: i64, signature: &str) -> bool {
+    (now_ms - at_ms).abs() <= CLOCK_SKEW_MS
+        && verify(
+            secret,
+            &[b"config?", at_ms.to_string().as_bytes()],
+            signature,
+        )
+}
+
+/// Signs the answer that carries settings.
+#[must_use]
+pub fn config_answer(secret: &str, body: &[u8]) -> String {
+    sign(secret, &[b"config", body])
+}
+
+/// Whether settings bear the aggregator's signature.
+#[must_use]
+pub fn config_answer_verify(secret: &str, body: &[u8], signature: &str) -> bool {
+    verify(secret, &[b"config", body], signature)
+}
+
+/// The form in which keys are stored and compared: SHA-256 as hex. Keys are random and long, so
+/// a slow password hash would add nothing.
+#[must_use]
+pub fn key_hash(key: &str) -> String {
+    hex(&Sha256::digest(key.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: FramesHead<'_> = FramesHead {
+        shard: "v1|apac|0",
+        epoch: "00",
+        first: 1,
+        last: 2,
+    };
+
+    #[test]
+    fn a_signature_covers_headers_and_body() {
+        let signature = frames("secret", &HEAD, b"body");
+        assert!(frames_verify("secret", &HEAD, b"body", &signature));
+        assert!(!frames_verify("secret", &HEAD, b"bodz", &signature));
+        assert!(!frames_verify("other", &HEAD, b"body", &signature));
+        assert!(!frames_verify(
+            "secret",
+            &FramesHead { last: 3, ..HEAD },
+            b"body",
+            &signature
+        ));
+        assert!(!frames_verify("secret", &HEAD, b"body", "not hex"));
+        assert!(!frames_verify("secret", &HEAD, b"body", ""));
+    }
+
+    #[test]
+    fn old_requests_for_settings_are_refused() {
+        let signature = config_request("secret", 1_000_000);
+        assert!(config_request_verify(
+            "secret", 1_000_000, 1_200_000, &signature
+        ));
+        assert!(!config_request_verify(
+            "secret", 1_000_000, 2_000_000, &signature
+        ));
+    }
+
+    /// FIPS 180-4, example of SHA-256.
+    #[test]
+    fn keys_are_stored_as_sha_256() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(key_hash("abc"), expected);
+    }
+}
