@@ -1,0 +1,81 @@
+//! Builds the parts: SDK, then the worker that embeds it, then the aggregator.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::paths::Paths;
+use crate::run::step;
+use crate::stamp::Stamp;
+use crate::tools;
+
+/// Builds what has changed of the SDK, the worker and the aggregator.
+pub fn build(paths: &Paths) -> Result<()> {
+    build_sdk(paths)?;
+    build_worker(paths)?;
+    step(
+        "build the aggregator",
+        Command::new("cargo")
+            .args(["build", "--package", "aggregator"])
+            .current_dir(&paths.root),
+    )
+}
+
+/// `sdk-js/dist/`: the files that the worker serves.
+pub fn build_sdk(paths: &Paths) -> Result<()> {
+    let folder = paths.root.join("sdk-js");
+    let dist = folder.join("dist");
+    let inputs = ["src", "build.mjs", "package.json", "tsconfig.json"];
+    let mut inputs = inputs.map(|name| folder.join(name)).to_vec();
+    inputs.push(paths.root.join("package-lock.json"));
+    let stamp = Stamp::of(dist.join(".stamp"), &inputs)?;
+    let files = ["e.js", "e.full.js", "e.vitals.js"];
+    if stamp.is_fresh() && files.iter().all(|file| dist.join(file).exists()) {
+        return Ok(());
+    }
+    step(
+        "build the SDK",
+        Command::new("npm")
+            .args(["run", "build"])
+            .current_dir(&folder)
+            .env("PATH", paths.path_variable()?),
+    )?;
+    for file in files {
+        ensure!(
+            dist.join(file).exists(),
+            "the SDK's build made no dist/{file}"
+        );
+    }
+    stamp.write()
+}
+
+/// `edge-worker/build/`: the worker as wrangler deploys it.
+pub fn build_worker(paths: &Paths) -> Result<()> {
+    let root = &paths.root;
+    let inputs = [
+        "edge-worker/src",
+        "edge-worker/Cargo.toml",
+        "proto/src",
+        "proto/Cargo.toml",
+        "sdk-js/dist",
+        "Cargo.toml",
+        "Cargo.lock",
+        "rust-toolchain.toml",
+        "package-lock.json",
+    ];
+    // Cargo is quick to see that nothing changed; wasm-opt would run again in any case.
+    let output = root.join("edge-worker/build");
+    let stamp = Stamp::of(output.join(".stamp"), &inputs.map(|name| root.join(name)))?;
+    if stamp.is_fresh() && output.join("index.js").exists() && output.join("index_bg.wasm").exists()
+    {
+        return Ok(());
+    }
+    step(
+        "build the worker",
+        Command::new(paths.cargo_tool("worker-build"))
+            .arg("--release")
+            .current_dir(root.join("edge-worker"))
+            .envs(tools::worker_build_env(paths)?),
+    )?;
+    stamp.write()
+}

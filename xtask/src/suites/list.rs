@@ -1,0 +1,229 @@
+//! The suites, with the time that each may take on two cores after an empty start.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::paths::Paths;
+use crate::run::answer;
+use crate::suites::counts::Counting;
+use crate::tools;
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// One suite.
+pub struct Suite {
+    /// What it is called.
+    pub name: &'static str,
+    /// How long it may take.
+    pub budget: Duration,
+    /// How its tests are counted.
+    pub counting: Counting,
+    /// What it does.
+    pub work: Work,
+}
+
+/// What a suite does.
+pub enum Work {
+    /// Runs a program.
+    Run(Program),
+    /// Nothing here, for a reason that is nobody's fault.
+    Skip(String),
+    /// Nothing, because something is missing that must be there: a failure.
+    Impossible(String),
+}
+
+/// A program with its arguments, folder and environment.
+pub struct Program {
+    words: Vec<OsString>,
+    folder: PathBuf,
+    env: Vec<(OsString, OsString)>,
+}
+
+impl Program {
+    fn new(folder: &Path, line: &str) -> Self {
+        let words = line.split_whitespace().map(OsString::from).collect();
+        Self {
+            words,
+            folder: folder.to_path_buf(),
+            env: Vec::new(),
+        }
+    }
+
+    fn arg(mut self, word: impl Into<OsString>) -> Self {
+        self.words.push(word.into());
+        self
+    }
+
+    fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The command that runs it.
+    pub fn command(&self) -> Command {
+        let mut words = self.words.iter();
+        let mut command = Command::new(words.next().cloned().unwrap_or_default());
+        command
+            .args(words)
+            .current_dir(&self.folder)
+            .envs(self.env.iter().cloned());
+        command
+    }
+}
+
+/// The environment in which tests start this very program, on the parts that are built already.
+pub fn dev_env() -> Result<[(&'static str, OsString); 1]> {
+    Ok([("EDGETALLY_XTASK", std::env::current_exe()?.into())])
+}
+
+/// All suites, in the order of what they build on.
+pub fn suites(paths: &Paths) -> Result<Vec<Suite>> {
+    let mut suites = lints(&paths.root);
+    suites.extend(rust_tests(paths)?);
+    suites.extend(script_tests(paths)?);
+    Ok(suites)
+}
+
+fn lints(root: &Path) -> Vec<Suite> {
+    let cargo = |name, minutes, line: &str| Suite {
+        name,
+        budget: Duration::from_mins(minutes),
+        counting: Counting::AsOne,
+        work: Work::Run(Program::new(root, line)),
+    };
+    let mut deny = cargo(
+        "licences and advisories",
+        3,
+        "cargo deny --all-features check",
+    );
+    if answer(Command::new("cargo").args(["deny", "--version"])).is_none() {
+        deny.work = Work::Skip("cargo-deny is not installed".into());
+    }
+    let wasm = format!(
+        "cargo clippy -p edge-worker -p edgetally-proto --target {WASM_TARGET} -- -D warnings"
+    );
+    vec![
+        cargo("format", 1, "cargo fmt --all --check"),
+        cargo(
+            "clippy",
+            8,
+            "cargo clippy --workspace --all-targets -- -D warnings",
+        ),
+        cargo("clippy on wasm32", 3, &wasm),
+        deny,
+    ]
+}
+
+fn rust_tests(paths: &Paths) -> Result<Vec<Suite>> {
+    let cargo = |name, minutes, line: &str| {
+        let program = Program::new(&paths.root, line);
+        (name, Duration::from_mins(minutes), program)
+    };
+    let (name, budget, program) = cargo(
+        "proto on wasm32",
+        3,
+        "cargo test -p edgetally-proto --no-fail-fast --target",
+    );
+    let runner = paths.cargo_tool("wasm-bindgen-test-runner");
+    let wasm = program
+        .arg(WASM_TARGET)
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
+        .env("PATH", paths.path_variable()?);
+    let native = "cargo test --workspace --exclude edgetally-tests --no-fail-fast";
+    let together = cargo(
+        "parts together",
+        10,
+        "cargo test -p edgetally-tests --no-fail-fast",
+    );
+    let [(variable, xtask)] = dev_env()?;
+    let all = [
+        cargo("unit tests", 12, native),
+        (name, budget, wasm),
+        (together.0, together.1, together.2.env(variable, xtask)),
+    ];
+    let suite = |(name, budget, program)| Suite {
+        name,
+        budget,
+        counting: Counting::Libtest,
+        work: Work::Run(program),
+    };
+    Ok(all.map(suite).into())
+}
+
+fn script_tests(paths: &Paths) -> Result<Vec<Suite>> {
+    let sdk = paths.root.join("sdk-js");
+    let check = |name, line| -> Result<Suite> {
+        let program = Program::new(&sdk, line).env("PATH", paths.path_variable()?);
+        let budget = Duration::from_mins(1);
+        Ok(Suite {
+            name,
+            budget,
+            counting: Counting::AsOne,
+            work: Work::Run(program),
+        })
+    };
+    Ok(vec![
+        check("SDK types", "npm run typecheck")?,
+        check("SDK size", "npm run size")?,
+        browser_tests(paths)?,
+    ])
+}
+
+fn browser_tests(paths: &Paths) -> Result<Suite> {
+    let folders = [
+        paths.root.join("sdk-js/test"),
+        paths.root.join("tests/browser"),
+    ];
+    let files: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|folder| node_tests(folder))
+        .collect();
+    let work = if files.is_empty() {
+        Work::Impossible("there is no browser test".into())
+    } else {
+        match tools::chromium() {
+            Err(error) => Work::Impossible(format!("{error:#}")),
+            Ok(chromium) => {
+                let [(variable, xtask)] = dev_env()?;
+                let mut program = Program::new(&paths.root, "")
+                    .arg(paths.node())
+                    .arg("--test")
+                    .arg("--test-reporter=tap")
+                    // Browsers on two cores: one file at a time keeps their clocks honest.
+                    .arg("--test-concurrency=1")
+                    .env("PATH", paths.path_variable()?)
+                    .env("CHROMIUM", chromium)
+                    .env(variable, xtask);
+                program.words.extend(files.into_iter().map(OsString::from));
+                Work::Run(program)
+            }
+        }
+    };
+    Ok(Suite {
+        name: "browser",
+        budget: Duration::from_mins(8),
+        counting: Counting::Tap,
+        work,
+    })
+}
+
+fn node_tests(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.ends_with(".test.mjs") || name.ends_with(".test.js")
+        })
+        .collect();
+    files.sort();
+    files
+}

@@ -1,0 +1,125 @@
+//! `cargo xtask test | soak | bench`: every suite, its budget, and how many tests passed.
+
+mod counts;
+mod list;
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::paths::Paths;
+use crate::suites::counts::Counts;
+use crate::suites::list::{Suite, Work};
+use crate::{parts, run, stop, tools};
+
+/// Runs every suite, whatever the others say. The last line is `N passed, N failed`.
+pub fn test(paths: &Paths) -> Result<ExitCode> {
+    stop::watch_signals()?;
+    let started = Instant::now();
+    let mut total = prepare(paths)?;
+    for suite in list::suites(paths)? {
+        total += run_suite(&suite)?;
+    }
+    let elapsed = started.elapsed();
+    run::say_out(&format!("\nall suites: {}", clock(elapsed)))?;
+    run::say_out(&format!("{} passed, {} failed", total.passed, total.failed))?;
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the tests at full length, optimised.
+pub fn soak(paths: &Paths) -> Result<ExitCode> {
+    stop::watch_signals()?;
+    tools::install(paths)?;
+    parts::build(paths)?;
+    let mut command = Command::new("cargo");
+    command
+        .args(["test", "--release", "--workspace", "--no-fail-fast"])
+        .envs(list::dev_env()?)
+        .env("EDGETALLY_SOAK", "1");
+    pass_through(paths, &mut command)
+}
+
+/// Runs the benchmarks.
+pub fn bench(paths: &Paths) -> Result<ExitCode> {
+    stop::watch_signals()?;
+    pass_through(paths, Command::new("cargo").args(["bench", "--workspace"]))
+}
+
+// A machine that cannot build still runs what can run, so that every failure is seen at once.
+fn prepare(paths: &Paths) -> Result<Counts> {
+    head("tools and parts", Duration::from_mins(12))?;
+    let started = Instant::now();
+    let result = tools::install(paths).and_then(|()| parts::build(paths));
+    stop::check()?;
+    let counts = Counts::of_one(result.is_ok());
+    if let Err(error) = result {
+        run::say_out(&format!("{error:#}"))?;
+    }
+    foot(counts, started.elapsed(), Duration::from_mins(12))?;
+    Ok(counts)
+}
+
+fn run_suite(suite: &Suite) -> Result<Counts> {
+    let work = match &suite.work {
+        Work::Run(work) => work,
+        Work::Skip(why) => {
+            run::say_out(&format!("\n== {}: skipped, {why}", suite.name))?;
+            return Ok(Counts::default());
+        }
+        Work::Impossible(why) => {
+            head(suite.name, suite.budget)?;
+            run::say_out(why)?;
+            foot(Counts::of_one(false), Duration::ZERO, suite.budget)?;
+            return Ok(Counts::of_one(false));
+        }
+    };
+    head(suite.name, suite.budget)?;
+    let started = Instant::now();
+    let mut found = Counts::default();
+    let fine = run::stream(&mut work.command(), |line| {
+        found += suite.counting.of_line(line);
+        // A closed stdout ends the run at the next line of our own.
+        let _ = run::say_out(line);
+    })?;
+    let counts = suite.counting.settle(found, fine);
+    foot(counts, started.elapsed(), suite.budget)?;
+    Ok(counts)
+}
+
+fn head(name: &str, budget: Duration) -> Result<()> {
+    run::say_out(&format!("\n== {name} (budget {})", clock(budget)))
+}
+
+fn foot(counts: Counts, elapsed: Duration, budget: Duration) -> Result<()> {
+    let Counts { passed, failed } = counts;
+    let over = if elapsed > budget {
+        ", OVER BUDGET"
+    } else {
+        ""
+    };
+    run::say_out(&format!(
+        "-- {passed} passed, {failed} failed in {}{over}",
+        clock(elapsed)
+    ))
+}
+
+fn pass_through(paths: &Paths, command: &mut Command) -> Result<ExitCode> {
+    let fine = run::stream(command.current_dir(&paths.root), |line| {
+        let _ = run::say_out(line);
+    })?;
+    Ok(if fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{}:{:02} min", seconds / 60, seconds % 60)
+}
