@@ -1,5 +1,5 @@
-// Runs the built worker in workerd, through Miniflare: the runtime of production, its Durable Objects
-// on disk, without the proxy of `wrangler dev`, which takes most of the throughput.
+// Runs the built worker in workerd, through Miniflare: the runtime of production, its Durable
+// Objects on disk, without the proxy of `wrangler dev`, which takes most of the throughput.
 //
 // Prints one JSON line {"url", "workerd_pid"} when it serves; everything the worker writes goes to
 // stderr. Ends when stdin closes or on SIGTERM. Exits with 1 when workerd dies, so that whoever
@@ -34,7 +34,7 @@ function fail(message, code = 1) {
   process.exit(code);
 }
 
-/** The command line as {persist, host, port, config, bindings}; ends the process when it is wrong. */
+/** The command line as {persist, host, port, config, bindings}; ends the process if it is wrong. */
 function readOptions() {
   let values;
   try {
@@ -102,7 +102,7 @@ function workerOptions(wrangler, { config, bindings }) {
   };
 }
 
-/** Runs the cron of each minute, and once at the start: nothing else here keeps the clock for it. */
+/** Runs the cron of each minute, and once at the start: nothing else keeps the clock for it. */
 function keepCron(miniflare, name, crons) {
   if (!crons.includes(EVERY_MINUTE)) return;
   const sweep = async () => {

@@ -1,1 +1,13 @@
-//! Harness shared by the suites.
+//! Harness shared by the suites: the running system, requests to it, and the rules of the tree.
+
+pub mod dev;
+pub mod http;
+pub mod tidy;
+
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}

@@ -25,10 +25,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // To stop is how `dev` ends; anything else was cut short.
+    let when_stopped = if matches!(task, Task::Dev(_)) { 0 } else { 130 };
     match perform(task) {
         Ok(code) => code,
-        // Whoever asked it to stop knows why it stopped.
-        Err(_) if stop::requested() => ExitCode::SUCCESS,
+        Err(_) if stop::requested() => ExitCode::from(when_stopped),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

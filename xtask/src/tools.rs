@@ -1,7 +1,7 @@
 //! Installs what a fresh machine lacks, into the project alone.
 //!
-//! Given are rustup, cargo, Node with npm and a C compiler. Everything else is put into `.tools/` and
-//! `node_modules/`, once.
+//! Given are rustup, cargo, Node with npm and a C compiler. Everything else is put into `.tools/`
+//! and `node_modules/`, once.
 
 use std::env;
 use std::fs;

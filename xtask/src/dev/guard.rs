@@ -1,8 +1,8 @@
 //! The guard: a small process that ends the parts if `dev` itself is killed.
 //!
-//! `dev` tells it each process group that starts (`+123`) and ends (`-123`). When the pipe closes, for
-//! whatever reason, what is still on the list is killed. Nothing in `dev` could do that after a
-//! SIGKILL.
+//! `dev` tells it each process group that starts (`+123`) and ends (`-123`). When the pipe closes,
+//! for whatever reason, what is still on the list is killed. Nothing in `dev` could do that after
+//! a SIGKILL.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};

@@ -1,0 +1,6 @@
+//! Tests of the parts together.
+
+#[cfg(test)]
+mod dev;
+#[cfg(test)]
+mod tidy;
