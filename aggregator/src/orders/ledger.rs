@@ -1,0 +1,118 @@
+//! The ledger: the events of every order, and what each order is now.
+
+use edgetally_proto::record::Fact;
+use rustc_hash::FxHashMap;
+
+use super::sales::Sales;
+use super::settle::{Kind, Order, Trace, settle};
+use crate::records::Stored;
+
+/// The order platform of events that name none.
+pub const DEFAULT_PLATFORM: &str = "web";
+
+/// What names an order within its site.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// `web`, or what the events say.
+    pub platform: Box<str>,
+    /// The shop's own number.
+    pub transaction: Box<str>,
+}
+
+impl OrderKey {
+    /// The order that a fact is about.
+    #[must_use]
+    pub fn of(fact: &Fact) -> Option<Self> {
+        let transaction = fact.transaction.as_ref()?.as_str().into();
+        let platform = fact
+            .order_platform
+            .as_deref()
+            .unwrap_or(DEFAULT_PLATFORM)
+            .into();
+        Some(Self {
+            platform,
+            transaction,
+        })
+    }
+}
+
+/// The order an event changed, before and after; booked orders only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderChange {
+    /// Which order.
+    pub key: OrderKey,
+    /// What counted before.
+    pub before: Option<Order>,
+    /// What counts now.
+    pub after: Option<Order>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Entry {
+    traces: Vec<Trace>,
+    booked: Option<Order>,
+}
+
+/// All orders of a site.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    orders: FxHashMap<OrderKey, Entry>,
+    /// Sums over the booked ones.
+    pub sales: Sales,
+}
+
+/// The trace that a record leaves in the ledger, if its name concerns orders.
+#[must_use]
+pub fn trace(number: u32, record: &Stored, name: &str) -> Option<(OrderKey, Trace)> {
+    let fact = record.fact.as_ref()?;
+    let key = OrderKey::of(fact)?;
+    let trace = Trace {
+        record: number,
+        kind: Kind::of(name)?,
+        occurred_at_ms: record.occurred_at_ms,
+        id: record.id.clone(),
+        is_server: record.platform == edgetally_proto::event::Platform::Server,
+        is_bot: record.flags.has(edgetally_proto::record::Flags::BOT),
+        value: fact.value,
+        units: fact.items.iter().map(|item| i64::from(item.quantity)).sum(),
+    };
+    Some((key, trace))
+}
+
+impl Ledger {
+    /// Adds an event to its order.
+    pub fn insert(&mut self, key: OrderKey, trace: Trace) -> OrderChange {
+        let entry = self.orders.entry(key.clone()).or_default();
+        entry.traces.push(trace);
+        self.settle(key)
+    }
+
+    /// Takes an event out of its order, because another copy of it stands.
+    pub fn remove(&mut self, key: OrderKey, record: u32) -> OrderChange {
+        if let Some(entry) = self.orders.get_mut(&key) {
+            entry.traces.retain(|trace| trace.record != record);
+        }
+        self.settle(key)
+    }
+
+    fn settle(&mut self, key: OrderKey) -> OrderChange {
+        let Some(entry) = self.orders.get_mut(&key) else {
+            return OrderChange {
+                key,
+                before: None,
+                after: None,
+            };
+        };
+        let after = settle(&entry.traces).filter(|order| order.is_booked);
+        let before = std::mem::replace(&mut entry.booked, after);
+        if before != after {
+            before
+                .iter()
+                .for_each(|order| self.sales.change(order, false));
+            after
+                .iter()
+                .for_each(|order| self.sales.change(order, true));
+        }
+        OrderChange { key, before, after }
+    }
+}

@@ -1,0 +1,5 @@
+//! Orders: what the events of one order say together, and the sums over all of them.
+
+pub mod ledger;
+pub mod sales;
+pub mod settle;

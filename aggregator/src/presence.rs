@@ -1,0 +1,303 @@
+//! Which persons were active when: an exact multiset, so that a person can be taken back.
+
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use edgetally_proto::time::{HOUR_MS, SECOND_MS, second_of};
+use imbl::OrdMap;
+use rustc_hash::{FxHashSet, FxHasher};
+
+use crate::merge::Level;
+use crate::texts::TextId;
+
+/// Number of a person within its site.
+pub type PersonId = u32;
+
+/// `concurrent_visitors` looks back this far.
+pub const CONCURRENT_MS: i64 = HOUR_MS / 12;
+
+type Bag<K> =
+    imbl::GenericHashMap<K, u32, BuildHasherDefault<FxHasher>, imbl::shared_ptr::DefaultSharedPtr>;
+
+/// One activity event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Visit {
+    /// Milliseconds within its second.
+    pub ms: u16,
+    /// Name of the event.
+    pub name: TextId,
+    /// Who was active.
+    pub person: PersonId,
+}
+
+/// The persons of a longer stretch, each with the count of its events.
+#[derive(Debug, Clone, Default)]
+pub struct Crowd {
+    persons: Bag<PersonId>,
+    by_name: Bag<(TextId, PersonId)>,
+}
+
+fn change<K: Copy + Eq + std::hash::Hash>(bag: &mut Bag<K>, key: K, is_added: bool) {
+    match (bag.get_mut(&key), is_added) {
+        (Some(count), true) => *count += 1,
+        (None, true) => {
+            bag.insert(key, 1);
+        }
+        (Some(count), false) if *count > 1 => *count -= 1,
+        (_, false) => {
+            bag.remove(&key);
+        }
+    }
+}
+
+impl Crowd {
+    fn change(&mut self, visit: Visit, is_added: bool) {
+        change(&mut self.persons, visit.person, is_added);
+        change(&mut self.by_name, (visit.name, visit.person), is_added);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.persons.is_empty()
+    }
+}
+
+/// Presence of all persons of a site. Clones share what did not change since.
+#[derive(Debug, Clone, Default)]
+pub struct Presence {
+    seconds: OrdMap<i64, Arc<Vec<Visit>>>,
+    quarters: OrdMap<i64, Crowd>,
+    /// By local day, counted from 1970-01-01 in the site's zone.
+    days: OrdMap<i64, Crowd>,
+}
+
+/// Local days and the instants at which they begin and end, for the site's zone.
+pub trait Days {
+    /// The local day of an instant, in days from 1970-01-01.
+    fn day_of(&self, ms: i64) -> i64;
+    /// When a local day begins, in epoch milliseconds.
+    fn start_of(&self, day: i64) -> i64;
+}
+
+impl Presence {
+    /// Adds or takes back one activity event.
+    pub fn change(
+        &mut self,
+        at_ms: i64,
+        name: TextId,
+        person: PersonId,
+        is_added: bool,
+        days: &impl Days,
+    ) {
+        let second = second_of(at_ms);
+        let ms = u16::try_from(at_ms - second * SECOND_MS).unwrap_or_default();
+        let visit = Visit { ms, name, person };
+        self.change_second(second, visit, is_added);
+        let quarter = at_ms.div_euclid(Level::Quarter.slot_ms());
+        change_crowd(&mut self.quarters, quarter, visit, is_added);
+        change_crowd(&mut self.days, days.day_of(at_ms), visit, is_added);
+    }
+
+    fn change_second(&mut self, second: i64, visit: Visit, is_added: bool) {
+        let visits = Arc::make_mut(self.seconds.entry(second).or_default());
+        let place = visits.binary_search(&visit);
+        match (place, is_added) {
+            (Ok(at) | Err(at), true) => visits.insert(at, visit),
+            (Ok(at), false) => {
+                visits.remove(at);
+            }
+            (Err(_), false) => {}
+        }
+        if visits.is_empty() {
+            self.seconds.remove(&second);
+        }
+    }
+
+    /// Cuts the days anew, after the site's zone changed.
+    pub fn cut_days(&mut self, days: &impl Days) {
+        self.days = OrdMap::new();
+        for (second, visits) in &self.seconds {
+            let day = days.day_of(second * SECOND_MS);
+            let crowd = self.days.entry(day).or_default();
+            visits.iter().for_each(|visit| crowd.change(*visit, true));
+        }
+    }
+
+    /// Distinct persons between two instants (`from_ms` in, `to_ms` not), of events whose name
+    /// `wanted` lets pass; all if it is none.
+    pub fn distinct(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        wanted: Option<&dyn Fn(TextId) -> bool>,
+        days: &impl Days,
+    ) -> usize {
+        let mut found = FxHashSet::default();
+        let crowds = self.parts(from_ms, to_ms, days, |visit| {
+            if wanted.is_none_or(|wanted| wanted(visit.name)) {
+                found.insert(visit.person);
+            }
+        });
+        if let ([only], None, true) = (crowds.as_slice(), wanted, found.is_empty()) {
+            return only.persons.len();
+        }
+        for crowd in crowds {
+            match wanted {
+                None => found.extend(crowd.persons.keys()),
+                Some(wanted) => {
+                    let names = crowd.by_name.keys().filter(|(name, _)| wanted(*name));
+                    found.extend(names.map(|(_, person)| *person));
+                }
+            }
+        }
+        found.len()
+    }
+
+    /// Distinct persons by name of event, as pairs.
+    pub fn distinct_by_name(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        days: &impl Days,
+    ) -> FxHashSet<(TextId, PersonId)> {
+        let mut found = FxHashSet::default();
+        let crowds = self.parts(from_ms, to_ms, days, |visit| {
+            found.insert((visit.name, visit.person));
+        });
+        for crowd in crowds {
+            found.extend(crowd.by_name.keys());
+        }
+        found
+    }
+
+    /// The coarsest crowds between two instants; what they leave at the edges goes to `visit`.
+    fn parts(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        days: &impl Days,
+        mut visit: impl FnMut(&Visit),
+    ) -> Vec<&Crowd> {
+        let mut crowds = Vec::new();
+        let first_day = days.day_of(from_ms.saturating_sub(1)) + 1;
+        let end_day = days.day_of(to_ms);
+        let middle = if first_day < end_day {
+            crowds.extend(self.days.range(first_day..end_day).map(|(_, crowd)| crowd));
+            [
+                (from_ms, days.start_of(first_day)),
+                (days.start_of(end_day), to_ms),
+            ]
+        } else {
+            [(from_ms, to_ms), (to_ms, to_ms)]
+        };
+        let width = Level::Quarter.slot_ms();
+        for (from, to) in middle {
+            let (first, end) = ((from + width - 1).div_euclid(width), to.div_euclid(width));
+            if first < end {
+                crowds.extend(self.quarters.range(first..end).map(|(_, crowd)| crowd));
+                self.visits(from, first * width, &mut visit);
+                self.visits(end * width, to, &mut visit);
+            } else {
+                self.visits(from, to, &mut visit);
+            }
+        }
+        crowds
+    }
+
+    /// Every activity event between two instants, to the millisecond.
+    fn visits(&self, from_ms: i64, to_ms: i64, visit: &mut impl FnMut(&Visit)) {
+        if from_ms >= to_ms {
+            return;
+        }
+        for (second, visits) in self
+            .seconds
+            .range(second_of(from_ms)..=second_of(to_ms - 1))
+        {
+            let at = |v: &Visit| second * SECOND_MS + i64::from(v.ms);
+            visits
+                .iter()
+                .filter(|v| (from_ms..to_ms).contains(&at(v)))
+                .for_each(&mut *visit);
+        }
+    }
+
+    /// Distinct persons active in the five minutes up to and including an instant.
+    #[must_use]
+    pub fn concurrent(&self, at_ms: i64) -> usize {
+        let mut found: HashSet<PersonId, BuildHasherDefault<FxHasher>> = HashSet::default();
+        self.visits(at_ms + 1 - CONCURRENT_MS, at_ms + 1, &mut |visit| {
+            found.insert(visit.person);
+        });
+        found.len()
+    }
+}
+
+fn change_crowd(crowds: &mut OrdMap<i64, Crowd>, key: i64, visit: Visit, is_added: bool) {
+    let crowd = crowds.entry(key).or_default();
+    crowd.change(visit, is_added);
+    if crowd.is_empty() {
+        crowds.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edgetally_proto::time::DAY_MS;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Utc;
+
+    impl Days for Utc {
+        fn day_of(&self, ms: i64) -> i64 {
+            ms.div_euclid(DAY_MS)
+        }
+        fn start_of(&self, day: i64) -> i64 {
+            day * DAY_MS
+        }
+    }
+
+    #[test]
+    fn concurrent_visitors_are_those_of_the_last_five_minutes() {
+        let mut presence = Presence::default();
+        presence.change(1_000_000, 1, 7, true, &Utc);
+        assert_eq!(presence.concurrent(999_999), 0);
+        assert_eq!(presence.concurrent(1_000_000), 1);
+        assert_eq!(presence.concurrent(1_299_999), 1);
+        assert_eq!(presence.concurrent(1_300_000), 0);
+    }
+
+    proptest! {
+        /// Whatever came and went, any range gives the distinct persons of what is left.
+        #[test]
+        fn distinct_persons_are_those_of_the_events_left(
+            events in prop::collection::vec((0i64..3 * DAY_MS, 1u32..4, 0u32..9, 0u8..3), 0..120),
+            from in -1_000i64..3 * DAY_MS, length in 0i64..3 * DAY_MS,
+        ) {
+            let mut presence = Presence::default();
+            for (at, name, person, _) in &events {
+                presence.change(*at, *name, *person, true, &Utc);
+            }
+            for (at, name, person, leaves) in &events {
+                if *leaves == 0 {
+                    presence.change(*at, *name, *person, false, &Utc);
+                }
+            }
+            let left: Vec<_> = events.iter()
+                .filter(|(at, _, _, leaves)| *leaves > 0 && (from..from + length).contains(at))
+                .collect();
+            let plain: HashSet<u32> = left.iter().map(|(_, _, person, _)| *person).collect();
+            let named: HashSet<(u32, u32)> =
+                left.iter().map(|(_, name, person, _)| (*name, *person)).collect();
+            let second: HashSet<u32> =
+                left.iter().filter(|(_, n, _, _)| *n == 2).map(|(_, _, p, _)| *p).collect();
+            let to = from + length;
+            prop_assert_eq!(presence.distinct(from, to, None, &Utc), plain.len());
+            prop_assert_eq!(presence.distinct(from, to, Some(&|n| n == 2), &Utc), second.len());
+            prop_assert_eq!(presence.distinct_by_name(from, to, &Utc).len(), named.len());
+            presence.cut_days(&Utc);
+            prop_assert_eq!(presence.distinct(from, to, None, &Utc), plain.len());
+        }
+    }
+}

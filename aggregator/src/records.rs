@@ -1,0 +1,338 @@
+//! The records of a site: one for every accepted event, by arrival, with an exact index of ids.
+//!
+//! Nothing lossy decides that an event is a repeat: the index finds the record, and the record
+//! holds the whole id.
+
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use edgetally_proto::event::Platform;
+use edgetally_proto::ids::EventId;
+use edgetally_proto::record::{Fact, Flags};
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Serialize};
+
+use crate::texts::TextId;
+use crate::timeline::Ids;
+
+/// Records of one checkpoint block.
+pub const BLOCK_RECORDS: usize = 128;
+
+/// One accepted event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
+pub struct Stored {
+    /// Its id.
+    pub id: EventId,
+    /// Its client; the empty text for events of the shop's server without one.
+    pub client: TextId,
+    /// The valid user id it carries.
+    pub user: Option<TextId>,
+    /// Its name.
+    pub name: TextId,
+    /// Where it came from.
+    pub platform: Platform,
+    /// Event time, epoch ms.
+    pub occurred_at_ms: i64,
+    /// When the edge took it, epoch ms.
+    pub received_at_ms: i64,
+    /// Marks.
+    pub flags: Flags,
+    /// Path of its page.
+    pub page: Option<TextId>,
+    /// Host of its referrer.
+    pub referrer: Option<TextId>,
+    /// Its campaign, as JSON.
+    pub campaign: Option<TextId>,
+    /// Chooses between copies received at the same time.
+    pub payload_hash: u64,
+    /// What it says about an order.
+    pub fact: Option<Arc<Fact>>,
+    /// Whether an earlier copy turned up, which stands in its place.
+    pub is_superseded: bool,
+}
+
+/// The stored form: without names, because there are very many.
+type Row = (
+    (EventId, TextId, Option<TextId>, TextId),
+    (u8, i64, i64, u8),
+    (Option<TextId>, Option<TextId>, Option<TextId>, u64),
+    (Option<Fact>, bool),
+);
+
+impl From<Row> for Stored {
+    fn from(row: Row) -> Self {
+        let ((id, client, user, name), times, refs, (fact, is_superseded)) = row;
+        let (platform, occurred_at_ms, received_at_ms, flags) = times;
+        let (page, referrer, campaign, payload_hash) = refs;
+        Self {
+            id,
+            client,
+            user,
+            name,
+            platform: Platform::from_wire(platform).unwrap_or(Platform::Web),
+            occurred_at_ms,
+            received_at_ms,
+            flags: Flags(flags),
+            page,
+            referrer,
+            campaign,
+            payload_hash,
+            fact: fact.map(Arc::new),
+            is_superseded,
+        }
+    }
+}
+
+impl From<Stored> for Row {
+    fn from(record: Stored) -> Self {
+        let fact = record.fact.map(|fact| Arc::unwrap_or_clone(fact));
+        (
+            (record.id, record.client, record.user, record.name),
+            (
+                record.platform as u8,
+                record.occurred_at_ms,
+                record.received_at_ms,
+                record.flags.0,
+            ),
+            (
+                record.page,
+                record.referrer,
+                record.campaign,
+                record.payload_hash,
+            ),
+            (fact, record.is_superseded),
+        )
+    }
+}
+
+/// What is done with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// Its id is new.
+    First,
+    /// A copy is held and stands.
+    Repeat,
+    /// A copy is held, but the new one was received first and takes its place.
+    Supersedes(u32),
+}
+
+/// The records of one site.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    blocks: Vec<Arc<Vec<Stored>>>,
+    index: HashTable<u32>,
+    dirty: BTreeSet<usize>,
+    len: u32,
+}
+
+fn hash(client: TextId, id: &EventId) -> u64 {
+    FxBuildHasher.hash_one((client, id))
+}
+
+impl Records {
+    /// The record with a number.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<&Stored> {
+        let at = usize::try_from(number).ok()?;
+        self.blocks.get(at / BLOCK_RECORDS)?.get(at % BLOCK_RECORDS)
+    }
+
+    /// How many there are, superseded ones included.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Every record that stands, with its number.
+    pub fn standing(&self) -> impl Iterator<Item = (u32, &Stored)> {
+        let all = (0u32..).zip(self.blocks.iter().flat_map(|block| block.iter()));
+        all.filter(|(_, record)| !record.is_superseded)
+    }
+
+    /// What the arrival of a record means. Of copies the one with the smallest time of receipt
+    /// and hash stands, whatever the order in which they arrive.
+    #[must_use]
+    pub fn judge(&self, record: &Stored) -> Copies {
+        let Some((number, held)) = self.find(record) else {
+            return Copies::First;
+        };
+        let order = |record: &Stored| (record.received_at_ms, record.payload_hash);
+        if order(record) < order(held) {
+            Copies::Supersedes(number)
+        } else {
+            Copies::Repeat
+        }
+    }
+
+    fn find(&self, record: &Stored) -> Option<(u32, &Stored)> {
+        let same = |number: &u32| {
+            self.get(*number)
+                .is_some_and(|held| held.client == record.client && held.id == record.id)
+        };
+        let number = *self.index.find(hash(record.client, &record.id), same)?;
+        self.get(number).map(|held| (number, held))
+    }
+
+    /// Keeps a record under the next number; a copy that it supersedes is marked.
+    pub fn push(&mut self, record: Stored) -> u32 {
+        if let Some((superseded, _)) = self.find(&record) {
+            self.supersede(superseded);
+        }
+        let number = self.len;
+        self.index_record(number, &record);
+        if self
+            .blocks
+            .last()
+            .is_none_or(|block| block.len() == BLOCK_RECORDS)
+        {
+            self.blocks
+                .push(Arc::new(Vec::with_capacity(BLOCK_RECORDS)));
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            Arc::make_mut(block).push(record);
+        }
+        self.len += 1;
+        self.dirty.insert(self.blocks.len() - 1);
+        number
+    }
+
+    fn supersede(&mut self, number: u32) {
+        let Some(held) = self.get(number) else { return };
+        let key = hash(held.client, &held.id);
+        if let Ok(entry) = self.index.find_entry(key, |other| *other == number) {
+            entry.remove();
+        }
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(block) = self.blocks.get_mut(at / BLOCK_RECORDS) {
+            if let Some(record) = Arc::make_mut(block).get_mut(at % BLOCK_RECORDS) {
+                record.is_superseded = true;
+            }
+            self.dirty.insert(at / BLOCK_RECORDS);
+        }
+    }
+
+    fn index_record(&mut self, number: u32, record: &Stored) {
+        let Self { blocks, index, .. } = self;
+        let rehash = |held: &u32| {
+            let at = usize::try_from(*held).unwrap_or(usize::MAX);
+            let record = blocks
+                .get(at / BLOCK_RECORDS)
+                .and_then(|b| b.get(at % BLOCK_RECORDS));
+            record.map_or(0, |record| hash(record.client, &record.id))
+        };
+        index.insert_unique(hash(record.client, &record.id), number, rehash);
+    }
+
+    /// The blocks that changed since the last call.
+    pub fn take_dirty(&mut self) -> Vec<(usize, Arc<Vec<Stored>>)> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let block = |at: usize| self.blocks.get(at).map(|block| (at, block.clone()));
+        dirty.into_iter().filter_map(block).collect()
+    }
+
+    /// How many blocks there are.
+    #[must_use]
+    pub fn block_count(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Puts back a block as it was stored; blocks come in order.
+    pub fn restore(&mut self, block: Vec<Stored>) {
+        let first = self.len;
+        self.len += u32::try_from(block.len()).unwrap_or(u32::MAX);
+        let block = Arc::new(block);
+        self.blocks.push(block.clone());
+        for (number, record) in (first..).zip(block.iter()) {
+            if !record.is_superseded {
+                self.index_record(number, record);
+            }
+        }
+    }
+}
+
+impl Ids for Records {
+    fn id(&self, record: u32) -> Option<&EventId> {
+        self.get(record).map(|record| &record.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, client: TextId, received_at_ms: i64) -> Stored {
+        Stored {
+            id: EventId::parse(id).unwrap(),
+            client,
+            user: None,
+            name: 1,
+            platform: Platform::Web,
+            occurred_at_ms: 5,
+            received_at_ms,
+            flags: Flags(0),
+            page: None,
+            referrer: Some(3),
+            campaign: None,
+            payload_hash: 9,
+            fact: Some(Arc::new(Fact {
+                record: 3,
+                ..Fact::default()
+            })),
+            is_superseded: false,
+        }
+    }
+
+    #[test]
+    fn the_copy_received_first_stands() {
+        let mut records = Records::default();
+        assert_eq!(records.judge(&record("a", 1, 10)), Copies::First);
+        records.push(record("a", 1, 10));
+        assert_eq!(records.judge(&record("a", 1, 10)), Copies::Repeat);
+        assert_eq!(records.judge(&record("a", 1, 11)), Copies::Repeat);
+        assert_eq!(records.judge(&record("a", 2, 10)), Copies::First);
+        assert_eq!(records.judge(&record("a", 1, 9)), Copies::Supersedes(0));
+        records.push(record("a", 1, 9));
+        assert_eq!(records.judge(&record("a", 1, 10)), Copies::Repeat);
+        let standing: Vec<u32> = records.standing().map(|(number, _)| number).collect();
+        assert_eq!(standing, [1]);
+    }
+
+    #[test]
+    fn blocks_bring_back_the_same_records() {
+        let mut records = Records::default();
+        for n in 0..300 {
+            records.push(record(&format!("e{n}"), 1, 10));
+        }
+        assert_eq!(records.take_dirty().len(), 3);
+        records.push(record("e7", 1, 9));
+        assert_eq!(
+            records
+                .take_dirty()
+                .iter()
+                .map(|(at, _)| *at)
+                .collect::<Vec<_>>(),
+            [0, 2]
+        );
+
+        let mut restored = Records::default();
+        for block in &records.blocks {
+            let mut bytes = Vec::new();
+            ciborium::into_writer(block.as_ref(), &mut bytes).unwrap();
+            restored.restore(ciborium::from_reader(bytes.as_slice()).unwrap());
+        }
+        assert_eq!(restored.len(), 301);
+        assert!(restored.standing().eq(records.standing()));
+        assert_eq!(restored.judge(&record("e299", 1, 10)), Copies::Repeat);
+        assert_eq!(restored.judge(&record("e7", 1, 10)), Copies::Repeat);
+        assert_eq!(restored.judge(&record("e300", 1, 10)), Copies::First);
+    }
+}

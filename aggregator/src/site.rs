@@ -1,0 +1,364 @@
+//! The state of one site: records, and everything that follows from them.
+//!
+//! A frame's share is folded in at once. What follows from records (owners, presence, orders) is
+//! kept as sums of differences, so it equals what a batch over all records would give.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use edgetally_proto::batch::SiteBatch;
+use edgetally_proto::event::{self, Platform};
+use edgetally_proto::record::{Fact, Flags, Record};
+use edgetally_proto::rollup::CounterKey;
+use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
+use rustc_hash::FxHashMap;
+
+use crate::identity::{Owner, Role, Step};
+use crate::merge::{BlockKey, Counters, Measure};
+use crate::orders::ledger::{self, Ledger, OrderChange};
+use crate::presence::{PersonId, Presence};
+use crate::records::{Copies, Records, Stored};
+use crate::texts::{TextId, Texts};
+use crate::timeline::{Move, Timeline};
+use crate::zone::Zone;
+
+/// Who a person is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Person {
+    User(TextId),
+    Client(TextId),
+    AfterLogout(TextId, u32),
+}
+
+/// What a frame's share changed, for those who watch.
+#[derive(Debug, Clone, Default)]
+pub struct Effects {
+    /// Events in it.
+    pub accepted: u64,
+    /// Of them, repeats of events held already.
+    pub late_duplicates: u64,
+    /// Seconds whose numbers changed.
+    pub seconds: BTreeSet<i64>,
+    /// Orders that changed.
+    pub orders: Vec<OrderChange>,
+}
+
+/// The state of one site.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    /// Every text of the site.
+    pub texts: Texts,
+    /// Every accepted event.
+    pub records: Records,
+    /// Rollups.
+    pub counters: Counters,
+    /// Counter blocks that changed since the last checkpoint.
+    pub dirty: BTreeSet<BlockKey>,
+    /// Who was active when.
+    pub presence: Presence,
+    /// Orders.
+    pub ledger: Ledger,
+    /// Zone of the site's days.
+    pub zone: Zone,
+    timelines: FxHashMap<TextId, Timeline>,
+    persons: FxHashMap<Person, PersonId>,
+}
+
+/// Whether a share can be folded in. A frame whose share cannot is a dead letter.
+///
+/// # Errors
+/// If a time is outside 2000 to 2100, or the counters do not cover the records.
+pub fn check(batch: &SiteBatch) -> Result<(), &'static str> {
+    let is_time = |ms: i64| (EARLIEST_MS..LATEST_MS).contains(&ms);
+    let times = batch
+        .records
+        .iter()
+        .flat_map(|r| [r.occurred_at_ms, r.received_at_ms]);
+    let seconds = batch.counters.keys().map(|key| key.second);
+    let seconds = seconds.chain(batch.rejects.keys().map(|key| key.second));
+    let seconds = seconds.chain(batch.duplicates.keys().chain(batch.dropped.keys()).copied());
+    let as_ms = seconds.map(|second| second.saturating_mul(SECOND_MS));
+    if !times.chain(as_ms).all(is_time) {
+        return Err("a time is outside 2000 to 2100");
+    }
+    let mut left = batch.counters.clone();
+    for record in &batch.records {
+        let count = left.get_mut(&cell_of(record)).filter(|count| **count > 0);
+        *count.ok_or("a counter is smaller than its records")? -= 1;
+    }
+    Ok(())
+}
+
+fn cell_of(record: &Record) -> CounterKey {
+    CounterKey {
+        second: second_of(record.occurred_at_ms),
+        name: record.name,
+        platform: record.platform,
+        bot: record.flags.has(Flags::BOT),
+    }
+}
+
+/// The numbers of a frame's texts within the site.
+struct Numbers {
+    names: Vec<TextId>,
+    clients: Vec<TextId>,
+    users: Vec<TextId>,
+    pages: Vec<TextId>,
+    referrers: Vec<TextId>,
+    campaigns: Vec<TextId>,
+}
+
+fn number(numbers: &[TextId], reference: u32) -> TextId {
+    usize::try_from(reference)
+        .ok()
+        .and_then(|at| numbers.get(at))
+        .copied()
+        .unwrap_or_default()
+}
+
+impl Numbers {
+    fn of(batch: &SiteBatch, texts: &mut Texts) -> Self {
+        let tables = &batch.tables;
+        let campaign = |campaign| serde_json::to_string(campaign).unwrap_or_default();
+        Self {
+            names: tables
+                .names
+                .iter()
+                .map(|text| texts.intern(text.as_str()))
+                .collect(),
+            clients: tables
+                .clients
+                .iter()
+                .map(|text| texts.intern(text.as_str()))
+                .collect(),
+            users: tables
+                .users
+                .iter()
+                .map(|text| texts.intern(text.as_str()))
+                .collect(),
+            pages: tables.pages.iter().map(|text| texts.intern(text)).collect(),
+            referrers: tables
+                .referrers
+                .iter()
+                .map(|text| texts.intern(text))
+                .collect(),
+            campaigns: tables
+                .campaigns
+                .iter()
+                .map(|c| texts.intern(&campaign(c)))
+                .collect(),
+        }
+    }
+
+    fn stored(&self, record: &Record, fact: Option<&Fact>) -> Stored {
+        Stored {
+            id: record.id.clone(),
+            client: record.client.map_or(0, |at| number(&self.clients, at)),
+            user: record.user.map(|at| number(&self.users, at)),
+            name: number(&self.names, record.name),
+            platform: record.platform,
+            occurred_at_ms: record.occurred_at_ms,
+            received_at_ms: record.received_at_ms,
+            flags: record.flags,
+            page: record.page.map(|at| number(&self.pages, at)),
+            referrer: record.referrer.map(|at| number(&self.referrers, at)),
+            campaign: record.campaign.map(|at| number(&self.campaigns, at)),
+            payload_hash: record.payload_hash,
+            fact: fact.cloned().map(Arc::new),
+            is_superseded: false,
+        }
+    }
+}
+
+fn measure(name: TextId, platform: Platform, bot: bool) -> Measure {
+    Measure::Events {
+        name,
+        platform,
+        bot,
+    }
+}
+
+impl Site {
+    /// Folds in a frame's share, which [`check`] has let pass.
+    pub fn apply(&mut self, batch: &SiteBatch) -> Effects {
+        let numbers = Numbers::of(batch, &mut self.texts);
+        let mut effects = Effects::default();
+        self.apply_counters(batch, &numbers, &mut effects);
+        let facts: BTreeMap<u32, &Fact> = batch.facts.iter().map(|f| (f.record, f)).collect();
+        for (at, record) in (0u32..).zip(&batch.records) {
+            let stored = numbers.stored(record, facts.get(&at).copied());
+            effects.accepted += 1;
+            match self.records.judge(&stored) {
+                Copies::First => self.add(stored, &mut effects),
+                Copies::Repeat => self.count_repeat(&stored, &mut effects),
+                Copies::Supersedes(number) => {
+                    self.take_back(number, &mut effects);
+                    self.add(stored, &mut effects);
+                }
+            }
+        }
+        effects
+    }
+
+    fn count(&mut self, measure: Measure, second: i64, count: i64, effects: &mut Effects) {
+        self.counters.add(measure, second, count, &mut self.dirty);
+        effects.seconds.insert(second);
+    }
+
+    fn apply_counters(&mut self, batch: &SiteBatch, numbers: &Numbers, effects: &mut Effects) {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for (key, count) in &batch.counters {
+            let name = number(&numbers.names, key.name);
+            let measure = measure(name, key.platform, key.bot);
+            self.count(measure, key.second, signed(*count), effects);
+        }
+        for (key, count) in &batch.rejects {
+            self.count(
+                Measure::Rejects(key.code),
+                key.second,
+                signed(*count),
+                effects,
+            );
+        }
+        for (measure, seconds) in [
+            (Measure::Duplicates, &batch.duplicates),
+            (Measure::Dropped, &batch.dropped),
+        ] {
+            for (second, count) in seconds {
+                self.count(measure, *second, signed(*count), effects);
+            }
+        }
+    }
+
+    /// Takes a repeat out of the counters that its frame brought.
+    fn count_repeat(&mut self, repeat: &Stored, effects: &mut Effects) {
+        let measure = measure(repeat.name, repeat.platform, repeat.flags.has(Flags::BOT));
+        self.count(measure, second_of(repeat.occurred_at_ms), -1, effects);
+        self.count(
+            Measure::LateDuplicates,
+            second_of(repeat.received_at_ms),
+            1,
+            effects,
+        );
+        effects.late_duplicates += 1;
+    }
+
+    fn add(&mut self, record: Stored, effects: &mut Effects) {
+        let number = self.records.push(record.clone());
+        self.follow(number, &record, effects);
+    }
+
+    /// Works out what follows from a record: owners, presence, its order.
+    fn follow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
+        if let Some(step) = self.step(number, record) {
+            let timeline = self.timelines.entry(record.client).or_default();
+            let moves = timeline.insert(step, &self.records);
+            self.apply_moves(record.client, &moves, effects);
+        }
+        if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
+            let change = self.ledger.insert(key, trace);
+            note_order(change, effects);
+        }
+    }
+
+    /// Undoes what followed from a record, because an earlier copy of it turned up.
+    fn take_back(&mut self, number: u32, effects: &mut Effects) {
+        let Some(record) = self.records.get(number).cloned() else {
+            return;
+        };
+        self.count_repeat(&record, effects);
+        if let Some(step) = self.step(number, &record) {
+            let timeline = self.timelines.entry(record.client).or_default();
+            let moves = timeline.remove(&step, &self.records);
+            self.apply_moves(record.client, &moves, effects);
+        }
+        if let Some((key, _)) = ledger::trace(number, &record, self.texts.text(record.name)) {
+            let change = self.ledger.remove(key, number);
+            note_order(change, effects);
+        }
+    }
+
+    /// The place of a record on its client's timeline, if it has one.
+    fn step(&self, number: u32, record: &Stored) -> Option<Step> {
+        let name = edgetally_proto::ids::EventName::parse(self.texts.text(record.name)).ok()?;
+        let (bot, background) = (
+            record.flags.has(Flags::BOT),
+            record.flags.has(Flags::BACKGROUND),
+        );
+        let is_activity = event::is_activity(&name, record.platform, bot, background);
+        let rank = event::rank(&name);
+        let role = match (rank, record.user) {
+            (0, _) => Role::Logout,
+            (_, None) => Role::Plain,
+            (1, Some(user)) => Role::Login(user),
+            (_, Some(user)) if is_activity => Role::Login(user),
+            (_, Some(user)) => Role::Carries(user),
+        };
+        let counts = is_activity || matches!(role, Role::Login(_) | Role::Logout);
+        let occurred_at_ms = record.occurred_at_ms;
+        counts.then_some(Step {
+            record: number,
+            occurred_at_ms,
+            rank,
+            role,
+            is_activity,
+        })
+    }
+
+    fn person(&mut self, client: TextId, owner: Owner) -> PersonId {
+        let person = match owner {
+            Owner::User(user) => Person::User(user),
+            Owner::Client => Person::Client(client),
+            Owner::AfterLogout(logout) => Person::AfterLogout(client, logout),
+        };
+        let next = PersonId::try_from(self.persons.len()).unwrap_or(PersonId::MAX);
+        *self.persons.entry(person).or_insert(next)
+    }
+
+    fn apply_moves(&mut self, client: TextId, moves: &[Move], effects: &mut Effects) {
+        for moved in moves.iter().filter(|moved| moved.step.is_activity) {
+            let Some(record) = self.records.get(moved.step.record) else {
+                continue;
+            };
+            let (name, at_ms) = (record.name, record.occurred_at_ms);
+            for (owner, is_added) in [(moved.from, false), (moved.to, true)] {
+                let Some(owner) = owner else { continue };
+                let person = self.person(client, owner);
+                self.presence
+                    .change(at_ms, name, person, is_added, &self.zone);
+            }
+            effects.seconds.insert(second_of(at_ms));
+        }
+    }
+
+    /// Cuts days by another zone.
+    pub fn set_zone(&mut self, zone: Zone) {
+        self.zone = zone;
+        self.presence.cut_days(&self.zone);
+    }
+
+    /// Works out everything that follows from the records, after they were put back.
+    pub fn rebuild(&mut self) {
+        let mut effects = Effects::default();
+        let numbers: Vec<u32> = self.records.standing().map(|(number, _)| number).collect();
+        for number in numbers {
+            if let Some(record) = self.records.get(number).cloned() {
+                self.follow(number, &record, &mut effects);
+            }
+            // Nobody watches a rebuild.
+            effects.seconds.clear();
+            effects.orders.clear();
+        }
+    }
+}
+
+fn note_order(change: OrderChange, effects: &mut Effects) {
+    if change.before == change.after {
+        return;
+    }
+    let times = [change.before, change.after].into_iter().flatten();
+    effects
+        .seconds
+        .extend(times.map(|order| second_of(order.at_ms)));
+    effects.orders.push(change);
+}

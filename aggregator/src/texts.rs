@@ -1,0 +1,152 @@
+//! Texts of a site, each kept once: names, clients, users, pages, referrers, campaigns.
+//!
+//! A text keeps its number for ever, so that records, counters and checkpoints refer to it.
+
+use std::sync::Arc;
+
+use imbl::Vector;
+use rustc_hash::FxHashMap;
+
+/// Number of a text; 0 is the empty one.
+pub type TextId = u32;
+
+/// Texts of one checkpoint block.
+pub const BLOCK_TEXTS: usize = 512;
+
+/// The texts of one site. Cloning the list is cheap, readers hold such clones.
+#[derive(Debug, Clone)]
+pub struct Texts {
+    list: Vector<Arc<str>>,
+    index: FxHashMap<Arc<str>, TextId>,
+    /// Texts before this one are in the store already.
+    stored: usize,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        let mut texts = Self {
+            list: Vector::new(),
+            index: FxHashMap::default(),
+            stored: 0,
+        };
+        texts.intern("");
+        texts
+    }
+}
+
+impl Texts {
+    /// The number of a text, given at its first appearance.
+    pub fn intern(&mut self, text: &str) -> TextId {
+        if let Some(id) = self.index.get(text) {
+            return *id;
+        }
+        let id = TextId::try_from(self.list.len()).unwrap_or(TextId::MAX);
+        let text: Arc<str> = text.into();
+        self.list.push_back(text.clone());
+        self.index.insert(text, id);
+        id
+    }
+
+    /// The text with a number; empty where there is none.
+    #[must_use]
+    pub fn text(&self, id: TextId) -> &str {
+        text_of(&self.list, id)
+    }
+
+    /// The number of a text, if it has appeared.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<TextId> {
+        self.index.get(text).copied()
+    }
+
+    /// All texts, for readers.
+    #[must_use]
+    pub fn list(&self) -> Vector<Arc<str>> {
+        self.list.clone()
+    }
+
+    /// Puts back a block as it was stored; blocks come in order.
+    pub fn restore(&mut self, number: usize, block: Vec<String>) {
+        for (at, text) in (number * BLOCK_TEXTS..).zip(block) {
+            let text: Arc<str> = text.into();
+            let id = TextId::try_from(at).unwrap_or(TextId::MAX);
+            if at < self.list.len() {
+                self.list.set(at, text.clone());
+            } else {
+                self.list.push_back(text.clone());
+            }
+            self.index.insert(text, id);
+        }
+        self.stored = self.list.len();
+    }
+
+    /// The blocks that changed since the last call, each whole.
+    pub fn take_dirty(&mut self) -> Vec<(usize, Vec<Arc<str>>)> {
+        if self.stored == self.list.len() {
+            return Vec::new();
+        }
+        let first = self.stored / BLOCK_TEXTS;
+        self.stored = self.list.len();
+        (first..self.block_count())
+            .map(|number| (number, self.block(number)))
+            .collect()
+    }
+
+    /// How many blocks there are.
+    #[must_use]
+    pub fn block_count(&self) -> usize {
+        self.list.len().div_ceil(BLOCK_TEXTS)
+    }
+
+    fn block(&self, number: usize) -> Vec<Arc<str>> {
+        self.list
+            .iter()
+            .skip(number * BLOCK_TEXTS)
+            .take(BLOCK_TEXTS)
+            .cloned()
+            .collect()
+    }
+}
+
+/// The text with a number in a list of texts; empty where there is none.
+#[must_use]
+pub fn text_of(list: &Vector<Arc<str>>, id: TextId) -> &str {
+    usize::try_from(id)
+        .ok()
+        .and_then(|at| list.get(at))
+        .map_or("", |text| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_keep_their_numbers_through_a_checkpoint() {
+        let mut texts = Texts::default();
+        let ids: Vec<TextId> = (0..1_200)
+            .map(|n| texts.intern(&format!("text {n}")))
+            .collect();
+        let mut blocks = texts.take_dirty();
+        assert_eq!(blocks.len(), 3);
+        assert!(texts.take_dirty().is_empty());
+        texts.intern("one more");
+        let later = texts.take_dirty();
+        assert_eq!(
+            later.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+            [2]
+        );
+        blocks.pop();
+        blocks.extend(later);
+
+        let mut restored = Texts::default();
+        for (number, block) in blocks {
+            restored.restore(number, block.iter().map(ToString::to_string).collect());
+        }
+        assert_eq!(restored.intern("text 7"), ids[7]);
+        assert_eq!(restored.text(ids[1_199]), "text 1199");
+        assert_eq!(restored.find("one more"), Some(1_201));
+        assert_eq!(restored.text(9_999), "");
+        assert!(restored.take_dirty().is_empty());
+    }
+}
