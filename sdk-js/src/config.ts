@@ -16,7 +16,7 @@ export interface Options {
   auto?: boolean | string;
   /** Log the collector's answers to the console; not in e.js. */
   debug?: boolean | string;
-  /** `pending` keeps events in memory until `consent()` is called; default: the site decides. */
+  /** Domain of the id cookie (`.shop.example`), to share a client between hosts; not in e.js. */
   domain?: string;
 }
 

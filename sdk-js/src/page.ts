@@ -62,11 +62,22 @@ export const watch = (view: () => void): void => {
   addEventListener("pageshow", (event) => event.persisted && show());
 };
 
-/** Sends what waits when the page may be about to go: `hidden` is the last dependable sign. */
+/**
+ * Sends what waits when the page may be about to go: `hidden` is the last dependable sign. A page
+ * that leaves is told that its open requests failed, though they go on: it must not send them again.
+ */
 export const flushOnHide = (): void => {
-  const leave = (): unknown => document.visibilityState == "hidden" && flush();
-  document.addEventListener("visibilitychange", leave);
-  addEventListener("pagehide", () => void flush());
+  let isLeaving = false;
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState == "hidden" && !isLeaving) void flush();
+  });
+  addEventListener("pagehide", () => {
+    isLeaving = true;
+    void flush();
+  });
+  addEventListener("pageshow", () => {
+    isLeaving = false;
+  });
 };
 
 const path = (): string => location.pathname + location.search;

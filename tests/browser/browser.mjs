@@ -1,0 +1,121 @@
+// Chromium, a small web site of the test's own, and a wire tap between it and the worker.
+
+import { createServer } from "node:http";
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--disable-background-networking",
+];
+
+/** Starts a headless browser; the driver turns the back/forward cache off unless told not to. */
+export const launch = ({ hasPageCache = false } = {}) =>
+  chromium.launch({
+    ignoreDefaultArgs: hasPageCache ? ["--disable-back-forward-cache"] : [],
+    executablePath: process.env.EDGETALLY_CHROMIUM || "/usr/bin/chromium",
+    headless: true,
+    args: FLAGS,
+  });
+
+/** Serves the same page at every path; `page(path)` gives its HTML. */
+export const site = (page) =>
+  listen((request, response) => {
+    const path = new URL(request.url, "http://site").pathname;
+    response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+    response.end(page(path));
+  });
+
+/**
+ * Passes every request on to the worker and back, and keeps what was said: `batches` fills as they
+ * arrive, `answers` as they are answered. A browser's own log would miss the requests that outlive
+ * their page, and those matter most here. `faults` are taken one a batch: a status with headers
+ * instead of the worker's answer, or "reset" for a connection that breaks.
+ */
+export async function tap(dev, faults = []) {
+  const batches = [];
+  const answers = [];
+  const server = await listen(async (request, response) => {
+    const body = await whole(request);
+    const isBatch = request.method === "POST" && request.url === "/v1/events";
+    if (isBatch) batches.push(JSON.parse(body));
+    const fault = isBatch && faults.shift();
+    if (fault === "reset") return void request.socket.destroy();
+    const answer = fault || (await pass(dev, request, body));
+    if (isBatch) answers.push({ status: answer.status, body: parsed(answer.body) });
+    response.writeHead(answer.status, answer.headers);
+    response.end(answer.body);
+  });
+  /** Every event once, in the order it first arrived: a repeat carries the same id. */
+  const events = () => {
+    const all = batches.flatMap((batch) => batch.events);
+    return [...new Map(all.map((event) => [event.id, event])).values()];
+  };
+  return { ...server, batches, answers, events };
+}
+
+/** A collector that asks to come back after `seconds`. */
+export const overloaded = (seconds) => ({
+  status: 503,
+  headers: {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "Retry-After",
+    "retry-after": String(seconds),
+  },
+  body: "{}",
+});
+
+/** The snippet a shop pastes, with more `data-*` attributes in `attributes`. */
+export const snippet = (dev, { script = "e.js", attributes = "" } = {}) =>
+  `<script>window.edgetally ||= function () {
+     (edgetally.q = edgetally.q || []).push(arguments) };</script>
+   <script defer src="${dev.edge}/${script}" data-site="${dev.site}" data-key="${dev.write_key}"
+     data-endpoint="${dev.edge}" ${attributes}></script>`;
+
+async function pass(dev, request, body) {
+  const { host, connection, "content-length": length, ...headers } = request.headers;
+  const hasBody = request.method === "POST";
+  const answer = await fetch(dev.edge + request.url, {
+    method: request.method,
+    headers,
+    ...(hasBody && { body }),
+  });
+  const kept = [...answer.headers].filter(([name]) => !HOP.has(name));
+  return {
+    status: answer.status,
+    headers: Object.fromEntries(kept),
+    body: Buffer.from(await answer.arrayBuffer()),
+  };
+}
+
+/** Headers of one connection, and those that `fetch` has already undone. */
+const HOP = new Set(
+  "connection keep-alive transfer-encoding content-encoding content-length".split(" "),
+);
+
+async function whole(request) {
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+function parsed(body) {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+async function listen(answer) {
+  const server = createServer(answer);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
