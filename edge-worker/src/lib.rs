@@ -1,1 +1,20 @@
-//! The edge worker.
+//! The Cloudflare Worker: validates, rate-limits and pre-aggregates events next to the visitor.
+//!
+//! Only [`platform`] names the platform's crate; every other file is pure, takes `now` as an
+//! argument, and runs natively in tests. Modules stand in the order in which an event meets them.
+
+pub mod config;
+
+pub mod collect;
+pub mod rate_limit;
+
+pub mod enrich;
+pub mod route;
+
+pub mod accumulate;
+pub mod known_ids;
+
+pub mod outbox;
+
+#[cfg(target_arch = "wasm32")]
+pub mod platform;

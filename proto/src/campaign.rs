@@ -111,9 +111,9 @@ impl Campaign {
         campaign.is_key().then_some(campaign)
     }
 
-    /// The campaign of a link: its tags, else its click id.
+    /// The campaign of a link: its tags, else its click id if those may be used.
     #[must_use]
-    pub fn of_url(url: &str) -> Option<Self> {
+    pub fn of_url(url: &str, click_ids: bool) -> Option<Self> {
         let mut tags = Self::default();
         for (name, value) in query_pairs(url) {
             let member = match name {
@@ -135,7 +135,11 @@ impl Campaign {
         {
             return tags.folded();
         }
-        Self::of_click_id(url)
+        if click_ids {
+            Self::of_click_id(url)
+        } else {
+            None
+        }
     }
 
     fn of_click_id(url: &str) -> Option<Self> {
@@ -187,7 +191,7 @@ mod tests {
     use super::*;
 
     fn check(url: &str, expected: Option<[&str; 3]>) {
-        let campaign = Campaign::of_url(url).map(|c| [c.source, c.medium, c.name]);
+        let campaign = Campaign::of_url(url, true).map(|c| [c.source, c.medium, c.name]);
         assert_eq!(
             campaign,
             expected.map(|parts| parts.map(str::to_owned)),

@@ -17,6 +17,18 @@ impl Writer {
         self.0
     }
 
+    /// Bytes written so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One byte as it is.
     pub fn byte(&mut self, byte: u8) {
         self.0.push(byte);

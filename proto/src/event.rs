@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EventName, UserId};
+use crate::campaign::Campaign;
+use crate::ids::{ClientId, EventId, EventName, UserId};
+use crate::record::{Fact, Flags};
 
 /// Where an event came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +58,39 @@ impl Platform {
     pub fn from_wire(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
+}
+
+/// A validated event: what comes after [`crate::validate`] cannot hold an unchecked one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id, sent or made.
+    pub id: EventId,
+    /// Its client; none for events of the shop's server without one.
+    pub client: Option<ClientId>,
+    /// The valid user id it carries.
+    pub user: Option<UserId>,
+    /// Its name, aliases resolved.
+    pub name: EventName,
+    /// Where it came from.
+    pub platform: Platform,
+    /// Corrected event time, epoch ms.
+    pub occurred_at_ms: i64,
+    /// When the edge took it, epoch ms.
+    pub received_at_ms: i64,
+    /// Marks.
+    pub flags: Flags,
+    /// Path of its page.
+    pub page: Option<String>,
+    /// Host of its referrer, in lower case.
+    pub referrer: Option<String>,
+    /// Its folded campaign.
+    pub campaign: Option<Campaign>,
+    /// XXH3-64 of its canonical payload.
+    pub payload_hash: u64,
+    /// What a commerce event says beside.
+    pub fact: Option<Fact>,
+    /// The visitor's user agent, where a server key names it.
+    pub user_agent: Option<String>,
 }
 
 /// Names that pass without being listed in `events.allow`: those of GA4, then ours.

@@ -127,6 +127,14 @@ text_id!(
     is_printable
 );
 
+impl ClientId {
+    /// The client of a visitor without consent, from the hex digits of a hash. The prefix keeps it
+    /// apart from ids that browsers make.
+    pub(crate) fn from_hash(digits: &str) -> Self {
+        Self(format!("daily.{digits}").into())
+    }
+}
+
 /// The idempotency key of an event, made by the SDK (Segment: `messageId`).
 ///
 /// 32 hex digits, with or without hyphens, are one id, shown in lower case with hyphens.

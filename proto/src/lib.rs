@@ -13,13 +13,13 @@ pub mod limits;
 pub mod money;
 pub mod time;
 
+pub mod record;
+pub mod rollup;
+
 pub mod campaign;
 pub mod event;
 pub mod raw;
 pub mod validate;
-
-pub mod record;
-pub mod rollup;
 
 pub mod batch;
 pub mod columns;

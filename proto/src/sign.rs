@@ -3,6 +3,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::ids::{ClientId, SiteId};
+
 /// Header names of a frames request, and of signed settings.
 pub mod header {
     /// The shard's name.
@@ -138,6 +140,24 @@ pub fn config_answer(secret: &str, body: &[u8]) -> String {
 #[must_use]
 pub fn config_answer_verify(secret: &str, body: &[u8], signature: &str) -> bool {
     verify(secret, &[b"config", body], signature)
+}
+
+/// The client of a visitor without consent: a hash of site, address and user agent under a salt
+/// that is random, of one day, and forgotten after two.
+#[must_use]
+pub fn daily_client(salt: &[u8], site: &SiteId, address: &str, user_agent: &str) -> ClientId {
+    let parts: [&[u8]; 3] = [
+        site.as_str().as_bytes(),
+        address.as_bytes(),
+        user_agent.as_bytes(),
+    ];
+    let mut hash = Sha256::new();
+    for part in [salt].iter().chain(&parts) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let digest = hex(&hash.finalize());
+    ClientId::from_hash(digest.get(..32).unwrap_or(&digest))
 }
 
 /// The form in which keys are stored and compared: SHA-256 as hex. Keys are random and long, so

@@ -1,1 +1,468 @@
+//! Validation: `RawEvent` becomes `Event` once, or is refused with the first reason that fits.
+//!
+//! The order of the checks is that of the table of fields in docs/http-api.md; after the table
+//! come time, then consent.
 
+mod commerce;
+mod fields;
+
+pub use fields::{Reject, Warning};
+
+use serde_json::{Map, Value};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::campaign::{Campaign, host_of, path_of};
+use crate::error::{RejectCode, WarningCode};
+use crate::event::{Event, NAMES, Platform, alias_of, user_id};
+use crate::ids::{ClientId, EventId, EventName, IdError, SiteId, UserId};
+use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
+use crate::raw::RawEvent;
+use crate::record::Flags;
+use crate::settings::{Consent, OnDenied, Retention, SiteSettings};
+use crate::time::{EARLIEST_MS, LATEST_MS, corrected};
+use fields::{integer, missing, present, reject, text, warning};
+
+/// What is done with the ids of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// Used as sent.
+    Used,
+    /// Neither used nor kept: the client is a hash that lives for a day.
+    Cookieless,
+    /// The events are refused.
+    Refused,
+}
+
+/// What follows from a batch's consent and the browser's `Sec-GPC`; the stricter of both holds.
+#[must_use]
+pub fn ids_of(settings: &SiteSettings, consent: Option<bool>, gpc: bool) -> Ids {
+    let denied = match consent {
+        Some(granted) => !granted,
+        None => settings.privacy.default == Consent::Denied,
+    };
+    let policy = |applies: bool, on_denied: OnDenied| match on_denied {
+        OnDenied::Reject if applies => Ids::Refused,
+        OnDenied::Cookieless if applies => Ids::Cookieless,
+        _ => Ids::Used,
+    };
+    match (
+        policy(denied, settings.privacy.denied),
+        policy(gpc, settings.privacy.gpc),
+    ) {
+        (Ids::Refused, _) | (_, Ids::Refused) => Ids::Refused,
+        (Ids::Cookieless, _) | (_, Ids::Cookieless) => Ids::Cookieless,
+        _ => Ids::Used,
+    }
+}
+
+/// Who sent a request: what the daily hash of a cookieless client is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Visitor<'a> {
+    /// Network address.
+    pub address: &'a str,
+    /// User agent.
+    pub user_agent: &'a str,
+    /// Random, of this day, forgotten after two.
+    pub salt: &'a [u8],
+}
+
+/// All that validation of an event depends on beside the event.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The site.
+    pub site: &'a SiteId,
+    /// Its settings.
+    pub settings: &'a SiteSettings,
+    /// Whether a server key came in the header.
+    pub server_key: bool,
+    /// When the edge took the batch, epoch ms.
+    pub received_at_ms: i64,
+    /// The client's clock at this attempt, epoch ms.
+    pub sent_at_ms: Option<i64>,
+    /// What is done with ids.
+    pub ids: Ids,
+    /// Who sent the request.
+    pub visitor: Visitor<'a>,
+    /// Random: tells apart events that have neither id nor time.
+    pub nonce: u64,
+}
+
+/// Validates the event at `index` of a batch.
+///
+/// # Errors
+/// The first reason, in the order of the table of fields, for which it is refused.
+pub fn validate(
+    raw: &RawEvent,
+    index: usize,
+    rules: &Rules<'_>,
+) -> Result<(Event, Vec<Warning>), Reject> {
+    let Some(members) = &raw.members else {
+        let field = format!("events[{index}]");
+        return Err(reject(
+            RejectCode::ValueInvalid,
+            &field,
+            "must be an object",
+        ));
+    };
+    let mut warnings = Vec::new();
+    let empty = Map::new();
+
+    let id = event_id(members)?;
+    let platform = platform(members)?;
+    let client = client(members, platform, rules)?;
+    let name = name(members, rules, &mut warnings)?;
+    let params = object(members, "params")?.unwrap_or(&empty);
+    let context = object(members, "context")?.unwrap_or(&empty);
+    let user = user(members, params, &name, &mut warnings)?;
+    let amounts = commerce::amounts(params, rules.settings.currency)?;
+    let fact = commerce::fact(name.as_str(), params, amounts, &mut warnings)?;
+    check_lengths(members)?;
+    let occurred = occurred(members, rules, &mut warnings)?;
+    if rules.ids == Ids::Refused {
+        return Err(reject(
+            RejectCode::ConsentDenied,
+            "consent",
+            "this site needs consent",
+        ));
+    }
+
+    let cookieless = rules.ids == Ids::Cookieless && platform != Platform::Server;
+    let visitor = visitor(context, rules);
+    let (client, user) = match cookieless {
+        true => (Some(daily_client(rules.site, &visitor)), None),
+        false => (client, user),
+    };
+    let url = text(context.get("page_url"), "context.page_url")?;
+    let url = url.or(text(params.get("page_location"), "params.page_location")?);
+    let referrer = text(context.get("referrer"), "context.referrer")?;
+    let id = id.unwrap_or_else(|| {
+        made_id(
+            members,
+            client.as_ref(),
+            params,
+            rules,
+            index,
+            &mut warnings,
+        )
+    });
+    let background = params.get("background") == Some(&Value::Bool(true));
+    let flags = Flags::default()
+        .with(Flags::COOKIELESS, cookieless)
+        .with(Flags::BACKGROUND, background && name.as_str() == "identify")
+        .with(Flags::SERVER_KEY, rules.server_key)
+        .with(Flags::CLAMPED, occurred.1);
+    let event = Event {
+        id,
+        client,
+        user,
+        name,
+        platform,
+        occurred_at_ms: occurred.0,
+        received_at_ms: rules.received_at_ms,
+        flags,
+        page: url.map(path_of),
+        referrer: referrer.and_then(host_of),
+        campaign: campaign(context, url, !cookieless)?,
+        payload_hash: payload_hash(members),
+        fact,
+        user_agent: (visitor.user_agent != rules.visitor.user_agent)
+            .then(|| visitor.user_agent.to_owned()),
+    };
+    Ok((event, warnings))
+}
+
+fn object<'a>(
+    members: &'a Map<String, Value>,
+    field: &str,
+) -> Result<Option<&'a Map<String, Value>>, Reject> {
+    match members.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(object)) => Ok(Some(object)),
+        Some(_) => Err(reject(RejectCode::ValueInvalid, field, "must be an object")),
+    }
+}
+
+fn event_id(members: &Map<String, Value>) -> Result<Option<EventId>, Reject> {
+    let refuse = |message: String| Err(reject(RejectCode::IdInvalid, "id", message));
+    match members.get("id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => EventId::parse(id)
+            .map(Some)
+            .or_else(|error| refuse(error.to_string())),
+        Some(_) => refuse("must be a string".to_owned()),
+    }
+}
+
+fn platform(members: &Map<String, Value>) -> Result<Platform, Reject> {
+    match text(members.get("platform"), "platform")? {
+        None => Ok(Platform::Web),
+        Some(name) => Platform::parse(name).ok_or_else(|| {
+            let message = "must be one of web, mweb, android, ios, server";
+            reject(RejectCode::ValueInvalid, "platform", message)
+        }),
+    }
+}
+
+fn client(
+    members: &Map<String, Value>,
+    platform: Platform,
+    rules: &Rules<'_>,
+) -> Result<Option<ClientId>, Reject> {
+    let refuse = |message: String| Err(reject(RejectCode::ClientIdInvalid, "client_id", message));
+    match present(members.get("client_id")) {
+        Some(Value::String(id)) => ClientId::parse(id)
+            .map(Some)
+            .or_else(|error| refuse(error.to_string())),
+        Some(_) => refuse("must be a string".to_owned()),
+        None => {
+            let needed = platform != Platform::Server
+                && rules.ids != Ids::Cookieless
+                && !rules.settings.is_cookieless();
+            if needed {
+                Err(missing("client_id"))
+            } else {
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn name(
+    members: &Map<String, Value>,
+    rules: &Rules<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<EventName, Reject> {
+    let sent = match present(members.get("name")) {
+        None => return Err(missing("name")),
+        Some(Value::String(name)) => name.as_str(),
+        Some(_) => return Err(reject(RejectCode::NameInvalid, "name", "must be a string")),
+    };
+    let name = alias_of(sent).unwrap_or(sent);
+    if name != sent {
+        warnings.push(warning(
+            WarningCode::AliasUsed,
+            "name",
+            format!("read as {name}"),
+        ));
+    }
+    let parsed = EventName::parse(name).map_err(|_| {
+        reject(
+            RejectCode::NameInvalid,
+            "name",
+            "must match [a-z][a-z0-9_]{0,39}",
+        )
+    })?;
+    if !NAMES.contains(&name) && !rules.settings.allows_name(name) {
+        let message = format!("{name} is not in the site's events.allow");
+        return Err(reject(RejectCode::NameNotAllowed, "name", message));
+    }
+    Ok(parsed)
+}
+
+fn user(
+    members: &Map<String, Value>,
+    params: &Map<String, Value>,
+    name: &EventName,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<UserId>, Reject> {
+    let own = (members.get("user_id"), "user_id");
+    let of_params = (params.get("user_id"), "params.user_id");
+    let (member, field) = match (present(own.0), name.as_str()) {
+        (None, "identify") if present(of_params.0).is_some() => of_params,
+        _ => own,
+    };
+    let sent = match member {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(sent)) => sent,
+        Some(_) => return Err(reject(RejectCode::ValueInvalid, field, "must be a string")),
+    };
+    match user_id(sent) {
+        // Semantics, section 6: a user id on a logout is ignored.
+        Ok(Some(_)) if name.as_str() == "logout" => Ok(None),
+        Ok(Some(user)) => Ok(Some(user)),
+        Ok(None) => {
+            let message = "is no user id and was read as absent";
+            warnings.push(warning(WarningCode::UserIdIgnored, field, message));
+            Ok(None)
+        }
+        Err(IdError::TooLong(_)) => Err(reject(
+            RejectCode::FieldTooLong,
+            field,
+            "is longer than 128 characters",
+        )),
+        Err(error) => Err(reject(RejectCode::ValueInvalid, field, error.to_string())),
+    }
+}
+
+/// The last row of the table: no text is longer than its limit. Members with rows of their own
+/// have passed those before.
+fn check_lengths(members: &Map<String, Value>) -> Result<(), Reject> {
+    members
+        .iter()
+        .try_for_each(|(name, value)| check_length(value, name, name))
+}
+
+fn check_length(value: &Value, path: &str, name: &str) -> Result<(), Reject> {
+    match value {
+        Value::String(text) => {
+            let max = if is_url(name) {
+                URL_CHARS_MAX
+            } else {
+                TEXT_CHARS_MAX
+            };
+            // Bytes bound characters from above, which spares most texts the count.
+            if text.len() <= max || text.chars().count() <= max {
+                return Ok(());
+            }
+            let message = format!("is longer than {max} characters");
+            Err(reject(RejectCode::FieldTooLong, path, message))
+        }
+        Value::Array(values) => values
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, value)| check_length(value, &format!("{path}[{at}]"), name)),
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(name, value)| check_length(value, &format!("{path}.{name}"), name)),
+        _ => Ok(()),
+    }
+}
+
+fn is_url(name: &str) -> bool {
+    ["url", "referrer", "page_location", "page_referrer", "href"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+/// Event time, and whether it was clamped.
+fn occurred(
+    members: &Map<String, Value>,
+    rules: &Rules<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<(i64, bool), Reject> {
+    let received = rules.received_at_ms;
+    if matches!(members.get("ts"), None | Some(Value::Null)) {
+        return Ok((received, false));
+    }
+    let client_ms = integer(members.get("ts"), "ts", EARLIEST_MS..=LATEST_MS - 1)
+        .ok()
+        .flatten()
+        .ok_or_else(|| {
+            let message = "must be whole epoch milliseconds within 2000 and 2100";
+            reject(RejectCode::TimestampInvalid, "ts", message)
+        })?;
+    let time = corrected(client_ms, rules.sent_at_ms, received);
+    let oldest = match (rules.server_key, rules.settings.retention.facts) {
+        (true, Retention::Unlimited) => i64::MIN,
+        (true, Retention::For(span)) => received.saturating_sub(span.ms),
+        (false, _) => received.saturating_sub(rules.settings.lateness.ms),
+    };
+    if time.occurred_at_ms < oldest {
+        let message = "is older than this key may report";
+        return Err(reject(RejectCode::TimestampTooOld, "ts", message));
+    }
+    if time.clamped {
+        let message = "lay in the future and became the time of receipt";
+        warnings.push(warning(WarningCode::TimestampClamped, "ts", message));
+    }
+    Ok((time.occurred_at_ms, time.clamped))
+}
+
+/// The request's visitor, or whom a server key speaks of.
+fn visitor<'a>(context: &'a Map<String, Value>, rules: &Rules<'a>) -> Visitor<'a> {
+    if !rules.server_key {
+        return rules.visitor;
+    }
+    let named = |name: &str| context.get(name).and_then(Value::as_str);
+    Visitor {
+        address: named("ip").unwrap_or(rules.visitor.address),
+        user_agent: named("user_agent").unwrap_or(rules.visitor.user_agent),
+        salt: rules.visitor.salt,
+    }
+}
+
+fn daily_client(site: &SiteId, visitor: &Visitor<'_>) -> ClientId {
+    let Visitor {
+        address,
+        user_agent,
+        salt,
+    } = visitor;
+    crate::sign::daily_client(salt, site, address, user_agent)
+}
+
+fn campaign(
+    context: &Map<String, Value>,
+    url: Option<&str>,
+    click_ids: bool,
+) -> Result<Option<Campaign>, Reject> {
+    let own = match context.get("campaign") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(own)) => Some(own),
+        Some(_) => {
+            let message = "must be an object";
+            return Err(reject(
+                RejectCode::ValueInvalid,
+                "context.campaign",
+                message,
+            ));
+        }
+    };
+    let member = |name: &str| -> Result<String, Reject> {
+        let value = own.and_then(|own| own.get(name));
+        Ok(text(value, &format!("context.campaign.{name}"))?
+            .unwrap_or_default()
+            .to_owned())
+    };
+    let tags = Campaign {
+        source: member("source")?,
+        medium: member("medium")?,
+        name: member("name")?,
+        term: member("term")?,
+        content: member("content")?,
+        id: member("id")?,
+    };
+    if tags != Campaign::default() {
+        return Ok(tags.folded());
+    }
+    Ok(url.and_then(|url| Campaign::of_url(url, click_ids)))
+}
+
+/// The id of an event sent without one: a hash of client, time, name and parameters. Without a
+/// time the event is told apart from all others, also when it is sent again.
+fn made_id(
+    members: &Map<String, Value>,
+    client: Option<&ClientId>,
+    params: &Map<String, Value>,
+    rules: &Rules<'_>,
+    index: usize,
+    warnings: &mut Vec<Warning>,
+) -> EventId {
+    let ts = members.get("ts").filter(|ts| !ts.is_null());
+    let time = match ts {
+        Some(ts) => ts.to_string(),
+        None => {
+            let message = "has neither id nor ts: sent again, it counts again";
+            warnings.push(warning(WarningCode::NotIdempotent, "id", message));
+            format!("{}|{}|{index}", rules.received_at_ms, rules.nonce)
+        }
+    };
+    let name = members
+        .get("name")
+        .map(Value::to_string)
+        .unwrap_or_default();
+    let params = serde_json::to_string(params).unwrap_or_default();
+    let client = client.map_or("", ClientId::as_str);
+    let mut canonical = String::new();
+    for part in [client, &time, &name, &params] {
+        canonical.push_str(&part.len().to_string());
+        canonical.push(':');
+        canonical.push_str(part);
+    }
+    EventId::Uuid(xxh3_128(canonical.as_bytes()).to_be_bytes())
+}
+
+/// XXH3-64 of the event as JSON with sorted members, id and time included.
+fn payload_hash(members: &Map<String, Value>) -> u64 {
+    let canonical = serde_json::to_vec(members).unwrap_or_default();
+    xxh3_64(&canonical)
+}

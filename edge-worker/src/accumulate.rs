@@ -1,0 +1,287 @@
+//! The open window: accepted events folded into records and counters, by site, until it is sealed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use edgetally_proto::batch::{Batch, SiteBatch};
+use edgetally_proto::campaign::Campaign;
+use edgetally_proto::error::RejectCode;
+use edgetally_proto::event::Event;
+use edgetally_proto::ids::SiteId;
+use edgetally_proto::record::{Fact, Flags, Record, Ref, Tables};
+use edgetally_proto::rollup::{CounterKey, RejectKey};
+use edgetally_proto::time::second_of;
+
+/// Bytes that a record weighs at least in a frame, beside its texts.
+const RECORD_BYTES: usize = 48;
+/// Bytes that a fact weighs at least.
+const FACT_BYTES: usize = 256;
+
+/// A table that gives every value one reference.
+#[derive(Debug)]
+struct Interner<T> {
+    refs: HashMap<T, Ref>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self {
+            refs: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Interner<T> {
+    /// The reference of a value, and whether it is new to the table.
+    fn refer(&mut self, table: &mut Vec<T>, value: &T) -> (Ref, bool) {
+        if let Some(known) = self.refs.get(value) {
+            return (*known, false);
+        }
+        let new = Ref::try_from(table.len()).unwrap_or(Ref::MAX);
+        table.push(value.clone());
+        self.refs.insert(value.clone(), new);
+        (new, true)
+    }
+}
+
+#[derive(Debug)]
+struct SiteWindow {
+    batch: SiteBatch,
+    names: Interner<edgetally_proto::ids::EventName>,
+    clients: Interner<edgetally_proto::ids::ClientId>,
+    users: Interner<edgetally_proto::ids::UserId>,
+    pages: Interner<String>,
+    referrers: Interner<String>,
+    campaigns: Interner<Campaign>,
+}
+
+impl SiteWindow {
+    fn new(site: SiteId) -> Self {
+        Self {
+            batch: SiteBatch::new(site),
+            names: Interner::default(),
+            clients: Interner::default(),
+            users: Interner::default(),
+            pages: Interner::default(),
+            referrers: Interner::default(),
+            campaigns: Interner::default(),
+        }
+    }
+
+    /// Appends a record and counts it; gives the bytes it adds at most.
+    fn push(&mut self, mut record: Record, of: &Texts<'_>, fact: Option<Fact>) -> usize {
+        let Tables {
+            names,
+            clients,
+            users,
+            pages,
+            referrers,
+            campaigns,
+        } = &mut self.batch.tables;
+        let mut bytes = RECORD_BYTES;
+        let mut weigh = |(reference, new): (Ref, bool), length: usize| {
+            bytes += if new { length } else { 0 };
+            reference
+        };
+        record.name = weigh(self.names.refer(names, of.name), of.name.as_str().len());
+        record.client = of
+            .client
+            .map(|c| weigh(self.clients.refer(clients, c), c.as_str().len()));
+        record.user = of
+            .user
+            .map(|u| weigh(self.users.refer(users, u), u.as_str().len()));
+        record.page = of.page.map(|p| weigh(self.pages.refer(pages, p), p.len()));
+        record.referrer = of
+            .referrer
+            .map(|r| weigh(self.referrers.refer(referrers, r), r.len()));
+        record.campaign = of
+            .campaign
+            .map(|c| weigh(self.campaigns.refer(campaigns, c), 128));
+        let key = CounterKey {
+            second: second_of(record.occurred_at_ms),
+            name: record.name,
+            platform: record.platform,
+            bot: record.flags.has(Flags::BOT),
+        };
+        *self.batch.counters.entry(key).or_default() += 1;
+        if let Some(fact) = fact {
+            bytes += FACT_BYTES * (1 + fact.items.len());
+            let record = u32::try_from(self.batch.records.len()).unwrap_or(u32::MAX);
+            self.batch.facts.push(Fact { record, ..fact });
+        }
+        self.batch.records.push(record);
+        bytes
+    }
+}
+
+/// The texts of a record, wherever they stand.
+struct Texts<'a> {
+    name: &'a edgetally_proto::ids::EventName,
+    client: Option<&'a edgetally_proto::ids::ClientId>,
+    user: Option<&'a edgetally_proto::ids::UserId>,
+    page: Option<&'a String>,
+    referrer: Option<&'a String>,
+    campaign: Option<&'a Campaign>,
+}
+
+impl<'a> Texts<'a> {
+    /// Of a record in a batch; references are checked where frames are decoded.
+    fn of_record(record: &Record, tables: &'a Tables) -> Option<Self> {
+        fn at<T>(table: &[T], reference: Option<Ref>) -> Option<&T> {
+            table.get(usize::try_from(reference?).ok()?)
+        }
+        Some(Self {
+            name: at(&tables.names, Some(record.name))?,
+            client: at(&tables.clients, record.client),
+            user: at(&tables.users, record.user),
+            page: at(&tables.pages, record.page),
+            referrer: at(&tables.referrers, record.referrer),
+            campaign: at(&tables.campaigns, record.campaign),
+        })
+    }
+}
+
+/// What was folded since the last commit.
+#[derive(Debug, Default)]
+pub struct Window {
+    sites: BTreeMap<SiteId, SiteWindow>,
+    events: usize,
+    bytes: usize,
+}
+
+impl Window {
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty()
+    }
+
+    /// Events folded so far.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// About how large the frame would become.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn site(&mut self, site: &SiteId) -> &mut SiteWindow {
+        // Looked up first: a site is new once a window, its id is cloned only then.
+        if !self.sites.contains_key(site) {
+            self.bytes += 128;
+            self.sites
+                .insert(site.clone(), SiteWindow::new(site.clone()));
+        }
+        self.sites
+            .entry(site.clone())
+            .or_insert_with(|| SiteWindow::new(site.clone()))
+    }
+
+    /// Folds an accepted event.
+    pub fn fold(&mut self, site: &SiteId, event: Event) {
+        let record = Record {
+            id: event.id,
+            client: None,
+            user: None,
+            name: 0,
+            platform: event.platform,
+            occurred_at_ms: event.occurred_at_ms,
+            received_at_ms: event.received_at_ms,
+            flags: event.flags,
+            page: None,
+            referrer: None,
+            campaign: None,
+            payload_hash: event.payload_hash,
+        };
+        let texts = Texts {
+            name: &event.name,
+            client: event.client.as_ref(),
+            user: event.user.as_ref(),
+            page: event.page.as_ref(),
+            referrer: event.referrer.as_ref(),
+            campaign: event.campaign.as_ref(),
+        };
+        self.events += 1;
+        self.bytes += self.site(site).push(record, &texts, event.fact);
+    }
+
+    /// Folds the records of another window's batch for which `is_new` holds, and all its rejects;
+    /// the rest counts as duplicates. Gives for every record whether it was new.
+    pub fn absorb(
+        &mut self,
+        batch: SiteBatch,
+        mut is_new: impl FnMut(&SiteId, &str, &Record) -> bool,
+    ) -> Vec<bool> {
+        let SiteBatch {
+            site,
+            tables,
+            records,
+            facts,
+            rejects,
+            duplicates,
+            dropped,
+            ..
+        } = batch;
+        let mut facts: HashMap<u32, Fact> =
+            facts.into_iter().map(|fact| (fact.record, fact)).collect();
+        let mut news = Vec::with_capacity(records.len());
+        for (at, record) in (0u32..).zip(records) {
+            let Some(texts) = Texts::of_record(&record, &tables) else {
+                news.push(false);
+                continue;
+            };
+            let client = texts.client.map_or("", |client| client.as_str());
+            let new = is_new(&site, client, &record);
+            news.push(new);
+            if new {
+                self.events += 1;
+                self.bytes += self.site(&site).push(record, &texts, facts.remove(&at));
+            } else {
+                self.count_duplicate(&site, second_of(record.received_at_ms));
+            }
+        }
+        let window = &mut self.site(&site).batch;
+        for (key, count) in rejects {
+            *window.rejects.entry(key).or_default() += count;
+        }
+        for (second, count) in duplicates {
+            *window.duplicates.entry(second).or_default() += count;
+        }
+        for (second, count) in dropped {
+            *window.dropped.entry(second).or_default() += count;
+        }
+        news
+    }
+
+    /// Counts a repeat.
+    fn count_duplicate(&mut self, site: &SiteId, second: i64) {
+        *self.site(site).batch.duplicates.entry(second).or_default() += 1;
+    }
+
+    /// Counts a refusal.
+    pub fn count_reject(&mut self, site: &SiteId, second: i64, code: RejectCode) {
+        *self
+            .site(site)
+            .batch
+            .rejects
+            .entry(RejectKey { second, code })
+            .or_default() += 1;
+    }
+
+    /// Counts events that a client had to drop.
+    pub fn count_dropped(&mut self, site: &SiteId, second: i64, count: u64) {
+        *self.site(site).batch.dropped.entry(second).or_default() += count;
+    }
+
+    /// Closes the window: what it held, and a new one begins.
+    pub fn seal(&mut self, now_ms: i64) -> Batch {
+        let window = std::mem::take(self);
+        let sites = window.sites.into_values().map(|site| site.batch).collect();
+        Batch {
+            committed_at_ms: now_ms,
+            sites,
+        }
+    }
+}

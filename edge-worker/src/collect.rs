@@ -1,0 +1,341 @@
+//! Collecting: what a request must be before its events are looked at, and how it is answered.
+
+use std::io::Read;
+
+use edgetally_proto::edge_config::KeyKind;
+use edgetally_proto::ids::SiteId;
+use edgetally_proto::limits::{
+    BODY_BYTES_MAX, EVENTS_MAX, SERVER_BODY_BYTES_MAX, SERVER_EVENTS_MAX,
+};
+use edgetally_proto::raw::{BatchError, RawBatch, RawEvent};
+use edgetally_proto::settings::SiteSettings;
+use edgetally_proto::validate::{Reject, Warning};
+use serde_json::{Value, json};
+
+use crate::config::Settings;
+
+/// A refusal of a whole request: `application/problem+json` of RFC 9457.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code.
+    pub code: &'static str,
+    /// For people, this time.
+    pub detail: String,
+    /// The member at fault.
+    pub field: Option<String>,
+    /// When to come again, in milliseconds.
+    pub retry_after_ms: Option<i64>,
+}
+
+impl Problem {
+    /// A refusal with a status, a code and a sentence.
+    #[must_use]
+    pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            field: None,
+            retry_after_ms: None,
+        }
+    }
+
+    /// The answer to a request that is limited for now.
+    #[must_use]
+    pub fn rate_limited(retry_after_ms: i64) -> Self {
+        let problem = Self::new(429, "rate_limited", "too many requests from this address");
+        Self {
+            retry_after_ms: Some(retry_after_ms.max(1)),
+            ..problem
+        }
+    }
+
+    /// The answer where not all of a batch is known to be durable.
+    #[must_use]
+    pub fn overloaded(detail: impl Into<String>) -> Self {
+        Self {
+            retry_after_ms: Some(1_000),
+            ..Self::new(503, "overloaded", detail)
+        }
+    }
+
+    /// `Retry-After`: whole seconds, at least 1.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<i64> {
+        self.retry_after_ms
+            .map(|ms| ms.max(1).unsigned_abs().div_ceil(1_000).cast_signed())
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut body = json!({
+            "type": format!("urn:edgetally:problem:{}", self.code),
+            "title": self.code.replace('_', " "),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        });
+        if let Value::Object(members) = &mut body {
+            if let Some(field) = &self.field {
+                members.insert("field".to_owned(), field.clone().into());
+            }
+            if let Some(ms) = self.retry_after_ms {
+                members.insert("retry_after_ms".to_owned(), ms.into());
+            }
+        }
+        body
+    }
+}
+
+/// What counts of a request's headers and address.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    /// `Content-Type`
+    pub content_type: Option<String>,
+    /// `Content-Encoding`
+    pub content_encoding: Option<String>,
+    /// `Origin`
+    pub origin: Option<String>,
+    /// `Authorization`
+    pub authorization: Option<String>,
+    /// `User-Agent`
+    pub user_agent: String,
+    /// Whether `Sec-GPC: 1` was sent.
+    pub gpc: bool,
+    /// The visitor's address, as the platform tells it.
+    pub address: String,
+}
+
+impl Head {
+    /// The key of the `Authorization` header.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, key) = self.authorization.as_deref()?.trim().split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    }
+
+    /// Refuses what is not sent as JSON, or is packed in a way that is not known here.
+    ///
+    /// # Errors
+    /// 415.
+    pub fn check_media(&self) -> Result<(), Problem> {
+        let refuse = |detail: &str| Err(Problem::new(415, "unsupported_media_type", detail));
+        let media = self.content_type.as_deref().unwrap_or_default();
+        let media = media
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        if media != "application/json" && media != "text/plain" {
+            return refuse("send application/json or text/plain");
+        }
+        match self.content_encoding.as_deref().unwrap_or_default().trim() {
+            "" | "identity" | "gzip" => Ok(()),
+            _ => refuse("send the body as it is, or gzip"),
+        }
+    }
+
+    /// Most bytes of the body, before and after decompression: the key of the header is looked up
+    /// first, and only a known server key may send more.
+    #[must_use]
+    pub fn body_bytes_max(&self, settings: &Settings) -> usize {
+        match self.bearer().and_then(|key| settings.key(key)) {
+            Some((_, KeyKind::Server)) => SERVER_BODY_BYTES_MAX,
+            _ => BODY_BYTES_MAX,
+        }
+    }
+}
+
+/// The answer to a body over its limit.
+#[must_use]
+pub fn body_too_large(bytes_max: usize) -> Problem {
+    Problem::new(
+        413,
+        "body_too_large",
+        format!("the body exceeds {bytes_max} bytes"),
+    )
+}
+
+/// Unpacks a body, never to more than `bytes_max`.
+///
+/// # Errors
+/// 413 if it is too large, 400 if the packing is damaged.
+pub fn unpack(head: &Head, body: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    if body.len() > bytes_max {
+        return Err(body_too_large(bytes_max));
+    }
+    if head.content_encoding.as_deref().map(str::trim) != Some("gzip") {
+        return Ok(body);
+    }
+    let mut unpacked = Vec::new();
+    let limit = u64::try_from(bytes_max)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    flate2::read::MultiGzDecoder::new(body.as_slice())
+        .take(limit)
+        .read_to_end(&mut unpacked)
+        .map_err(|_| Problem::new(400, "invalid_json", "the gzip stream is damaged"))?;
+    if unpacked.len() > bytes_max {
+        Err(body_too_large(bytes_max))
+    } else {
+        Ok(unpacked)
+    }
+}
+
+/// Reads the batch.
+///
+/// # Errors
+/// 400, with the member at fault where there is one.
+pub fn parse(body: &[u8]) -> Result<RawBatch, Problem> {
+    RawBatch::parse(body).map_err(|error| match error {
+        BatchError::InvalidJson(detail) => Problem::new(400, "invalid_json", detail),
+        BatchError::InvalidBatch { field, message } => Problem {
+            field: Some(field.to_owned()),
+            ..Problem::new(400, "invalid_batch", format!("{field} {message}"))
+        },
+    })
+}
+
+/// A sender that may send to a site.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    /// The site.
+    pub site: &'a SiteId,
+    /// Its settings.
+    pub settings: &'a SiteSettings,
+    /// Whether it came with a server key in the header.
+    pub server_key: bool,
+}
+
+/// Whether a refusal may be due to settings that are not here yet.
+#[must_use]
+pub fn may_be_stale(problem: &Problem) -> bool {
+    matches!(
+        problem.code,
+        "unknown_site" | "key_invalid" | "origin_not_allowed"
+    )
+}
+
+/// Looks up site and key, and checks the origin of browsers.
+///
+/// # Errors
+/// 404, 401, 403, in this order.
+pub fn authorize<'a>(
+    head: &Head,
+    batch: &RawBatch,
+    settings: &'a Settings,
+) -> Result<Sender<'a>, Problem> {
+    let Some((site, of_site)) = settings.site(&batch.site) else {
+        return Err(Problem::new(404, "unknown_site", "there is no such site"));
+    };
+    let invalid = |detail: &str| Err(Problem::new(401, "key_invalid", detail));
+    let in_header = head.authorization.is_some();
+    let key = if in_header {
+        head.bearer()
+    } else {
+        batch.key.as_deref()
+    };
+    let server_key = match key.and_then(|key| settings.key(key)) {
+        None => return invalid("the key is missing or not known"),
+        Some((of, _)) if of != site => return invalid("the key is of another site"),
+        Some((_, KeyKind::Server)) if !in_header => {
+            return invalid("a server key may only be sent in the Authorization header");
+        }
+        Some((_, KeyKind::Server)) => true,
+        Some((_, KeyKind::Write)) => false,
+        Some(_) => return invalid("this kind of key sends no events"),
+    };
+    let origin = head.origin.as_deref();
+    if !server_key && !origin.is_none_or(|origin| of_site.admits_origin(origin)) {
+        let detail = "the site does not list this origin";
+        return Err(Problem::new(403, "origin_not_allowed", detail));
+    }
+    Ok(Sender {
+        site,
+        settings: of_site,
+        server_key,
+    })
+}
+
+/// Refuses batches of too many events.
+///
+/// # Errors
+/// 413.
+pub fn check_count(batch: &RawBatch, server_key: bool) -> Result<(), Problem> {
+    let count_max = if server_key {
+        SERVER_EVENTS_MAX
+    } else {
+        EVENTS_MAX
+    };
+    if batch.events.len() <= count_max {
+        return Ok(());
+    }
+    let detail = format!("a batch holds at most {count_max} events with this key");
+    Err(Problem::new(413, "too_many_events", detail))
+}
+
+/// What became of the events of a batch, in its order.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Events now durable.
+    pub accepted: usize,
+    /// Repeats.
+    pub duplicates: usize,
+    /// Refusals by index.
+    pub rejected: Vec<(usize, Reject)>,
+    /// Warnings by index.
+    pub warnings: Vec<(usize, Warning)>,
+}
+
+impl Outcome {
+    /// The body of the 202.
+    #[must_use]
+    pub fn to_json(&self, events: &[RawEvent]) -> Value {
+        let id_of = |index: usize| {
+            let members = events.get(index).and_then(|event| event.members.as_ref());
+            members
+                .and_then(|members| members.get("id"))
+                .cloned()
+                .unwrap_or(Value::Null)
+        };
+        let rejected: Vec<Value> = self
+            .rejected
+            .iter()
+            .map(
+                |(
+                    index,
+                    Reject {
+                        code,
+                        field,
+                        message,
+                    },
+                )| {
+                    json!({"index": index, "id": id_of(*index), "code": code, "field": field,
+                       "message": message})
+                },
+            )
+            .collect();
+        let warnings: Vec<Value> = self
+            .warnings
+            .iter()
+            .map(
+                |(
+                    index,
+                    Warning {
+                        code,
+                        field,
+                        message,
+                    },
+                )| {
+                    json!({"index": index, "code": code, "field": field, "message": message})
+                },
+            )
+            .collect();
+        json!({"accepted": self.accepted, "duplicates": self.duplicates,
+               "rejected": rejected, "warnings": warnings})
+    }
+}

@@ -1,0 +1,191 @@
+//! The outbox: numbers what a shard commits and decides what is sent, and what an answer means.
+//!
+//! A frame's number on the wire is its local sequence less the base of the epoch. The local
+//! sequence only grows and places the frame in the ring; a new epoch moves the base, so that
+//! frames already committed go out again under new numbers without being written again.
+//!
+//! The ring keeps acknowledged frames until their slots are needed. They serve an aggregator that
+//! was restored from an older backup.
+
+use edgetally_proto::ids::Epoch;
+use edgetally_proto::limits::{RING_PRESSURE, RING_SLOTS};
+
+/// How long to wait before the first try after a failure; doubles with each further one.
+const RETRY_FIRST_MS: i64 = 500;
+/// How long to wait at most between tries while the object is awake.
+const RETRY_MAX_MS: i64 = 4_000;
+
+/// Durable state of the outbox: what the ring and the row of the epoch say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outbox {
+    /// The life of this numbering.
+    pub epoch: Epoch,
+    /// Local sequence before the first frame of the epoch.
+    pub base: u64,
+    /// Local sequence of the newest committed frame; 0 before the first.
+    pub head: u64,
+    /// Local sequence up to which the aggregator has everything durably.
+    pub acked: u64,
+    in_flight: bool,
+    failures: u32,
+}
+
+/// What the aggregator answered, or that it did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// Everything up to this number is durable, or dead and kept aside.
+    Acked(u64),
+    /// It waits for this number.
+    Expected(u64),
+    /// It knows one of the numbers with other bytes.
+    Fork,
+    /// It does not take anything now, or nothing came back.
+    Unavailable,
+}
+
+/// What follows from a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Send what is left, at once.
+    Send,
+    /// Nothing is left.
+    Rest,
+    /// Try again after this many milliseconds.
+    Retry {
+        /// Milliseconds.
+        after_ms: i64,
+    },
+    /// Begin a new epoch after this local sequence, write it down, then send.
+    NewEpoch {
+        /// Local sequence before the first frame that goes out again.
+        base: u64,
+    },
+}
+
+impl Outbox {
+    /// The state that was found in storage.
+    #[must_use]
+    pub fn new(epoch: Epoch, base: u64, head: u64, acked: u64) -> Self {
+        let acked = acked.clamp(base.min(head), head);
+        Self {
+            epoch,
+            base,
+            head,
+            acked,
+            in_flight: false,
+            failures: 0,
+        }
+    }
+
+    /// The slot of a frame in the ring.
+    #[must_use]
+    pub fn slot(sequence: u64) -> u64 {
+        sequence % RING_SLOTS
+    }
+
+    /// Whether another frame finds a slot that no unacknowledged frame holds.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.head - self.acked < RING_SLOTS
+    }
+
+    /// Whether so much waits that commits should become larger and rarer.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.head - self.acked > RING_PRESSURE
+    }
+
+    /// Whether something waits for the aggregator.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        self.acked < self.head
+    }
+
+    /// Takes the next local sequence, that of a frame which is now written.
+    pub fn commit(&mut self) -> u64 {
+        self.head += 1;
+        self.head
+    }
+
+    /// Local sequences to send now, if nothing is in flight; they are in flight from here on.
+    pub fn start_send(&mut self) -> Option<std::ops::RangeInclusive<u64>> {
+        if self.in_flight || !self.has_backlog() {
+            return None;
+        }
+        self.in_flight = true;
+        Some(self.acked + 1..=self.head)
+    }
+
+    /// The number of a frame on the wire.
+    #[must_use]
+    pub fn wire(&self, sequence: u64) -> u64 {
+        sequence.saturating_sub(self.base)
+    }
+
+    /// The oldest local sequence that the ring still holds.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        (self.head + 1).saturating_sub(RING_SLOTS).max(1)
+    }
+
+    /// Judges the reply to what is in flight.
+    pub fn finish_send(&mut self, reply: Reply) -> Next {
+        self.in_flight = false;
+        self.failures = if reply == Reply::Unavailable {
+            self.failures + 1
+        } else {
+            0
+        };
+        match reply {
+            Reply::Acked(number) if self.base + number > self.head => {
+                // It has numbers that were never given: this storage is older than what it sent.
+                Next::NewEpoch { base: self.acked }
+            }
+            Reply::Acked(number) => {
+                self.acked = self.acked.max(self.base + number);
+                if self.has_backlog() {
+                    Next::Send
+                } else {
+                    Next::Rest
+                }
+            }
+            Reply::Expected(number) => self.expected(number),
+            Reply::Fork => Next::NewEpoch { base: self.acked },
+            Reply::Unavailable => {
+                let doubled = RETRY_FIRST_MS << self.failures.saturating_sub(1).min(8);
+                Next::Retry {
+                    after_ms: doubled.min(RETRY_MAX_MS),
+                }
+            }
+        }
+    }
+
+    /// The aggregator lacks frames before those sent: it was restored, or lost its way.
+    fn expected(&mut self, number: u64) -> Next {
+        let wanted = self.base + number.max(1);
+        if wanted > self.head + 1 {
+            return Next::NewEpoch { base: self.acked };
+        }
+        if wanted < self.oldest() {
+            // The ring no longer reaches back so far: all it holds goes out again under new
+            // numbers, and what the aggregator has of it already falls to its ids.
+            return Next::NewEpoch {
+                base: self.oldest() - 1,
+            };
+        }
+        self.acked = wanted - 1;
+        if self.has_backlog() {
+            Next::Send
+        } else {
+            Next::Rest
+        }
+    }
+
+    /// Begins a new epoch after `base`; everything later goes out again.
+    pub fn begin_epoch(&mut self, epoch: Epoch, base: u64) {
+        self.epoch = epoch;
+        self.base = base;
+        self.acked = base;
+        self.failures = 0;
+    }
+}

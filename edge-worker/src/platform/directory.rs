@@ -1,0 +1,205 @@
+//! The directory object: keeps the last settings that the aggregator signed, refreshed about each
+//! second while somebody asks, and the daily salts of cookieless clients.
+//!
+//! With the aggregator away it serves its last copy.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use edgetally_proto::sign::{self, header};
+use edgetally_proto::time::DAY_MS;
+use futures_util::future::{Either, select};
+use worker::{
+    AbortSignal, Delay, DurableObject, Env, Fetch, Headers, Request, RequestInit, Response, Result,
+    SqlStorageValue, State, durable_object,
+};
+
+use super::bindings;
+use crate::config::{AGE_MS_MAX, FORCED_AGE_MS_MIN, Settings};
+
+/// Header of the answer that carries the salt of the day.
+pub const SALT: &str = "Edgetally-Salt";
+/// How long the aggregator may take to answer before the last copy is served.
+const TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// A signed copy.
+#[derive(Debug, Clone)]
+struct Copy {
+    body: String,
+    signature: String,
+    version: u64,
+}
+
+/// The last signed copy, and when it was asked for.
+#[durable_object(fetch)]
+pub struct Directory {
+    state: State,
+    env: Env,
+    copy: RefCell<Option<Copy>>,
+    asked_at_ms: RefCell<i64>,
+}
+
+impl DurableObject for Directory {
+    fn new(state: State, env: Env) -> Self {
+        let directory = Self {
+            state,
+            env,
+            copy: RefCell::default(),
+            asked_at_ms: RefCell::default(),
+        };
+        if let Err(error) = directory.load() {
+            worker::console_error!("directory: its storage cannot be read: {error}");
+        }
+        directory
+    }
+
+    /// `/` or `/?force=1`, `have=<version>`: 200 with the signed settings, 204 if they are still
+    /// those, 503 if there were never any.
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let url = request.url()?;
+        let asked = |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v);
+        let age_max = if asked("force").is_some() {
+            FORCED_AGE_MS_MIN
+        } else {
+            AGE_MS_MAX
+        };
+        if bindings::now_ms() - *self.asked_at_ms.borrow() >= age_max {
+            *self.asked_at_ms.borrow_mut() = bindings::now_ms();
+            if let Err(error) = self.refresh().await {
+                worker::console_log!("directory: serving the last copy: {error}");
+            }
+        }
+        let have = asked("have").and_then(|version| version.parse::<u64>().ok());
+        self.answer(have)
+    }
+}
+
+impl Directory {
+    fn load(&self) -> Result<()> {
+        let sql = self.state.storage().sql();
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS copy(k INTEGER PRIMARY KEY, body TEXT, signature TEXT)",
+            None,
+        )?;
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS salts(day INTEGER PRIMARY KEY, salt BLOB)",
+            None,
+        )?;
+        let row = sql
+            .exec("SELECT body, signature FROM copy WHERE k = 1", None)?
+            .raw()
+            .next();
+        let Some(row) = row.transpose()? else {
+            return Ok(());
+        };
+        if let [
+            SqlStorageValue::String(body),
+            SqlStorageValue::String(signature),
+        ] = row.as_slice()
+        {
+            let version = self.version_of(body, signature)?.unwrap_or_default();
+            let (body, signature) = (body.clone(), signature.clone());
+            *self.copy.borrow_mut() = Some(Copy {
+                body,
+                signature,
+                version,
+            });
+        }
+        Ok(())
+    }
+
+    /// The version of settings whose signature holds.
+    fn version_of(&self, body: &str, signature: &str) -> Result<Option<u64>> {
+        let secret = bindings::edge_secret(&self.env)?;
+        let settings = Settings::of_answer(&secret, body.as_bytes(), signature);
+        Ok(settings.map(|settings| settings.version()))
+    }
+
+    async fn refresh(&self) -> Result<()> {
+        let url = bindings::aggregator_url(&self.env, "/v1/edge/config")?;
+        let secret = bindings::edge_secret(&self.env)?;
+        let at_ms = bindings::now_ms();
+        let headers = Headers::new();
+        headers.set(header::AT, &at_ms.to_string())?;
+        headers.set(header::SIGNATURE, &sign::config_request(&secret, at_ms))?;
+        let mut init = RequestInit::new();
+        init.with_headers(headers);
+        let request = Request::new_with_init(&url, &init)?;
+        let abort = worker::AbortController::default();
+        let signal: AbortSignal = abort.signal();
+        let fetch = Fetch::Request(request);
+        let sent = Box::pin(async move {
+            let mut answer = fetch.send_with_signal(&signal).await?;
+            let signature = answer.headers().get(header::SIGNATURE)?.unwrap_or_default();
+            Ok::<_, worker::Error>((answer.status_code(), answer.text().await?, signature))
+        });
+        let (status, body, signature) = match select(sent, Box::pin(Delay::from(TIMEOUT))).await {
+            Either::Left((answer, _)) => answer?,
+            Either::Right(_) => {
+                abort.abort();
+                return Err("the aggregator takes too long".into());
+            }
+        };
+        if status != 200 {
+            return Err(format!("the aggregator answered {status}").into());
+        }
+        let version = self.version_of(&body, &signature)?;
+        let version = version.ok_or("the settings are not signed with our secret")?;
+        self.keep(Copy {
+            body,
+            signature,
+            version,
+        })
+    }
+
+    fn keep(&self, copy: Copy) -> Result<()> {
+        let changed = self
+            .copy
+            .borrow()
+            .as_ref()
+            .is_none_or(|old| old.body != copy.body);
+        if changed {
+            let row = vec![copy.body.clone().into(), copy.signature.clone().into()];
+            let insert = "INSERT OR REPLACE INTO copy(k, body, signature) VALUES (1, ?, ?)";
+            self.state.storage().sql().exec(insert, row)?;
+        }
+        *self.copy.borrow_mut() = Some(copy);
+        Ok(())
+    }
+
+    fn answer(&self, have: Option<u64>) -> Result<Response> {
+        let Some(copy) = self.copy.borrow().clone() else {
+            return Response::error("no settings yet", 503);
+        };
+        let headers = Headers::new();
+        headers.set(SALT, &self.salt()?)?;
+        if have == Some(copy.version) {
+            return Ok(Response::empty()?.with_status(204).with_headers(headers));
+        }
+        headers.set(header::SIGNATURE, &copy.signature)?;
+        Ok(Response::ok(copy.body)?.with_headers(headers))
+    }
+
+    /// The salt of this UTC day as hex; those before yesterday are forgotten.
+    fn salt(&self) -> Result<String> {
+        let sql = self.state.storage().sql();
+        let today = bindings::now_ms().div_euclid(DAY_MS);
+        let select = "SELECT salt FROM salts WHERE day = ?";
+        let row = sql
+            .exec(select, vec![today.into()])?
+            .raw()
+            .next()
+            .transpose()?;
+        let salt = match row.as_deref() {
+            Some([SqlStorageValue::Blob(salt)]) => salt.clone(),
+            _ => {
+                let salt = bindings::random::<16>()?.to_vec();
+                sql.exec("DELETE FROM salts WHERE day < ?", vec![(today - 1).into()])?;
+                let row = vec![today.into(), salt.clone().into()];
+                sql.exec("INSERT INTO salts(day, salt) VALUES (?, ?)", row)?;
+                salt
+            }
+        };
+        Ok(salt.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}

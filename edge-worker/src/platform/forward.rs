@@ -1,0 +1,176 @@
+//! Forwarding: one task a shard, one request in flight, committed frames only, in order.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use edgetally_proto::ids::Epoch;
+use edgetally_proto::sign::{self, FramesHead, header};
+use futures_util::future::{Either, select};
+use serde_json::Value;
+use worker::{AbortController, Delay, Fetch, Headers, Result, console_error, console_log};
+
+use super::bindings;
+use super::shard::Core;
+use crate::outbox::{Next, Reply};
+
+/// Tries of one task before it leaves the rest to the alarm, so that an object whose aggregator is
+/// away for long may sleep.
+const TRIES_MAX: u32 = 30;
+/// How long the aggregator may take for one request.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What one request carries.
+struct Parcel {
+    epoch: String,
+    first: u64,
+    last: u64,
+    body: Vec<u8>,
+}
+
+/// Starts the task, unless it runs or there is nothing to send.
+pub fn start(core: &Rc<Core>) -> Result<()> {
+    let started = core.with(|memory| {
+        let start = !memory.forwarding && memory.outbox.has_backlog();
+        memory.forwarding |= start;
+        Ok(start)
+    })?;
+    if started {
+        let task = Rc::clone(core);
+        core.state.wait_until(async move {
+            let outcome = run(&task).await;
+            // Memory that was thrown away meanwhile has no task either.
+            let ended = task.with(|memory| {
+                memory.forwarding = false;
+                Ok(())
+            });
+            if let Err(error) = outcome.and(ended) {
+                console_error!("forward: {error}");
+            }
+        });
+    }
+    Ok(())
+}
+
+async fn run(core: &Rc<Core>) -> Result<()> {
+    let mut tries = 0;
+    while tries < TRIES_MAX {
+        let Some(parcel) = take(core)? else {
+            return Ok(());
+        };
+        let (reply, pause_ms) = send(core, &parcel).await.unwrap_or_else(|error| {
+            console_log!("forward: {error}");
+            (Reply::Unavailable, 0)
+        });
+        let next = core.with(|memory| Ok(memory.outbox.finish_send(reply)))?;
+        match next {
+            Next::Rest => return Ok(()),
+            Next::Send => {
+                tries = 0;
+                pause(pause_ms).await;
+            }
+            Next::Retry { after_ms } => {
+                tries += 1;
+                pause(after_ms).await;
+            }
+            Next::NewEpoch { base } => begin_epoch(core, base)?,
+        }
+    }
+    Ok(())
+}
+
+async fn pause(ms: i64) {
+    if ms > 0 {
+        Delay::from(Duration::from_millis(ms.unsigned_abs())).await;
+    }
+}
+
+/// Reads back from the ring what is to be sent next.
+fn take(core: &Rc<Core>) -> Result<Option<Parcel>> {
+    core.with(|memory| {
+        let Some(range) = memory.outbox.start_send() else {
+            return Ok(None);
+        };
+        let first = *range.start();
+        let (body, last) = memory.storage.body(range)?;
+        let outbox = &memory.outbox;
+        let (first, last) = (outbox.wire(first), outbox.wire(last));
+        Ok(Some(Parcel {
+            epoch: outbox.epoch.to_string(),
+            first,
+            last,
+            body,
+        }))
+    })
+}
+
+fn begin_epoch(core: &Rc<Core>, base: u64) -> Result<()> {
+    let epoch = Epoch(bindings::random()?);
+    console_error!("forward: a new epoch begins after frame {base}");
+    core.with(|memory| {
+        memory.storage.put_epoch(epoch, base)?;
+        memory.outbox.begin_epoch(epoch, base);
+        Ok(())
+    })
+}
+
+/// The reply, and how long the aggregator asks to wait before the next request.
+async fn send(core: &Rc<Core>, parcel: &Parcel) -> Result<(Reply, i64)> {
+    let url = bindings::aggregator_url(&core.env, "/v1/frames")?;
+    let secret = bindings::edge_secret(&core.env)?;
+    let shard = core.state.id().name().ok_or("the shard has no name")?;
+    let head = FramesHead {
+        shard: &shard,
+        epoch: &parcel.epoch,
+        first: parcel.first,
+        last: parcel.last,
+    };
+    let headers = Headers::new();
+    headers.set("Content-Type", "application/cbor")?;
+    headers.set(header::SHARD, &shard)?;
+    headers.set(header::EPOCH, &parcel.epoch)?;
+    headers.set(header::FIRST, &parcel.first.to_string())?;
+    headers.set(header::LAST, &parcel.last.to_string())?;
+    headers.set(
+        header::SIGNATURE,
+        &sign::frames(&secret, &head, &parcel.body),
+    )?;
+    let request = bindings::post(&url, headers, &parcel.body)?;
+    let abort = AbortController::default();
+    let signal = abort.signal();
+    let fetch = Fetch::Request(request);
+    let sent = Box::pin(async move {
+        let mut answer = fetch.send_with_signal(&signal).await?;
+        let status = answer.status_code();
+        Ok::<_, worker::Error>((status, answer.text().await?))
+    });
+    match select(sent, Box::pin(Delay::from(TIMEOUT))).await {
+        Either::Left((answer, _)) => answer.map(|(status, body)| judge(status, &body)),
+        Either::Right(_) => {
+            abort.abort();
+            Err("the aggregator takes too long".into())
+        }
+    }
+}
+
+fn judge(status: u16, body: &str) -> (Reply, i64) {
+    let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+    let number = |name: &str| body.get(name).and_then(Value::as_u64);
+    let pause_ms = body
+        .pointer("/limits/min_interval_ms")
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    let reply = match (status, number("acked"), number("expected")) {
+        (200, Some(acked), _) => Reply::Acked(acked),
+        (422, Some(acked), _) => {
+            console_error!("forward: frame {acked} could not be read and was put aside");
+            Reply::Acked(acked)
+        }
+        (409, _, Some(expected)) => Reply::Expected(expected),
+        (409, _, _) if body.get("fork") == Some(&Value::Bool(true)) => Reply::Fork,
+        (status, _, _) => {
+            console_log!("forward: the aggregator answered {status}");
+            Reply::Unavailable
+        }
+    };
+    (reply, pause_ms)
+}

@@ -1,0 +1,28 @@
+//! The platform: the only place that names the `worker` crate.
+//!
+//! Thin shells around the pure parts: load state, call the pure type, save, set the alarm. What is
+//! in memory is only what nobody was told is done, or a copy of what is stored: a panic anywhere in
+//! the isolate, a deploy or ten idle seconds take all memory away.
+
+mod bindings;
+mod directory;
+mod forward;
+mod limiter;
+mod routes;
+mod settings;
+mod shard;
+mod storage;
+mod wake;
+
+use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    routes::answer(request, &env, &context).await
+}
+
+/// Each minute: wakes the shards that may hold a backlog.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    wake::wake_all(&env).await;
+}

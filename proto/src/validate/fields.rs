@@ -1,0 +1,150 @@
+//! Typed readers of single members; each refusal names the member.
+
+use serde_json::Value;
+
+use crate::error::{RejectCode, WarningCode};
+use crate::money::{MoneyError, parse_minor};
+
+/// Why an event is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// The code, one of a closed list.
+    pub code: RejectCode,
+    /// Path of the member, such as `params.items[0].quantity`.
+    pub field: String,
+    /// For people.
+    pub message: String,
+}
+
+/// What was changed or missed in an event that is accepted all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The code, one of a closed list.
+    pub code: WarningCode,
+    /// Path of the member.
+    pub field: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Makes a refusal.
+pub(super) fn reject(code: RejectCode, field: &str, message: impl Into<String>) -> Reject {
+    Reject {
+        code,
+        field: field.to_owned(),
+        message: message.into(),
+    }
+}
+
+/// Makes a warning.
+pub(super) fn warning(code: WarningCode, field: &str, message: impl Into<String>) -> Warning {
+    Warning {
+        code,
+        field: field.to_owned(),
+        message: message.into(),
+    }
+}
+
+/// A member that is absent, null or a blank text reads as none.
+pub(super) fn present(member: Option<&Value>) -> Option<&Value> {
+    member.filter(|value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        _ => true,
+    })
+}
+
+/// A text, or none where it is absent or blank.
+pub(super) fn text<'a>(member: Option<&'a Value>, field: &str) -> Result<Option<&'a str>, Reject> {
+    match present(member) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(reject(RejectCode::ValueInvalid, field, "must be a string")),
+    }
+}
+
+/// A text that must be there.
+pub(super) fn required<'a>(member: Option<&'a Value>, field: &str) -> Result<&'a str, Reject> {
+    text(member, field)?.ok_or_else(|| missing(field))
+}
+
+/// The refusal of an absent member.
+pub(super) fn missing(field: &str) -> Reject {
+    reject(RejectCode::MissingField, field, "is required")
+}
+
+/// A decimal number as written, at least 0: a JSON number or a decimal string.
+pub(super) fn decimal(member: Option<&Value>, field: &str) -> Result<Option<String>, Reject> {
+    let written = match present(member) {
+        None => return Ok(None),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(_) => {
+            return Err(reject(
+                RejectCode::ValueInvalid,
+                field,
+                "must be a decimal number",
+            ));
+        }
+    };
+    minor(&written, 0, field)?;
+    Ok(Some(written))
+}
+
+/// Minor units of a decimal number that [`decimal`] gave, and whether it was rounded.
+pub(super) fn minor(written: &str, exponent: u32, field: &str) -> Result<(i64, bool), Reject> {
+    let out_of_bounds = |message: &str| reject(RejectCode::ValueOutOfBounds, field, message);
+    match parse_minor(written, exponent) {
+        Err(MoneyError::NotDecimal) => Err(reject(
+            RejectCode::ValueInvalid,
+            field,
+            "must be a decimal number",
+        )),
+        Err(MoneyError::OutOfBounds) => Err(out_of_bounds("exceeds 1e15 minor units")),
+        Ok(_) if is_negative(written) => Err(out_of_bounds("must not be negative")),
+        Ok(parsed) => Ok((parsed.minor, parsed.rounded)),
+    }
+}
+
+/// Whether a decimal number is below zero, be it by less than a minor unit; `-0` is not.
+fn is_negative(written: &str) -> bool {
+    let mantissa = written.split(['e', 'E']).next().unwrap_or_default();
+    mantissa.starts_with('-') && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b))
+}
+
+/// A whole number within `range`.
+pub(super) fn integer(
+    member: Option<&Value>,
+    field: &str,
+    range: std::ops::RangeInclusive<i64>,
+) -> Result<Option<i64>, Reject> {
+    let number = match present(member) {
+        None => return Ok(None),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) => {
+            return Err(reject(
+                RejectCode::ValueInvalid,
+                field,
+                "must be a whole number",
+            ));
+        }
+    };
+    let bounds = || {
+        let message = format!("must lie within {} and {}", range.start(), range.end());
+        reject(RejectCode::ValueOutOfBounds, field, message)
+    };
+    match parse_minor(&number, 0) {
+        Ok(parsed) if parsed.rounded => Err(reject(
+            RejectCode::ValueInvalid,
+            field,
+            "must be a whole number",
+        )),
+        Ok(parsed) if range.contains(&parsed.minor) => Ok(Some(parsed.minor)),
+        Ok(_) | Err(MoneyError::OutOfBounds) => Err(bounds()),
+        Err(MoneyError::NotDecimal) => Err(reject(
+            RejectCode::ValueInvalid,
+            field,
+            "must be a whole number",
+        )),
+    }
+}
