@@ -115,6 +115,11 @@ fn http_and_the_engine_stay_in_their_places() {
         "fn f(db: sled::Db) {}",
         &["sled::Db"],
     );
+    check_names(
+        "aggregator/src/store/mod.rs",
+        "use sled; mod sled; struct A { sled: u8 }",
+        &["sled"],
+    );
     check_names("aggregator/src/store/sled.rs", "fn f(db: sled::Db) {}", &[]);
     check_names(
         "aggregator/src/merge.rs",

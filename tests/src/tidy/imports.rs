@@ -1,7 +1,8 @@
 //! Who may use what: the import rules of the architecture.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 
+use crate::tidy::paths::collect_paths;
 use crate::tidy::{Finding, Source};
 
 /// A rule: files under `scope`, except those under `except`, do not name `paths`.
@@ -16,6 +17,29 @@ const CLOCKS: &[&str] = &[
     "std::time::Instant",
     "std::time::SystemTime",
     "std::time::UNIX_EPOCH",
+];
+
+const INPUT_OUTPUT: &[&str] = &[
+    "std::fs",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::UdpSocket",
+    "std::thread",
+    "reqwest",
+    "tokio::fs",
+    "tokio::net",
+    "tokio::time",
+    "tokio::spawn",
+    "ureq",
+];
+
+// Where the aggregator meets the world. The simulator is a client that happens to share its binary.
+const AGGREGATOR_SHELL: &[&str] = &[
+    "aggregator/src/app.rs",
+    "aggregator/src/http/",
+    "aggregator/src/main.rs",
+    "aggregator/src/simulate/",
+    "aggregator/src/store/",
 ];
 
 const BANS: &[Ban] = &[
@@ -95,6 +119,24 @@ const BANS: &[Ban] = &[
         why: "store/sled.rs alone knows the engine",
     },
     Ban {
+        scope: "aggregator/src/",
+        except: AGGREGATOR_SHELL,
+        paths: CLOCKS,
+        why: "the time is an argument outside http/, store/ and main.rs",
+    },
+    Ban {
+        scope: "aggregator/src/",
+        except: AGGREGATOR_SHELL,
+        paths: INPUT_OUTPUT,
+        why: "I/O has its place in http/, store/ and main.rs",
+    },
+    Ban {
+        scope: "edge-worker/src/",
+        except: &[],
+        paths: INPUT_OUTPUT,
+        why: "a worker has no such thing",
+    },
+    Ban {
         scope: "aggregator/",
         except: &[],
         paths: &["edge_worker"],
@@ -137,13 +179,15 @@ pub fn check_imports(source: &Source) -> Vec<Finding> {
     };
     let mut named = Vec::new();
     collect_paths(tokens, "", &mut named);
-    let finding = |(path, line): &(String, usize)| {
-        let ban = bans
-            .iter()
-            .find(|ban| ban.paths.iter().any(|banned| starts(path, banned)))?;
-        Some(Finding::new(source, *line, format!("{path}: {}", ban.why)))
-    };
-    named.iter().filter_map(finding).collect()
+    let mut findings = Vec::new();
+    for (index, (path, line)) in named.iter().enumerate() {
+        let after_use = index > 0 && named[index - 1].0 == "use";
+        let breaks = |ban: &&&Ban| ban.paths.iter().any(|banned| uses(path, banned, after_use));
+        if let Some(ban) = bans.iter().find(breaks) {
+            findings.push(Finding::new(source, *line, format!("{path}: {}", ban.why)));
+        }
+    }
+    findings
 }
 
 /// Dependencies that a manifest may not have.
@@ -183,79 +227,12 @@ impl Ban {
     }
 }
 
-fn starts(path: &str, banned: &str) -> bool {
-    path.strip_prefix(banned)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-}
-
-/// Every path in the tokens, written out in full: groups of `use` are multiplied out. Comments and
-/// strings are no tokens of their own, so they never count.
-fn collect_paths(tokens: TokenStream, prefix: &str, found: &mut Vec<(String, usize)>) {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let mut index = 0;
-    let mut path: Option<(String, usize)> = None;
-    // Whether the next token goes on with the path, because `::` stood before it.
-    let mut joined = !prefix.is_empty();
-    let mut after_dot = false;
-    while index < tokens.len() {
-        match &tokens[index] {
-            TokenTree::Ident(ident) => {
-                let line = ident.span().start().line;
-                let name = ident.to_string();
-                let name = name.trim_start_matches("r#");
-                match path.as_mut().filter(|_| joined) {
-                    Some((path, _)) => *path = format!("{path}::{name}"),
-                    None => {
-                        // A field or a method may be called anything, except for `.await`.
-                        let full = if after_dot && name != "await" {
-                            String::new()
-                        } else {
-                            format!("{prefix}{name}")
-                        };
-                        found.extend(path.replace((full, line)));
-                    }
-                }
-                (joined, after_dot) = (false, false);
-            }
-            TokenTree::Punct(punct)
-                if punct.as_char() == ':' && is_colon(tokens.get(index + 1)) =>
-            {
-                index += 1;
-                // `::name` after a keyword or at the start is an absolute path.
-                joined = path.as_ref().is_some_and(|(path, _)| !is_keyword(path));
-                after_dot = false;
-            }
-            TokenTree::Group(group) => {
-                let brace = group.delimiter() == Delimiter::Brace;
-                let inner = match path.take() {
-                    Some((path, _)) if joined && brace => format!("{path}::"),
-                    whole => {
-                        found.extend(whole);
-                        String::new()
-                    }
-                };
-                collect_paths(group.stream(), &inner, found);
-                (joined, after_dot) = (false, false);
-            }
-            other => {
-                found.extend(path.take());
-                joined = false;
-                after_dot = matches!(other, TokenTree::Punct(punct) if punct.as_char() == '.');
-            }
-        }
-        index += 1;
-    }
-    found.extend(path);
-}
-
-// Those that stand before a path without a sign between.
-fn is_keyword(name: &str) -> bool {
-    [
-        "use", "as", "in", "for", "impl", "dyn", "mut", "return", "else", "match", "if", "while",
-    ]
-    .contains(&name)
-}
-
-fn is_colon(token: Option<&TokenTree>) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == ':')
+// A crate's name alone may be a field or a module as well; with `use` before it or `::` after it,
+// it is the crate. A word of the language is always what it is.
+fn uses(path: &str, banned: &str, after_use: bool) -> bool {
+    let is_word = matches!(banned, "async" | "await");
+    path.strip_prefix(banned).is_some_and(|rest| match rest {
+        "" => is_word || after_use || banned.contains("::"),
+        rest => rest.starts_with("::"),
+    })
 }

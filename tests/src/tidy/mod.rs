@@ -4,6 +4,7 @@
 //! tried on a bad sample as well as on the tree.
 
 mod source;
+mod paths;
 mod imports;
 mod shape;
 mod layout;

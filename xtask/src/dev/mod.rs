@@ -6,6 +6,7 @@ mod http;
 mod groups;
 pub mod guard;
 mod part;
+mod output;
 mod supervisor;
 mod provision;
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::process::{ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 use crate::dev::groups;
 use crate::dev::guard::Guard;
 use crate::dev::http;
+use crate::dev::output::{end_of, hear};
 use crate::dev::part::Part;
 use crate::dev::state::write_private;
 use crate::stop;
@@ -215,11 +215,15 @@ impl Supervisor {
         slot.due = None;
         slot.announced = false;
         if let Some(stdout) = child.stdout.take() {
-            hear(stdout, leader, self.sender.clone());
+            let sender = self.sender.clone();
+            // Without a receiver the run is over, and nobody needs to know.
+            hear(stdout, move |line| {
+                drop(sender.send(Event::Announced { leader, line }))
+            });
         }
         let sender = self.sender.clone();
         thread::spawn(move || {
-            // Without a receiver the run is over, and nobody needs to know.
+            // As above.
             let _ = sender.send(Event::Ended {
                 leader,
                 status: child.wait(),
@@ -287,22 +291,4 @@ impl Slot {
     fn leader(&self) -> Option<i32> {
         self.running.as_ref().map(|running| running.leader)
     }
-}
-
-// Reads the part's one JSON line, then goes on reading so that the part never waits for us.
-fn hear(stdout: ChildStdout, leader: i32, sender: Sender<Event>) {
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if let Ok(line) = serde_json::from_str::<Value>(&line) {
-                let _ = sender.send(Event::Announced { leader, line });
-            }
-        }
-    });
-}
-
-fn end_of(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let shown = lines[lines.len().saturating_sub(20)..].join("\n");
-    format!("{}:\n{shown}", log.display())
 }
