@@ -64,7 +64,7 @@ export const watch = (view: () => void): void => {
 
 /**
  * Sends what waits when the page may be about to go: `hidden` is the last dependable sign. A page
- * that leaves is told that its open requests failed, though they go on: it must not send them again.
+ * that leaves hears that its open requests failed, though they go on: they need no second attempt.
  */
 export const flushOnHide = (): void => {
   let isLeaving = false;
