@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod e2e;
+#[cfg(test)]
 mod tidy;

@@ -1,0 +1,9 @@
+//! The way of an event through the real parts: worker in workerd, frames, aggregator on its store.
+
+mod kills;
+mod limits;
+mod otto;
+mod refusals;
+mod rejects;
+mod simulate;
+mod system;
