@@ -14,7 +14,7 @@ const FLAGS = [
 export const launch = ({ hasPageCache = false } = {}) =>
   chromium.launch({
     ignoreDefaultArgs: hasPageCache ? ["--disable-back-forward-cache"] : [],
-    executablePath: process.env.EDGETALLY_CHROMIUM || "/usr/bin/chromium",
+    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     headless: true,
     args: FLAGS,
   });

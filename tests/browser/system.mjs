@@ -14,8 +14,12 @@ const STOP_MS_MAX = 20_000;
 export async function system() {
   const given = process.env.EDGETALLY_DEV_JSON;
   if (given) return { ...JSON.parse(given), stop: async () => {} };
-  const args = ["xtask", "dev", "--json", "--edge-port", "0", "--port", "0"];
-  const child = spawn("cargo", args, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
+  // `cargo xtask test` names the program it is, so that no build runs beside the tests.
+  const [program, ...first] = process.env.EDGETALLY_XTASK
+    ? [process.env.EDGETALLY_XTASK]
+    : ["cargo", "xtask"];
+  const args = [...first, "dev", "--json", "--edge-port", "0", "--port", "0"];
+  const child = spawn(program, args, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
   const ready = await firstLine(child);
   return { ...ready, stop: () => stopped(child) };
 }
