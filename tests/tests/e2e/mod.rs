@@ -1,5 +1,7 @@
 //! The way of an event through the real parts: worker in workerd, frames, aggregator on its store.
 
+mod answers;
+mod events;
 mod kills;
 mod limits;
 mod otto;
