@@ -1,11 +1,27 @@
-//! x
+//! The aggregator: merges what the edge forwards, works out persons and orders, serves queries
+//! and dashboards.
+//!
+//! Modules stand in the order in which data meets them. Only `store` and `http` do I/O or read a
+//! clock; every other module is a pure function of its arguments, `now` included.
+
 pub mod dedup;
+pub mod intake;
+
 pub mod merge;
-pub mod texts;
-pub mod identity;
 pub mod records;
+pub mod texts;
+
+pub mod identity;
 pub mod timeline;
+
 pub mod orders;
 pub mod presence;
 pub mod zone;
+
+pub mod apply;
+pub mod directory;
 pub mod site;
+
+pub mod checkpoint;
+pub mod store;
+pub mod view;

@@ -179,6 +179,15 @@ fn measure(name: TextId, platform: Platform, bot: bool) -> Measure {
 }
 
 impl Site {
+    /// A site with nothing, whose days follow a zone.
+    #[must_use]
+    pub fn new(zone: Zone) -> Self {
+        Self {
+            zone,
+            ..Self::default()
+        }
+    }
+
     /// Folds in a frame's share, which [`check`] has let pass.
     pub fn apply(&mut self, batch: &SiteBatch) -> Effects {
         let numbers = Numbers::of(batch, &mut self.texts);

@@ -1,0 +1,321 @@
+//! Applies frames and administrators' writes to the whole state, each at most once.
+//!
+//! Decide, log, apply: [`World::decide`] judges the frames of a request, the caller makes them
+//! durable, [`World::apply`] folds them in. After a crash the log gives the same entries in the
+//! same order, so [`World::replay`] ends in the same state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use edgetally_proto::batch::Batch;
+use edgetally_proto::ids::{Epoch, ShardName, SiteId};
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+
+use crate::dedup::{Marks, Source, Verdict};
+use crate::directory::{AdminWrite, Directory};
+use crate::intake::{self, Incoming};
+use crate::site::{Effects, Site};
+use crate::view::{EdgeState, SiteView, View};
+use crate::zone::Zone;
+
+/// What the log holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Entry {
+    /// A frame, as it was received.
+    Frame {
+        /// The shard.
+        shard: ShardName,
+        /// Its epoch.
+        #[serde(with = "serde_bytes")]
+        epoch: [u8; 16],
+        /// The frame's number.
+        sequence: u64,
+        /// Its checksum, if it has a head.
+        checksum: Option<u64>,
+        /// Whether it is a dead letter.
+        is_dead: bool,
+        /// Its bytes.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// A write of an administrator, as JSON: settings have exact decimals inside.
+    Admin(String),
+}
+
+/// How a frames request ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All frames are known or applied.
+    Acked,
+    /// The last frame is a dead letter.
+    Dead,
+    /// A number is missing.
+    Gap {
+        /// The number that is due.
+        expected: u64,
+    },
+    /// A known number came with other bytes.
+    Fork,
+}
+
+/// What was decided about a frames request.
+#[derive(Debug)]
+pub struct Decision {
+    /// Frames to log and apply.
+    pub fresh: Vec<Incoming>,
+    /// How it ends.
+    pub outcome: Outcome,
+    /// Number of the last frame that is known or applied.
+    pub acked: u64,
+}
+
+/// What one tick changed, for those who watch.
+#[derive(Debug, Clone, Default)]
+pub struct Changed {
+    /// By site.
+    pub sites: BTreeMap<SiteId, Effects>,
+    /// Whether sites or keys changed.
+    pub directory: bool,
+}
+
+/// The whole state.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// State by site.
+    pub sites: BTreeMap<SiteId, Site>,
+    /// Sites and keys.
+    pub directory: Arc<Directory>,
+    /// How far each numbering has come.
+    pub marks: Marks,
+    /// What is shown of each numbering.
+    pub edges: OrdMap<Source, EdgeState>,
+    /// Numberings that changed since the last checkpoint.
+    pub dirty_marks: BTreeSet<Source>,
+    /// Whether the directory changed since the last checkpoint.
+    pub is_directory_dirty: bool,
+    /// Keys of the store that the next checkpoint removes.
+    pub removed: Vec<Vec<u8>>,
+    view: View,
+}
+
+impl World {
+    /// Judges the frames of a request and takes note of those to apply.
+    pub fn decide(&mut self, source: &Source, frames: Vec<Incoming>, now_ms: i64) -> Decision {
+        let mut fresh = Vec::new();
+        let mut outcome = Outcome::Acked;
+        let mut edge = self.edges.get(source).copied().unwrap_or_default();
+        edge.heard_at_ms = now_ms;
+        for frame in frames {
+            match self.marks.judge(source, frame.sequence, frame.checksum) {
+                Verdict::FirstSeen => {
+                    self.marks.advance(source, frame.checksum);
+                    if frame.batch.is_none() {
+                        outcome = Outcome::Dead;
+                    }
+                    fresh.push(frame);
+                }
+                Verdict::Replay => edge.replays += 1,
+                Verdict::Gap { expected } => {
+                    edge.gaps += 1;
+                    outcome = Outcome::Gap { expected };
+                    break;
+                }
+                Verdict::Fork => {
+                    edge.forks += 1;
+                    outcome = Outcome::Fork;
+                    break;
+                }
+            }
+        }
+        edge.has_backlog = outcome != Outcome::Acked;
+        edge.last = self.marks.last(source);
+        let acked = edge.last;
+        // A refused stranger leaves nothing behind.
+        if acked > 0 {
+            self.edges.insert(source.clone(), edge);
+        }
+        Decision {
+            fresh,
+            outcome,
+            acked,
+        }
+    }
+
+    /// Notes that a shard has more than it sent.
+    pub fn note_backlog(&mut self, source: &Source) {
+        if let Some(edge) = self.edges.get_mut(source) {
+            edge.has_backlog = true;
+        }
+    }
+
+    /// Folds in a frame that [`World::decide`] took and the log holds.
+    pub fn apply(
+        &mut self,
+        source: &Source,
+        batch: Option<&Batch>,
+        now_ms: i64,
+        changed: &mut Changed,
+    ) {
+        let (mut accepted, mut late_duplicates) = (0, 0);
+        for share in batch.iter().flat_map(|batch| &batch.sites) {
+            let zone = self.zone(&share.site);
+            let site = self
+                .sites
+                .entry(share.site.clone())
+                .or_insert_with(|| Site::new(zone));
+            let effects = site.apply(share);
+            accepted += effects.accepted;
+            late_duplicates += effects.late_duplicates;
+            let known = changed.sites.entry(share.site.clone()).or_default();
+            known.accepted += effects.accepted;
+            known.late_duplicates += effects.late_duplicates;
+            known.seconds.extend(effects.seconds);
+            known.orders.extend(effects.orders);
+        }
+        let Some(mark) = self.marks.get_mut(source) else {
+            return;
+        };
+        mark.tally.accepted += accepted;
+        mark.tally.late_duplicates += late_duplicates;
+        match batch {
+            Some(batch) => {
+                mark.tally.frames += 1;
+                mark.tally.committed_at_ms = batch.committed_at_ms;
+            }
+            None => mark.tally.dead += 1,
+        }
+        let (last, tally) = (mark.last, mark.tally);
+        let edge = self.edges.entry(source.clone()).or_default();
+        (edge.last, edge.tally) = (last, tally);
+        if now_ms > 0 {
+            edge.lag_ms = (now_ms - tally.committed_at_ms).max(0);
+        }
+        self.dirty_marks.insert(source.clone());
+    }
+
+    fn zone(&self, site: &SiteId) -> Zone {
+        let entry = self.directory.sites.get(site);
+        entry
+            .and_then(|entry| Zone::parse(&entry.settings.timezone))
+            .unwrap_or_default()
+    }
+
+    /// Carries out an administrator's write.
+    pub fn write(&mut self, write: &AdminWrite, changed: &mut Changed) {
+        self.directory = Arc::new(self.directory.after(write));
+        self.is_directory_dirty = true;
+        changed.directory = true;
+        match write {
+            AdminWrite::PutSite { site, .. } => {
+                let zone = self.zone(site);
+                if let Some(state) = self.sites.get_mut(site) {
+                    state.set_zone(zone);
+                }
+                changed.sites.entry(site.clone()).or_default();
+            }
+            AdminWrite::DeleteSite { site } => {
+                if let Some(state) = self.sites.remove(site) {
+                    self.removed
+                        .extend(crate::checkpoint::keys_of(site, &state));
+                }
+                changed.sites.entry(site.clone()).or_default();
+            }
+            AdminWrite::PutKey(_) | AdminWrite::DeleteKey { .. } => {}
+        }
+    }
+
+    /// Applies an entry of the log after a start.
+    ///
+    /// # Errors
+    /// If the entry does not follow what the state holds: then log and checkpoint do not belong
+    /// together.
+    pub fn replay(&mut self, entry: Entry) -> Result<(), String> {
+        let mut changed = Changed::default();
+        match entry {
+            Entry::Admin(json) => {
+                let write: AdminWrite = serde_json::from_str(&json).map_err(|error| {
+                    format!("a write of an administrator is unreadable: {error}")
+                })?;
+                self.write(&write, &mut changed);
+            }
+            Entry::Frame {
+                shard,
+                epoch,
+                sequence,
+                checksum,
+                is_dead,
+                bytes,
+            } => {
+                let source = Source {
+                    shard,
+                    epoch: Epoch(epoch),
+                };
+                let batch = if is_dead {
+                    None
+                } else {
+                    Some(intake::decode(&bytes))
+                };
+                let batch = batch.transpose().map_err(|error| {
+                    format!(
+                        "frame {sequence} of {} is unreadable: {error}",
+                        source.shard
+                    )
+                })?;
+                match self.marks.judge(&source, sequence, checksum) {
+                    Verdict::FirstSeen => {
+                        self.marks.advance(&source, checksum);
+                        self.apply(&source, batch.as_ref(), 0, &mut changed);
+                    }
+                    verdict => {
+                        let shard = &source.shard;
+                        return Err(format!("frame {sequence} of {shard} is a {verdict:?}"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The snapshot after some changes.
+    pub fn view(&mut self, changed: &Changed) -> View {
+        for site in changed.sites.keys() {
+            match self.sites.get(site) {
+                Some(state) => {
+                    self.view
+                        .sites
+                        .insert(site.clone(), Arc::new(view_of(state)));
+                }
+                None => {
+                    self.view.sites.remove(site);
+                }
+            }
+        }
+        self.view.directory = self.directory.clone();
+        self.view.edges = self.edges.clone();
+        self.view.clone()
+    }
+
+    /// The snapshot of everything.
+    pub fn view_all(&mut self) -> View {
+        let sites = self
+            .sites
+            .keys()
+            .map(|site| (site.clone(), Effects::default()))
+            .collect();
+        self.view(&Changed {
+            sites,
+            directory: true,
+        })
+    }
+}
+
+fn view_of(site: &Site) -> SiteView {
+    SiteView {
+        texts: site.texts.list(),
+        counters: site.counters.clone(),
+        presence: site.presence.clone(),
+        sales: site.ledger.sales.clone(),
+        zone: site.zone.clone(),
+    }
+}

@@ -1,0 +1,208 @@
+//! Checkpoints: which blocks changed, their bytes, and the state they bring back.
+//!
+//! A checkpoint holds records, texts, counters, marks, the directory and a position in the log.
+//! Indexes, owners, presence and orders follow from the records and are worked out at the start.
+
+use std::sync::Arc;
+
+use edgetally_proto::ids::SiteId;
+use serde::{Deserialize, Serialize};
+
+use crate::apply::World;
+use crate::dedup::Mark;
+use crate::merge::Block;
+use crate::records::Stored;
+use crate::site::Site;
+use crate::store::keys::{Key, SiteKey};
+use crate::view::EdgeState;
+
+/// A place in the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// Number of the segment.
+    pub segment: u64,
+    /// Bytes from the beginning of the segment.
+    pub offset: u64,
+}
+
+/// The content of a block, encoded off the thread that applies.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Up to where the log is contained.
+    Position(Position),
+    /// Sites and keys, as JSON.
+    Directory(Arc<crate::directory::Directory>),
+    /// How far a numbering has come.
+    Mark(Mark),
+    /// Texts of a site.
+    Texts(Vec<Arc<str>>),
+    /// Records of a site.
+    Records(Arc<Vec<Stored>>),
+    /// Counters of a site.
+    Counters(Arc<Block>),
+    /// Nothing any more.
+    Removed,
+}
+
+fn cbor(value: &impl Serialize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    ciborium::from_reader(bytes).map_err(|error| error.to_string())
+}
+
+impl Piece {
+    /// Its bytes; none where the key is to be removed.
+    ///
+    /// # Errors
+    /// If it cannot be written down, which no piece of a sound state can cause.
+    pub fn encode(&self) -> Result<Option<Vec<u8>>, String> {
+        match self {
+            Self::Position(position) => cbor(position).map(Some),
+            Self::Directory(directory) => serde_json::to_vec(directory.as_ref())
+                .map(Some)
+                .map_err(|error| error.to_string()),
+            Self::Mark(mark) => cbor(mark).map(Some),
+            Self::Texts(texts) => cbor(
+                &texts
+                    .iter()
+                    .map(|text| text.as_ref())
+                    .collect::<Vec<&str>>(),
+            )
+            .map(Some),
+            Self::Records(records) => cbor(records.as_ref()).map(Some),
+            Self::Counters(block) => cbor(block.as_ref()).map(Some),
+            Self::Removed => Ok(None),
+        }
+    }
+}
+
+/// Every key that a site has in the store, or will have.
+#[must_use]
+pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
+    let key = |key: SiteKey| Key::Site(site.clone(), key).encode();
+    let texts = (0..state.texts.block_count()).map(|at| key(SiteKey::Texts(at)));
+    let records = (0..state.records.block_count()).map(|at| key(SiteKey::Records(at)));
+    let counters = state
+        .counters
+        .keys()
+        .map(|block| key(SiteKey::Counters(block)));
+    texts.chain(records).chain(counters).collect()
+}
+
+/// Takes what changed since the last checkpoint; `position` is how far the log is contained.
+pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)> {
+    let removed = std::mem::take(&mut world.removed);
+    let mut pieces: Vec<_> = removed
+        .into_iter()
+        .map(|key| (key, Piece::Removed))
+        .collect();
+    let mut push = |key: Key, piece| pieces.push((key.encode(), piece));
+    push(Key::Position, Piece::Position(position));
+    if std::mem::take(&mut world.is_directory_dirty) {
+        push(Key::Directory, Piece::Directory(world.directory.clone()));
+    }
+    for source in std::mem::take(&mut world.dirty_marks) {
+        if let Some(mark) = world.marks.get(&source) {
+            push(Key::Mark(source), Piece::Mark(mark.clone()));
+        }
+    }
+    for (name, site) in &mut world.sites {
+        for (at, texts) in site.texts.take_dirty() {
+            push(
+                Key::Site(name.clone(), SiteKey::Texts(at)),
+                Piece::Texts(texts),
+            );
+        }
+        for (at, records) in site.records.take_dirty() {
+            push(
+                Key::Site(name.clone(), SiteKey::Records(at)),
+                Piece::Records(records),
+            );
+        }
+        for block_key in std::mem::take(&mut site.dirty) {
+            if let Some(block) = site.counters.block(block_key) {
+                let key = Key::Site(name.clone(), SiteKey::Counters(block_key));
+                push(key, Piece::Counters(block));
+            }
+        }
+    }
+    pieces
+}
+
+/// Puts a checkpoint together again; keys must come in ascending order.
+#[derive(Debug, Default)]
+pub struct Restore {
+    world: World,
+    position: Option<Position>,
+}
+
+impl Restore {
+    /// Takes one key of the store.
+    ///
+    /// # Errors
+    /// If key or value are not what a checkpoint writes.
+    pub fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let key = Key::decode(key).ok_or("a key is not known")?;
+        let world = &mut self.world;
+        match key {
+            Key::Position => self.position = Some(read(value)?),
+            Key::Directory => {
+                let directory = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+                world.directory = Arc::new(directory);
+            }
+            Key::Mark(source) => {
+                let mark: Mark = read(value)?;
+                let (last, tally) = (mark.last, mark.tally);
+                let edge = EdgeState {
+                    last,
+                    tally,
+                    ..EdgeState::default()
+                };
+                world.edges.insert(source.clone(), edge);
+                world.marks.restore(source, mark);
+            }
+            Key::Site(site, key) => restore_site(world.sites.entry(site).or_default(), key, value)?,
+        }
+        Ok(())
+    }
+
+    /// The state and the position from which the log goes on; none if the store was empty.
+    ///
+    /// # Errors
+    /// If there are blocks without a position.
+    pub fn finish(self) -> Result<Option<(World, Position)>, String> {
+        let mut world = self.world;
+        let Some(position) = self.position else {
+            let is_empty = world.sites.is_empty() && world.directory.version == 0;
+            return if is_empty {
+                Ok(None)
+            } else {
+                Err("it holds no position".to_owned())
+            };
+        };
+        let directory = world.directory.clone();
+        for (name, site) in &mut world.sites {
+            let settings = directory.sites.get(name).map(|entry| &entry.settings);
+            let zone = settings.and_then(|s| crate::zone::Zone::parse(&s.timezone));
+            site.zone = zone.unwrap_or_default();
+            site.rebuild();
+        }
+        Ok(Some((world, position)))
+    }
+}
+
+fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), String> {
+    match key {
+        SiteKey::Texts(at) => site.texts.restore(at, read(value)?),
+        SiteKey::Records(at) if at == site.records.block_count() => {
+            site.records.restore(read(value)?);
+        }
+        SiteKey::Records(at) => return Err(format!("block {at} of records is out of turn")),
+        SiteKey::Counters(block) => site.counters.restore(block, read(value)?),
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Durable state: the log of what was applied, and checkpoints behind a small trait.
+//!
+//! The log is the truth: it is synced before anything is acknowledged. A checkpoint only makes
+//! the next start short, and the log is kept two checkpoints back, so that losing one costs time
+//! and nothing else.
+
+pub mod files;
+pub mod keys;
+pub mod log;
+pub mod memory;
+pub mod recover;
+pub mod saver;
+pub mod sled;
+pub mod snapshot;
+pub mod writer;
+
+/// A key with its new value, or none where it is to go.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Its content cannot be trusted.
+    #[error("{0}")]
+    Damaged(String),
+    /// The disk or the system refused.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Where checkpoints go.
+pub trait Store: Send {
+    /// Visits every key in ascending order.
+    ///
+    /// # Errors
+    /// If the store is damaged or cannot be read, or `visit` fails.
+    fn visit(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Writes all changes or none, and returns when they are durable.
+    ///
+    /// # Errors
+    /// If they are not known to be durable.
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError>;
+}

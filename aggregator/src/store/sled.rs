@@ -1,0 +1,102 @@
+//! Checkpoints in sled 0.34: the only file that names it.
+//!
+//! sled's `flush` does not wait for the disk, so the file is synced through a handle of our own;
+//! and every value bears its own checksum, so that damage cannot pass for data.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Change, Store, StoreError};
+
+/// Background flushes also collect garbage, so they stay on.
+const FLUSH_EVERY_MS: u64 = 500;
+const CHECKSUM_BYTES: usize = 8;
+
+/// A sled database in a folder.
+#[derive(Debug)]
+pub struct Sled {
+    db: sled::Db,
+    dir: PathBuf,
+}
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Damaged(format!("{what}: {error}"))
+}
+
+impl Sled {
+    /// Opens the database, or makes it.
+    ///
+    /// # Errors
+    /// If sled refuses, or panics, which it does on some damage.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let config = sled::Config::new()
+            .path(dir)
+            .flush_every_ms(Some(FLUSH_EVERY_MS))
+            .cache_capacity(64 << 20);
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let db = opened
+            .map_err(|_| StoreError::Damaged("sled stopped while opening".to_owned()))?
+            .map_err(|error| failed("sled does not open", &error))?;
+        Ok(Self {
+            db,
+            dir: dir.to_owned(),
+        })
+    }
+}
+
+impl Store for Sled {
+    fn visit(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let walk = catch_unwind(AssertUnwindSafe(|| {
+            for pair in self.db.iter() {
+                let (key, value) = pair.map_err(|error| failed("sled does not read", &error))?;
+                visit(&key, unseal(&key, &value)?)?;
+            }
+            Ok(())
+        }));
+        walk.map_err(|_| StoreError::Damaged("sled stopped while reading".to_owned()))?
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => {
+                    let sealed = seal(&key, &value);
+                    batch.insert(key, sealed);
+                }
+                None => batch.remove(key),
+            }
+        }
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| failed("sled does not write", &error))?;
+        self.db
+            .flush()
+            .map_err(|error| failed("sled does not flush", &error))?;
+        let file = File::open(self.dir.join("db"));
+        file.and_then(|file| file.sync_all())
+            .map_err(StoreError::Io)
+    }
+}
+
+/// The checksum covers the key too: a value under another key is damage as well.
+fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
+    [&xxh3_64(&[key, value].concat()).to_le_bytes(), value].concat()
+}
+
+fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    let damaged = || StoreError::Damaged("a value does not fit its checksum".to_owned());
+    let (checksum, value) = sealed
+        .split_at_checked(CHECKSUM_BYTES)
+        .ok_or_else(damaged)?;
+    if xxh3_64(&[key, value].concat()).to_le_bytes() != *checksum {
+        return Err(damaged());
+    }
+    Ok(value)
+}

@@ -1,0 +1,476 @@
+//! The one thread that owns the state.
+//!
+//! Requests wait for the tick they fall in: decide, append all, sync, apply, publish, answer. So
+//! one sync serves everyone who came meanwhile, and nothing is answered before it is durable.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+
+use super::log::Log;
+use super::recover::{Layout, RecoverError, Recovered, recover};
+use super::saver::{self, Checkpoint, Saver};
+use crate::apply::{Changed, Decision, Entry, Outcome, World};
+use crate::checkpoint::{self, Position};
+use crate::dedup::Source;
+use crate::directory::AdminWrite;
+use crate::intake::Incoming;
+use crate::view::View;
+
+/// How long a tick collects requests.
+const TICK: Duration = Duration::from_millis(5);
+/// A tick with this many bytes does not wait for more.
+const TICK_BYTES_MAX: usize = 8 << 20;
+/// A checkpoint is due after this long.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+/// A checkpoint is due after this much log.
+const CHECKPOINT_LOG_BYTES: u64 = 64 << 20;
+/// Requests that may wait; more are refused as overload.
+const QUEUE: usize = 256;
+
+/// What the thread is asked.
+pub enum Command {
+    /// Frames of one shard.
+    Frames {
+        /// Whose.
+        source: Source,
+        /// In order.
+        frames: Vec<Incoming>,
+        /// Whether the shard has more than it sent.
+        has_more: bool,
+        /// Where the answer goes.
+        reply: oneshot::Sender<FramesReply>,
+    },
+    /// A write of an administrator.
+    Write {
+        /// What to write.
+        write: AdminWrite,
+        /// Where the version of the directory goes.
+        reply: oneshot::Sender<u64>,
+    },
+    /// Save a checkpoint and end.
+    Stop,
+}
+
+/// The answer to a frames request.
+#[derive(Debug, Clone, Copy)]
+pub struct FramesReply {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Last number known or applied.
+    pub acked: u64,
+    /// No restorable state needs frames before this one.
+    pub keep_from: u64,
+    /// Version of sites and keys.
+    pub config_version: u64,
+}
+
+/// How far the program has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// The state is being brought back.
+    Recovering = 0,
+    /// Requests are taken.
+    Ready = 1,
+    /// The end.
+    Stopped = 2,
+}
+
+/// What the thread shows to everyone else.
+#[derive(Default)]
+pub struct Shared {
+    /// The snapshot that readers use.
+    pub view: ArcSwap<View>,
+    /// What changed since it was last taken; for those who watch.
+    pub changed: Mutex<Changed>,
+    /// Seconds that the last sync took, in microseconds, and how many there were.
+    pub syncs: Mutex<Syncs>,
+    stage: AtomicU8,
+}
+
+/// What is measured of the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Syncs {
+    /// How many ticks were made durable.
+    pub count: u64,
+    /// How long they took together.
+    pub seconds: f64,
+    /// Bytes written.
+    pub bytes: u64,
+}
+
+impl Shared {
+    /// How far the program has come.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Recovering,
+            1 => Stage::Ready,
+            _ => Stage::Stopped,
+        }
+    }
+
+    fn set_stage(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Release);
+    }
+
+    fn publish(&self, view: View, changed: Changed) {
+        self.view.store(Arc::new(view));
+        let mut pending = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.directory |= changed.directory;
+        for (site, effects) in changed.sites {
+            let known = pending.sites.entry(site).or_default();
+            known.seconds.extend(effects.seconds);
+            known.orders.extend(effects.orders);
+        }
+    }
+}
+
+/// Where requests go in.
+#[derive(Clone)]
+pub struct Engine {
+    sender: SyncSender<Command>,
+    /// What the thread shows.
+    pub shared: Arc<Shared>,
+}
+
+/// Why a command was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too many wait already.
+    Overloaded,
+    /// The program is starting or ending.
+    NotReady,
+}
+
+impl Engine {
+    /// Hands a command to the thread.
+    ///
+    /// # Errors
+    /// If it takes none now.
+    pub fn send(&self, command: Command) -> Result<(), Refusal> {
+        if self.shared.stage() != Stage::Ready {
+            return Err(Refusal::NotReady);
+        }
+        self.sender.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => Refusal::Overloaded,
+            TrySendError::Disconnected(_) => Refusal::NotReady,
+        })
+    }
+
+    /// Asks the thread to save and end, however much waits.
+    pub fn stop(&self) {
+        // If it has ended already there is nobody to ask.
+        let _ = self.sender.send(Command::Stop);
+    }
+}
+
+/// Why the thread ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// The state could not be brought back.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The log cannot be written; nothing more may be acknowledged.
+    #[error("the log cannot be written: {0}")]
+    Log(#[from] io::Error),
+    /// Checkpoints cannot be saved.
+    #[error("checkpoints cannot be saved")]
+    Saver,
+}
+
+/// Starts the thread; it recovers first. The handle ends with the reason.
+///
+/// # Errors
+/// If the system gives no thread.
+pub fn start(
+    layout: Layout,
+) -> io::Result<(Engine, std::thread::JoinHandle<Result<(), WriterError>>)> {
+    let (sender, receiver) = sync_channel(QUEUE);
+    let shared = Arc::new(Shared::default());
+    let engine = Engine {
+        sender,
+        shared: shared.clone(),
+    };
+    let thread = std::thread::Builder::new()
+        .name("writer".to_owned())
+        .spawn(move || {
+            let end = run(&layout, &shared, &receiver);
+            shared.set_stage(Stage::Stopped);
+            end
+        })?;
+    Ok((engine, thread))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread is where time enters the state"
+)]
+fn now_ms() -> i64 {
+    let elapsed = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+struct Writer<'a> {
+    world: World,
+    log: Log,
+    saver: Saver,
+    shared: &'a Shared,
+    saved_at: Instant,
+    logged: u64,
+}
+
+fn marks(world: &World) -> BTreeMap<Source, u64> {
+    world
+        .marks
+        .iter()
+        .map(|(source, mark)| (source.clone(), mark.last))
+        .collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "checkpoints are due by the clock"
+)]
+fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result<(), WriterError> {
+    let Recovered {
+        mut world,
+        log,
+        store,
+        checkpoint,
+    } = recover(layout, now_ms())?;
+    shared.publish(world.view_all(), Changed::default());
+    let last = (
+        checkpoint,
+        if checkpoint == Position::default() {
+            BTreeMap::new()
+        } else {
+            marks(&world)
+        },
+    );
+    let saver = saver::start(store, layout.clone(), last, |error| {
+        tracing::error!(%error, "a checkpoint cannot be saved");
+    })?;
+    let (saved_at, logged) = (Instant::now(), 0);
+    let mut writer = Writer {
+        world,
+        log,
+        saver,
+        shared,
+        saved_at,
+        logged,
+    };
+    // The next start shall not replay what this one did.
+    writer.save(None)?;
+    shared.set_stage(Stage::Ready);
+    loop {
+        match receiver.recv_timeout(Duration::from_secs(1)) {
+            Ok(first) => {
+                let (commands, is_last) = collect(first, receiver);
+                writer.tick(commands)?;
+                if is_last {
+                    return writer.finish();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return writer.finish(),
+        }
+        if writer.is_save_due() {
+            writer.save(None)?;
+        }
+    }
+}
+
+/// Collects what arrives within a tick; the flag says that it is the last one.
+fn collect(first: Command, receiver: &Receiver<Command>) -> (Vec<Command>, bool) {
+    let mut commands = vec![first];
+    let mut bytes = 0;
+    let mut waited = false;
+    loop {
+        match commands.last() {
+            Some(Command::Stop) => {
+                commands.pop();
+                return (commands, true);
+            }
+            Some(Command::Frames { frames, .. }) => {
+                bytes += frames.iter().map(|frame| frame.bytes.len()).sum::<usize>();
+            }
+            _ => {}
+        }
+        if bytes > TICK_BYTES_MAX {
+            return (commands, false);
+        }
+        match receiver.try_recv() {
+            Ok(command) => commands.push(command),
+            Err(_) if waited => return (commands, false),
+            Err(_) => {
+                waited = true;
+                std::thread::sleep(TICK);
+                match receiver.try_recv() {
+                    Ok(command) => commands.push(command),
+                    Err(_) => return (commands, false),
+                }
+            }
+        }
+    }
+}
+
+enum Answer {
+    Frames(oneshot::Sender<FramesReply>, Source, Decision),
+    Write(oneshot::Sender<u64>, u64),
+}
+
+impl Writer<'_> {
+    fn tick(&mut self, commands: Vec<Command>) -> Result<(), WriterError> {
+        let now_ms = now_ms();
+        let mut entries = Vec::new();
+        let mut answers = Vec::new();
+        let mut changed = Changed::default();
+        for command in commands {
+            match command {
+                Command::Frames {
+                    source,
+                    frames,
+                    has_more,
+                    reply,
+                } => {
+                    let mut decision = self.world.decide(&source, frames, now_ms);
+                    if has_more {
+                        self.world.note_backlog(&source);
+                    }
+                    entries.extend(decision.fresh.iter_mut().map(|frame| entry(&source, frame)));
+                    answers.push(Answer::Frames(reply, source, decision));
+                }
+                Command::Write { write, reply } => {
+                    entries.push(Entry::Admin(
+                        serde_json::to_string(&write).unwrap_or_default(),
+                    ));
+                    // Settings take effect between the frames around them, as in the log.
+                    self.apply(&mut answers, now_ms, &mut changed);
+                    self.world.write(&write, &mut changed);
+                    answers.push(Answer::Write(reply, self.world.directory.version));
+                }
+                Command::Stop => {}
+            }
+        }
+        self.append(&entries)?;
+        self.apply(&mut answers, now_ms, &mut changed);
+        self.shared.publish(self.world.view(&changed), changed);
+        self.answer(answers);
+        Ok(())
+    }
+
+    fn apply(&mut self, answers: &mut [Answer], now_ms: i64, changed: &mut Changed) {
+        for answer in answers {
+            let Answer::Frames(_, source, decision) = answer else {
+                continue;
+            };
+            for frame in decision.fresh.drain(..) {
+                self.world
+                    .apply(source, frame.batch.as_ref(), now_ms, changed);
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the time of a sync is measured")]
+    fn append(&mut self, entries: &[Entry]) -> Result<(), WriterError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let mut group = Vec::new();
+        ciborium::into_writer(entries, &mut group).map_err(io::Error::other)?;
+        self.log.append(&group)?;
+        self.logged += group.len() as u64;
+        let mut syncs = self
+            .shared
+            .syncs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        syncs.count += 1;
+        syncs.seconds += started.elapsed().as_secs_f64();
+        syncs.bytes += group.len() as u64;
+        Ok(())
+    }
+
+    fn answer(&self, answers: Vec<Answer>) {
+        let kept = self
+            .saver
+            .saved
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for answer in answers {
+            match answer {
+                Answer::Frames(reply, source, decision) => {
+                    let reply_value = FramesReply {
+                        outcome: decision.outcome,
+                        acked: decision.acked,
+                        keep_from: kept.get(&source).map_or(1, |last| last + 1),
+                        config_version: self.world.directory.version,
+                    };
+                    // Whoever gave up asks again and is told that it is a replay.
+                    let _ = reply.send(reply_value);
+                }
+                Answer::Write(reply, version) => {
+                    let _ = reply.send(version);
+                }
+            }
+        }
+    }
+
+    fn is_save_due(&self) -> bool {
+        let is_due = self.saved_at.elapsed() >= CHECKPOINT_EVERY;
+        let is_changed = self.logged > 0 && (is_due || self.logged >= CHECKPOINT_LOG_BYTES);
+        is_changed && !self.saver.saved.is_busy.load(Ordering::Acquire)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "checkpoints are due by the clock"
+    )]
+    fn save(&mut self, done: Option<SyncSender<()>>) -> Result<(), WriterError> {
+        self.log.rotate()?;
+        let position = self.log.position();
+        let pieces = checkpoint::take_dirty(&mut self.world, position);
+        let marks = marks(&self.world);
+        self.saver.saved.is_busy.store(true, Ordering::Release);
+        let sent = self.saver.sender.send(Checkpoint {
+            pieces,
+            position,
+            marks,
+            done,
+        });
+        (self.saved_at, self.logged) = (Instant::now(), 0);
+        sent.map_err(|_| WriterError::Saver)
+    }
+
+    fn finish(mut self) -> Result<(), WriterError> {
+        let (sender, receiver) = sync_channel(1);
+        self.save(Some(sender))?;
+        receiver.recv().map_err(|_| WriterError::Saver)?;
+        drop(self.saver.sender);
+        self.saver.thread.join().map_err(|_| WriterError::Saver)?;
+        tracing::info!("saved a checkpoint");
+        Ok(())
+    }
+}
+
+/// The log's entry of a frame; its bytes move there, they are not needed any more.
+fn entry(source: &Source, frame: &mut Incoming) -> Entry {
+    Entry::Frame {
+        shard: source.shard.clone(),
+        epoch: source.epoch.0,
+        sequence: frame.sequence,
+        checksum: frame.checksum,
+        is_dead: frame.batch.is_none(),
+        bytes: std::mem::take(&mut frame.bytes),
+    }
+}

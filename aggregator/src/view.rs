@@ -1,0 +1,128 @@
+//! What readers see: an immutable snapshot that shares nearly everything with the one before.
+
+use std::sync::Arc;
+
+use edgetally_proto::ids::SiteId;
+use imbl::{OrdMap, Vector};
+
+use crate::dedup::{Source, Tally};
+use crate::directory::Directory;
+use crate::merge::Counters;
+use crate::orders::sales::Sales;
+use crate::presence::Presence;
+use crate::zone::Zone;
+
+/// One site.
+#[derive(Debug, Clone, Default)]
+pub struct SiteView {
+    /// Texts by number.
+    pub texts: Vector<Arc<str>>,
+    /// Rollups.
+    pub counters: Counters,
+    /// Who was active when.
+    pub presence: Presence,
+    /// Sums over orders.
+    pub sales: Sales,
+    /// Zone of its days.
+    pub zone: Zone,
+}
+
+/// One numbering of a shard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EdgeState {
+    /// Number of the last frame applied.
+    pub last: u64,
+    /// Sums over its frames.
+    pub tally: Tally,
+    /// Frames refused because others were missing, since the start of the program.
+    pub gaps: u64,
+    /// Frames known already, since the start of the program.
+    pub replays: u64,
+    /// Frames that came with other bytes, since the start of the program.
+    pub forks: u64,
+    /// When it was last heard, epoch ms; 0 if not since the start of the program.
+    pub heard_at_ms: i64,
+    /// From the commit of its last frame to its arrival here.
+    pub lag_ms: i64,
+    /// Whether its last request left something behind.
+    pub has_backlog: bool,
+}
+
+/// Everything readers see.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// Sites and keys.
+    pub directory: Arc<Directory>,
+    /// State by site.
+    pub sites: OrdMap<SiteId, Arc<SiteView>>,
+    /// State by numbering.
+    pub edges: OrdMap<Source, EdgeState>,
+}
+
+/// Shards not heard for this long say nothing about how fresh the numbers are.
+pub const RECENT_MS: i64 = 60_000;
+/// A shard with a backlog that is silent for this long lags.
+pub const LAGGING_MS: i64 = 10_000;
+
+impl View {
+    /// The oldest commit among shards that were heard lately or have a backlog; without any, the
+    /// newest commit there is.
+    #[must_use]
+    pub fn watermark_ms(&self, now_ms: i64) -> Option<i64> {
+        let commit = |edge: &EdgeState| edge.tally.committed_at_ms;
+        let seen = || self.edges.values().filter(|edge| edge.last > 0);
+        let recent = |edge: &&EdgeState| edge.has_backlog || now_ms - edge.heard_at_ms <= RECENT_MS;
+        seen()
+            .filter(recent)
+            .map(commit)
+            .min()
+            .or_else(|| seen().map(commit).max())
+    }
+
+    /// Shards with a known backlog that fell silent.
+    #[must_use]
+    pub fn lagging(&self, now_ms: i64) -> Vec<String> {
+        let lags = |edge: &EdgeState| edge.has_backlog && now_ms - edge.heard_at_ms > LAGGING_MS;
+        let shards = self.edges.iter().filter(|(_, edge)| lags(edge));
+        shards.map(|(source, _)| source.shard.to_string()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edgetally_proto::ids::{Epoch, ShardName};
+
+    use super::*;
+
+    #[test]
+    fn the_watermark_is_the_oldest_commit_of_shards_that_matter() {
+        let mut view = View::default();
+        assert_eq!(view.watermark_ms(0), None);
+        for (shard, committed_at_ms, heard_at_ms, has_backlog) in [
+            ("a", 500, 100_000, false),
+            ("b", 90_000, 199_000, false),
+            ("c", 700, 150_000, true),
+        ] {
+            let source = Source {
+                shard: ShardName::parse(shard).unwrap(),
+                epoch: Epoch([0; 16]),
+            };
+            let tally = Tally {
+                committed_at_ms,
+                ..Tally::default()
+            };
+            let edge = EdgeState {
+                last: 1,
+                tally,
+                heard_at_ms,
+                has_backlog,
+                ..EdgeState::default()
+            };
+            view.edges.insert(source, edge);
+        }
+        assert_eq!(view.watermark_ms(200_000), Some(700));
+        assert_eq!(view.lagging(200_000), ["c"]);
+        assert_eq!(view.lagging(155_000), [""; 0]);
+        assert_eq!(view.watermark_ms(100_000), Some(500));
+    }
+}
