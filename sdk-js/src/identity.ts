@@ -17,18 +17,15 @@ export let clientId = "";
 /** The signed-in user, or empty. */
 export let userId = "";
 
-/** A random (version 4) UUID, made here because plain http has no `crypto.randomUUID`. */
-export const uuid = (): string =>
-  "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) =>
-    (+digit ^ (crypto.getRandomValues(new Uint8Array(1))[0]! & (15 >> (+digit / 4)))).toString(16),
-  );
+/** A random UUID; plain http pages, where browsers offer none, get time and chance instead. */
+export const uuid = (): string => crypto.randomUUID?.() || Date.now() + "-" + Math.random();
 
 /** Brings what is kept on this device in line with what the visitor allows. */
 export const remember = (): void => {
   if (isHeld()) {
     clientId ||= uuid();
   } else if (mayPersist()) {
-    clientId = document.cookie.match(COOKIE + "=([\\w-]+)")?.[1] || clientId || uuid();
+    clientId = document.cookie.match(COOKIE + "=([\\w.-]+)")?.[1] || clientId || uuid();
     userId ||= read(USER);
     write(USER, userId);
     keepCookie(COOKIE_AGE_S);
