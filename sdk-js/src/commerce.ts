@@ -90,10 +90,13 @@ export interface EventMap {
   engagement: { duration_ms?: number; scroll?: number };
 }
 
+/** A name of one's own: any but those of the vocabulary, whose parameters are checked. */
+type OwnName<Name extends string> = Name extends keyof EventMap ? never : Name;
+
 /** Records an event. */
 export interface Track {
   <Name extends keyof EventMap>(name: Name, params: EventMap[Name]): void;
-  (name: string, params?: Record<string, unknown>): void;
+  <Name extends string>(name: OwnName<Name>, params?: Record<string, unknown>): void;
 }
 
 /** Events worth a request of their own: carts, orders, payments and who somebody is. */
