@@ -61,7 +61,7 @@ impl Dev {
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
+            .stderr(File::options().create(true).append(true).open(&log)?)
             .process_group(0)
             .spawn()
             .context("cargo xtask dev cannot be started")?;
