@@ -108,6 +108,24 @@ describe("page views", () => {
     assert.ok(await page.evaluate(() => window.isSamePage), "the page came from the cache");
   });
 
+  // A driven browser prerenders but never shows the result, so the page plays both states.
+  it("counts a prerendered page only when it is shown", async (t) => {
+    const prepare = (context) =>
+      context.addInitScript(() => {
+        Object.defineProperty(document, "prerendering", { value: true, configurable: true });
+      });
+    const { page, sent } = await visit(t, { prepare });
+    await call(page, "track", "add_to_cart", { items: [{ item_id: "sku-1" }] });
+    await page.waitForTimeout(1500);
+    assert.equal(sent.batches.length, 0);
+    await page.evaluate(() => {
+      Object.defineProperty(document, "prerendering", { value: false });
+      document.dispatchEvent(new Event("prerenderingchange"));
+    });
+    await until("both accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
+    assert.equal(named(sent, "page_view").length, 1);
+  });
+
   it("measures web vitals once, when the page is hidden", async (t) => {
     const head = "<h1>Edgetally</h1>";
     const { page, sent } = await visit(t, { head, vitals: true });
