@@ -188,10 +188,8 @@ pub fn alias_of(name: &str) -> Option<&'static str> {
 #[must_use]
 pub fn is_activity(name: &EventName, platform: Platform, bot: bool, background: bool) -> bool {
     let name = name.as_str();
-    platform != Platform::Server
-        && !bot
-        && !NO_ACTIVITY.contains(&name)
-        && !(background && name == "identify")
+    let is_background = background && name == "identify";
+    platform != Platform::Server && !bot && !is_background && !NO_ACTIVITY.contains(&name)
 }
 
 /// The rank of an event among those of the same millisecond: logout, then login, then the rest.

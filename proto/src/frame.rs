@@ -50,7 +50,7 @@ struct WireBatch {
     sites: Vec<WireSite>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct WireSite {
     site: String,
@@ -66,22 +66,6 @@ struct WireSite {
     duplicates: Vec<u8>,
     #[serde(with = "serde_bytes")]
     dropped: Vec<u8>,
-}
-
-impl Default for WireSite {
-    fn default() -> Self {
-        Self {
-            site: String::new(),
-            tables: Tables::default(),
-            count: 0,
-            columns: Columns::default(),
-            facts: Vec::new(),
-            counters: Vec::new(),
-            rejects: Vec::new(),
-            duplicates: Vec::new(),
-            dropped: Vec::new(),
-        }
-    }
 }
 
 macro_rules! columns {

@@ -1,0 +1,95 @@
+//! Frames against literal bytes: value to bytes, bytes to value, on x86-64 and on wasm32 alike.
+//! A fixture of every released version is kept for ever.
+
+use edgetally_proto::error::DecodeError;
+use edgetally_proto::frame::{HEAD_BYTES, VERSION, decode, encode, peek};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::samples::{full, small};
+
+const FULL_V1: &[u8] = include_bytes!("fixtures/v1/full.etf");
+
+#[test]
+fn a_full_batch_has_these_bytes() {
+    let bytes = encode(&full());
+    // Written by hand once a version; then it stays.
+    #[cfg(not(target_arch = "wasm32"))]
+    if std::env::var_os("EDGETALLY_WRITE_FIXTURES").is_some() {
+        std::fs::write("tests/fixtures/v1/full.etf", &bytes).unwrap();
+    }
+    assert_eq!(bytes, FULL_V1, "version {VERSION} must not change");
+    assert_eq!(decode(FULL_V1), Ok(full()));
+}
+
+#[test]
+fn a_small_batch_has_these_bytes() {
+    let bytes = encode(&small());
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, SMALL_V1);
+    assert_eq!(decode(&bytes), Ok(small()));
+}
+
+const SMALL_V1: &str = "\
+    45544601ec000000331ce41974336f62a26261740065736974657381a964736974656173667461626c6573a6\
+    656e616d65738067636c69656e74738065757365727380657061676573806972656665727265727380696361\
+    6d706169676e738065636f756e740067636f6c756d6e73ac6269644066636c69656e7440647573657240646e\
+    616d654068706c6174666f726d40686f63637572726564406872656365697665644065666c61677340647061\
+    676540687265666572726572406863616d706169676e406468617368406566616374738068636f756e746572\
+    73406772656a65637473406a6475706c696361746573406764726f7070656440";
+
+#[test]
+fn damage_is_found_wherever_it_is() {
+    let whole = encode(&full());
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        assert!(
+            decode(&damaged).is_err(),
+            "a flipped bit at {at} went unnoticed"
+        );
+        assert!(
+            decode(&whole[..at]).is_err(),
+            "a cut at {at} went unnoticed"
+        );
+    }
+}
+
+#[test]
+fn frames_stand_back_to_back() {
+    let mut bytes = encode(&full());
+    let first = bytes.len();
+    bytes.extend(encode(&small()));
+    let head = peek(&bytes).unwrap();
+    assert_eq!((head.version, head.bytes), (VERSION, first));
+    assert_eq!(decode(&bytes), Ok(full()));
+    assert_eq!(decode(&bytes[first..]), Ok(small()));
+}
+
+#[test]
+fn a_later_version_is_named() {
+    let mut bytes = encode(&small());
+    bytes[3] = 9;
+    assert_eq!(decode(&bytes), Err(DecodeError::UnsupportedVersion(9)));
+    assert_eq!(
+        decode(&bytes[..HEAD_BYTES - 1]),
+        Err(DecodeError::Truncated)
+    );
+    assert_eq!(decode(b"GET / HTTP/1.1\r\n"), Err(DecodeError::Magic));
+}
+
+/// A member that a later writer adds is skipped; the body is that of `small` and one member more.
+#[test]
+fn unknown_members_are_skipped() {
+    let plain = encode(&small());
+    let body = &plain[HEAD_BYTES..];
+    // Map of two becomes a map of three with "zz": [1].
+    let mut longer = vec![body[0] + 1];
+    longer.extend_from_slice(&body[1..]);
+    longer.extend_from_slice(&[0x62, b'z', b'z', 0x81, 0x01]);
+    let mut frame = b"ETF\x01".to_vec();
+    frame.extend_from_slice(&u32::try_from(longer.len()).unwrap().to_le_bytes());
+    frame.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(&longer).to_le_bytes());
+    frame.extend_from_slice(&longer);
+    assert_eq!(decode(&frame), Ok(small()));
+}

@@ -1,0 +1,128 @@
+//! A batch with something in every column, and a small one.
+
+use edgetally_proto::batch::{Batch, SiteBatch};
+use edgetally_proto::campaign::Campaign;
+use edgetally_proto::error::RejectCode;
+use edgetally_proto::event::Platform;
+use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
+use edgetally_proto::money::{Currency, Money};
+use edgetally_proto::record::{Fact, Flags, Item, Record, Tables};
+use edgetally_proto::rollup::{CounterKey, RejectKey};
+
+/// 2026-03-02T03:00:00Z
+pub const T: i64 = 1_772_420_400_000;
+
+fn purchase() -> Fact {
+    let laptop = Item {
+        id: Some("sku-1".to_owned()),
+        name: Some("Laptop".to_owned()),
+        price: Some(25_000_000),
+        quantity: 1,
+        ..Item::default()
+    };
+    Fact {
+        record: 1,
+        transaction: Some(TransactionId::parse("T-1").unwrap()),
+        value: Some(Money {
+            minor: 25_000_000,
+            currency: Currency::parse("VND").unwrap(),
+        }),
+        shipping_city: Some("Hà Nội".to_owned()),
+        items: vec![laptop],
+        ..Fact::default()
+    }
+}
+
+fn records() -> Vec<Record> {
+    let view = Record {
+        id: EventId::parse("0193a5b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b").unwrap(),
+        client: Some(0),
+        user: None,
+        name: 0,
+        platform: Platform::Mweb,
+        occurred_at_ms: T,
+        received_at_ms: T + 123,
+        flags: Flags::BOT,
+        page: Some(0),
+        referrer: Some(0),
+        campaign: Some(0),
+        payload_hash: u64::MAX,
+    };
+    let purchase = Record {
+        id: EventId::parse("order:T-1").unwrap(),
+        client: None,
+        user: Some(0),
+        name: 1,
+        platform: Platform::Server,
+        occurred_at_ms: T - 86_400_000,
+        received_at_ms: T + 124,
+        flags: Flags::SERVER_KEY,
+        page: None,
+        referrer: None,
+        campaign: None,
+        payload_hash: 1,
+    };
+    vec![view, purchase]
+}
+
+/// Something in every column.
+pub fn full() -> Batch {
+    let campaign = Campaign {
+        source: "facebook".to_owned(),
+        name: "tết".to_owned(),
+        ..Campaign::default()
+    };
+    let second = T / 1_000;
+    let view = CounterKey {
+        second,
+        name: 0,
+        platform: Platform::Mweb,
+        bot: true,
+    };
+    let purchase_second = second - 86_400;
+    let purchased = CounterKey {
+        second: purchase_second,
+        name: 1,
+        platform: Platform::Server,
+        bot: false,
+    };
+    let site = SiteBatch {
+        site: SiteId::parse("demo").unwrap(),
+        tables: Tables {
+            names: ["page_view", "purchase"]
+                .map(|name| EventName::parse(name).unwrap())
+                .to_vec(),
+            clients: vec![ClientId::parse("c-1").unwrap()],
+            users: vec![UserId::parse("u-42").unwrap()],
+            pages: vec!["/p/1".to_owned()],
+            referrers: vec!["www.google.com".to_owned()],
+            campaigns: vec![campaign],
+        },
+        records: records(),
+        facts: vec![purchase()],
+        counters: [(view, 1), (purchased, 1)].into(),
+        rejects: [(
+            RejectKey {
+                second,
+                code: RejectCode::CurrencyUnknown,
+            },
+            3,
+        )]
+        .into(),
+        duplicates: [(second, 2), (second + 1, 1)].into(),
+        dropped: [(second, 4)].into(),
+    };
+    Batch {
+        committed_at_ms: T + 250,
+        sites: vec![site],
+    }
+}
+
+/// A site without events.
+pub fn small() -> Batch {
+    let site = SiteBatch::new(SiteId::parse("s").unwrap());
+    Batch {
+        committed_at_ms: 0,
+        sites: vec![site],
+    }
+}
