@@ -2,6 +2,8 @@
 
 const WINDOW_S = 300;
 const FEED_LENGTH = 40;
+/** Orders remembered so that a resumed stream does not show one twice. */
+const ORDERS_KNOWN_MAX = 10_000;
 /** The stream speaks each second; a longer silence is a dead connection. */
 const SILENCE_MS_MAX = 10_000;
 const RETRY_MS_MIN = 500;
@@ -301,6 +303,7 @@ function itemText(items) {
 function showOrder(order) {
   if (state.orders.has(order.transaction_id)) return;
   state.orders.add(order.transaction_id);
+  if (state.orders.size > ORDERS_KNOWN_MAX) state.orders.delete(state.orders.keys().next().value);
   const row = document.createElement("li");
   row.dataset.order = order.transaction_id;
   const about = [order.city, order.channel, itemText(order.items)];

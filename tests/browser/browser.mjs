@@ -1,6 +1,7 @@
 // Chromium, a small web site of the test's own, and a wire tap between it and the worker.
 
 import { createServer } from "node:http";
+import { connect, createServer as createWire } from "node:net";
 import { chromium } from "playwright-core";
 
 const FLAGS = [
@@ -53,6 +54,34 @@ export async function tap(dev, faults = []) {
     return [...new Map(all.map((event) => [event.id, event])).values()];
   };
   return { ...server, batches, answers, events };
+}
+
+/** A wire to another server that can be cut, and mended. */
+export async function wire(target) {
+  const { hostname, port } = new URL(target);
+  const open = new Set();
+  let isCut = false;
+  const server = createWire((near) => {
+    if (isCut) return void near.destroy();
+    const far = connect(Number(port), hostname);
+    for (const [one, other] of [[near, far], [far, near]]) {
+      open.add(one);
+      one.pipe(other);
+      one.on("error", () => other.destroy());
+      one.on("close", () => open.delete(one) && other.destroy());
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const cut = () => {
+    isCut = true;
+    for (const end of open) end.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    cut,
+    mend: () => (isCut = false),
+    close: () => server.close(cut()),
+  };
 }
 
 /** A collector that asks to come back after `seconds`. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { launch } from "./browser.mjs";
+import { launch, wire } from "./browser.mjs";
 import { query, system, until } from "./system.mjs";
 
 const SHOTS = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
@@ -31,10 +31,10 @@ const digits = (text) => Number(text.replace(/\D/g, ""));
 /** `Locator.textContent` of a live figure, as a number. */
 const figure = async (page, id) => digits((await page.textContent(`#${id}`)) || "0");
 
-async function openLive(t) {
+async function openLive(t, aggregator = dev.aggregator) {
   const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
   t.after(() => page.close());
-  await page.goto(`${dev.aggregator}/#site=${dev.site}&key=${dev.read_key}`);
+  await page.goto(`${aggregator}/#site=${dev.site}&key=${dev.read_key}`);
   await page.waitForSelector('#connection[data-state="live"]');
   await page.waitForFunction(() => /\d/.test(document.querySelector("#revenue-today").textContent));
   return page;
@@ -186,6 +186,27 @@ describe("the live page", () => {
     await page.goto(`${dev.aggregator}/#site=${dev.site}&key=${dev.read_key}`);
     await page.waitForSelector('#connection[data-state="live"]');
     assert.ok(!page.url().includes(dev.read_key));
+  });
+
+  it("comes back after a broken connection and misses no order", async (t) => {
+    const line = await wire(dev.aggregator);
+    const live = await openLive(t, line.url);
+    t.after(() => line.close());
+    const { page } = await openShop(t);
+    const revenue = await figure(live, "revenue-today");
+    line.cut();
+    await live.waitForSelector('#connection[data-state="lost"]');
+    const id = `CUT-${Date.now()}`;
+    await page.evaluate((transaction_id) => {
+      window.edgetally("track", "purchase", { transaction_id, value: 1_000_000, currency: "VND" });
+      return window.edgetally("flush");
+    }, id);
+    await live.waitForTimeout(1500);
+    line.mend();
+    await live.waitForSelector('#connection[data-state="live"]');
+    await live.locator(`#order-feed [data-order="${id}"]`).waitFor({ timeout: SETTLED_MS_MAX });
+    const isCounted = async () => (await figure(live, "revenue-today")) === revenue + 1_000_000;
+    await until("the revenue", LIVE_MS_MAX, isCounted);
   });
 
   it("draws the revenue of the last minutes, and moves on each second", async (t) => {
