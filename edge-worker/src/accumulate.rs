@@ -285,3 +285,121 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use edgetally_proto::frame;
+    use edgetally_proto::raw::RawBatch;
+    use edgetally_proto::settings::SiteSettings;
+    use edgetally_proto::validate::{Ids, Rules, Visitor, validate};
+    use serde_json::json;
+
+    use super::*;
+
+    const T: i64 = 1_772_420_400_000;
+
+    fn site() -> SiteId {
+        SiteId::parse("demo").unwrap()
+    }
+
+    fn events(count: usize) -> Vec<Event> {
+        let sent: Vec<serde_json::Value> = (0..count)
+            .map(|n| {
+                let params = json!({"transaction_id": format!("T{n}"), "value": n});
+                let name = if n % 3 == 0 { "purchase" } else { "page_view" };
+                json!({"id": format!("e{n}"), "client_id": format!("c{}", n % 2), "name": name,
+                       "ts": T + 400 * i64::try_from(n).unwrap(), "params": params})
+            })
+            .collect();
+        let body = json!({"site": "demo", "events": sent}).to_string();
+        let batch = RawBatch::parse(body.as_bytes()).unwrap();
+        let rules = Rules {
+            site: &site(),
+            settings: &SiteSettings::default(),
+            server_key: true,
+            received_at_ms: T + 60_000,
+            sent_at_ms: None,
+            ids: Ids::Used,
+            visitor: Visitor {
+                address: "",
+                user_agent: "",
+                salt: b"",
+            },
+            nonce: 0,
+        };
+        batch
+            .events
+            .iter()
+            .map(|raw| validate(raw, 0, &rules).unwrap().0)
+            .collect()
+    }
+
+    fn window(events: &[Event]) -> Window {
+        let mut window = Window::default();
+        events
+            .iter()
+            .for_each(|event| window.fold(&site(), event.clone()));
+        window
+    }
+
+    #[test]
+    fn counters_are_the_sums_of_the_records() {
+        let batch = window(&events(10)).seal(T).sites.remove(0);
+        assert_eq!(batch.counters.values().sum::<u64>(), 10);
+        let first = CounterKey {
+            second: T / 1_000,
+            name: 1,
+            platform: edgetally_proto::event::Platform::Web,
+            bot: false,
+        };
+        assert_eq!(batch.counters.get(&first), Some(&2));
+        assert_eq!(batch.tables.clients.len(), 2);
+        assert_eq!(
+            batch
+                .facts
+                .iter()
+                .map(|fact| fact.record)
+                .collect::<Vec<_>>(),
+            [0, 3, 6, 9]
+        );
+    }
+
+    #[test]
+    fn absorbing_a_batch_is_folding_its_events() {
+        let events = events(10);
+        let sent = window(&events).seal(T);
+        let mut absorbed = Window::default();
+        for site in sent.sites.clone() {
+            assert_eq!(absorbed.absorb(site, |_, _, _| true), vec![true; 10]);
+        }
+        assert_eq!(absorbed.seal(T), sent);
+    }
+
+    #[test]
+    fn repeats_are_counted_and_left_out() {
+        let events = events(10);
+        let mut seen = HashSet::new();
+        let mut absorbed = Window::default();
+        for part in [&events[..6], &events[4..]] {
+            let batch = window(part).seal(T).sites.remove(0);
+            absorbed.absorb(batch, |_, client, record| {
+                seen.insert((client.to_owned(), record.id.clone()))
+            });
+        }
+        assert_eq!(absorbed.events(), 10);
+        let batch = absorbed.seal(T).sites.remove(0);
+        assert_eq!(batch.records.len(), 10);
+        assert_eq!(batch.duplicates.get(&(T / 1_000 + 60)), Some(&2));
+        assert_eq!(batch.counters.values().sum::<u64>(), 10);
+    }
+
+    #[test]
+    fn a_window_weighs_at_least_its_frame() {
+        let mut window = window(&events(1_000));
+        let weighed = window.bytes();
+        let frame = frame::encode(&window.seal(T));
+        assert!(weighed >= frame.len(), "{weighed} < {}", frame.len());
+    }
+}

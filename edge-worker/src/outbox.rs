@@ -189,3 +189,108 @@ impl Outbox {
         self.failures = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox(head: u64, acked: u64) -> Outbox {
+        Outbox::new(Epoch([1; 16]), 0, head, acked)
+    }
+
+    /// Sends what waits and judges the reply; what was sent comes along as numbers on the wire.
+    fn exchange(outbox: &mut Outbox, reply: Reply) -> ((u64, u64), Next) {
+        let range = outbox.start_send().unwrap();
+        let sent = (outbox.wire(*range.start()), outbox.wire(*range.end()));
+        (sent, outbox.finish_send(reply))
+    }
+
+    #[test]
+    fn one_request_is_in_flight_at_a_time() {
+        let mut outbox = outbox(0, 0);
+        assert_eq!(outbox.start_send(), None);
+        outbox.commit();
+        assert_eq!(outbox.start_send(), Some(1..=1));
+        outbox.commit();
+        assert_eq!(outbox.start_send(), None, "the first is still in flight");
+        assert_eq!(outbox.finish_send(Reply::Acked(1)), Next::Send);
+        assert_eq!(exchange(&mut outbox, Reply::Acked(2)), ((2, 2), Next::Rest));
+    }
+
+    #[test]
+    fn a_lost_answer_is_sent_again_and_waits_longer_each_time() {
+        let mut outbox = outbox(3, 1);
+        let waits: Vec<Next> = (0..5)
+            .map(|_| exchange(&mut outbox, Reply::Unavailable).1)
+            .collect();
+        let expected = [500, 1_000, 2_000, 4_000, 4_000].map(|after_ms| Next::Retry { after_ms });
+        assert_eq!(waits, expected);
+        assert_eq!(exchange(&mut outbox, Reply::Acked(3)), ((2, 3), Next::Rest));
+    }
+
+    #[test]
+    fn a_restored_aggregator_gets_again_what_it_lacks() {
+        let mut outbox = outbox(100, 99);
+        assert_eq!(exchange(&mut outbox, Reply::Expected(40)).1, Next::Send);
+        assert_eq!(
+            exchange(&mut outbox, Reply::Acked(100)),
+            ((40, 100), Next::Rest)
+        );
+    }
+
+    #[test]
+    fn what_the_ring_lost_begins_a_new_epoch_with_all_it_holds() {
+        let head = RING_SLOTS + 10;
+        let mut outbox = outbox(head, head - 1);
+        let (_, next) = exchange(&mut outbox, Reply::Expected(5));
+        assert_eq!(next, Next::NewEpoch { base: 10 });
+        outbox.begin_epoch(Epoch([2; 16]), 10);
+        assert_eq!(
+            exchange(&mut outbox, Reply::Acked(RING_SLOTS)).0,
+            (1, RING_SLOTS)
+        );
+        assert!(!outbox.has_backlog());
+    }
+
+    #[test]
+    fn a_fork_sends_the_unacknowledged_under_a_new_epoch() {
+        let mut outbox = outbox(7, 5);
+        let (sent, next) = exchange(&mut outbox, Reply::Fork);
+        assert_eq!((sent, next), ((6, 7), Next::NewEpoch { base: 5 }));
+        outbox.begin_epoch(Epoch([2; 16]), 5);
+        assert_eq!(exchange(&mut outbox, Reply::Acked(2)), ((1, 2), Next::Rest));
+        assert_eq!(outbox.acked, 7);
+    }
+
+    #[test]
+    fn numbers_that_were_never_given_begin_a_new_epoch() {
+        let mut acked = outbox(7, 5);
+        assert_eq!(
+            exchange(&mut acked, Reply::Acked(9)).1,
+            Next::NewEpoch { base: 5 }
+        );
+        let mut expected = outbox(7, 5);
+        assert_eq!(
+            exchange(&mut expected, Reply::Expected(9)).1,
+            Next::NewEpoch { base: 5 }
+        );
+    }
+
+    #[test]
+    fn a_full_ring_takes_no_more() {
+        let mut outbox = outbox(0, 0);
+        while outbox.has_room() {
+            outbox.commit();
+        }
+        assert_eq!(outbox.head, RING_SLOTS);
+        assert!(outbox.is_pressed());
+        assert_eq!(exchange(&mut outbox, Reply::Acked(1)).1, Next::Send);
+        assert!(outbox.has_room());
+    }
+
+    #[test]
+    fn storage_that_says_too_much_is_read_with_care() {
+        let outbox = Outbox::new(Epoch([1; 16]), 3, 5, 9);
+        assert_eq!((outbox.acked, outbox.wire(4)), (5, 1));
+    }
+}
