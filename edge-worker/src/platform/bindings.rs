@@ -72,6 +72,7 @@ pub async fn call(stub: &Stub, path: &str, body: &[u8]) -> Result<Response> {
 }
 
 /// Epoch milliseconds by the platform's clock, which stands still between two I/O operations.
+#[expect(clippy::disallowed_methods, reason = "the one clock of the worker")]
 pub fn now_ms() -> i64 {
     i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX)
 }
