@@ -24,9 +24,7 @@ struct Interner<T> {
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self {
-            refs: HashMap::new(),
-        }
+        Self { refs: HashMap::new() }
     }
 }
 
@@ -69,33 +67,18 @@ impl SiteWindow {
 
     /// Appends a record and counts it; gives the bytes it adds at most.
     fn push(&mut self, mut record: Record, of: &Texts<'_>, fact: Option<Fact>) -> usize {
-        let Tables {
-            names,
-            clients,
-            users,
-            pages,
-            referrers,
-            campaigns,
-        } = &mut self.batch.tables;
+        let Tables { names, clients, users, pages, referrers, campaigns } = &mut self.batch.tables;
         let mut bytes = RECORD_BYTES;
         let mut weigh = |(reference, new): (Ref, bool), length: usize| {
             bytes += if new { length } else { 0 };
             reference
         };
         record.name = weigh(self.names.refer(names, of.name), of.name.as_str().len());
-        record.client = of
-            .client
-            .map(|c| weigh(self.clients.refer(clients, c), c.as_str().len()));
-        record.user = of
-            .user
-            .map(|u| weigh(self.users.refer(users, u), u.as_str().len()));
+        record.client = of.client.map(|c| weigh(self.clients.refer(clients, c), c.as_str().len()));
+        record.user = of.user.map(|u| weigh(self.users.refer(users, u), u.as_str().len()));
         record.page = of.page.map(|p| weigh(self.pages.refer(pages, p), p.len()));
-        record.referrer = of
-            .referrer
-            .map(|r| weigh(self.referrers.refer(referrers, r), r.len()));
-        record.campaign = of
-            .campaign
-            .map(|c| weigh(self.campaigns.refer(campaigns, c), 128));
+        record.referrer = of.referrer.map(|r| weigh(self.referrers.refer(referrers, r), r.len()));
+        record.campaign = of.campaign.map(|c| weigh(self.campaigns.refer(campaigns, c), 128));
         let key = CounterKey {
             second: second_of(record.occurred_at_ms),
             name: record.name,
@@ -171,12 +154,9 @@ impl Window {
         // Looked up first: a site is new once a window, its id is cloned only then.
         if !self.sites.contains_key(site) {
             self.bytes += 128;
-            self.sites
-                .insert(site.clone(), SiteWindow::new(site.clone()));
+            self.sites.insert(site.clone(), SiteWindow::new(site.clone()));
         }
-        self.sites
-            .entry(site.clone())
-            .or_insert_with(|| SiteWindow::new(site.clone()))
+        self.sites.entry(site.clone()).or_insert_with(|| SiteWindow::new(site.clone()))
     }
 
     /// Folds an accepted event.
@@ -214,16 +194,7 @@ impl Window {
         batch: SiteBatch,
         mut is_new: impl FnMut(&SiteId, &str, &Record) -> bool,
     ) -> Vec<bool> {
-        let SiteBatch {
-            site,
-            tables,
-            records,
-            facts,
-            rejects,
-            duplicates,
-            dropped,
-            ..
-        } = batch;
+        let SiteBatch { site, tables, records, facts, rejects, duplicates, dropped, .. } = batch;
         let mut facts: HashMap<u32, Fact> =
             facts.into_iter().map(|fact| (fact.record, fact)).collect();
         let mut news = Vec::with_capacity(records.len());
@@ -262,12 +233,7 @@ impl Window {
 
     /// Counts a refusal.
     pub fn count_reject(&mut self, site: &SiteId, second: i64, code: RejectCode) {
-        *self
-            .site(site)
-            .batch
-            .rejects
-            .entry(RejectKey { second, code })
-            .or_default() += 1;
+        *self.site(site).batch.rejects.entry(RejectKey { second, code }).or_default() += 1;
     }
 
     /// Counts events that a client had to drop.
@@ -279,10 +245,7 @@ impl Window {
     pub fn seal(&mut self, now_ms: i64) -> Batch {
         let window = std::mem::take(self);
         let sites = window.sites.into_values().map(|site| site.batch).collect();
-        Batch {
-            committed_at_ms: now_ms,
-            sites,
-        }
+        Batch { committed_at_ms: now_ms, sites }
     }
 }
 
@@ -322,25 +285,15 @@ mod tests {
             received_at_ms: T + 60_000,
             sent_at_ms: None,
             ids: Ids::Used,
-            visitor: Visitor {
-                address: "",
-                user_agent: "",
-                salt: b"",
-            },
+            visitor: Visitor { address: "", user_agent: "", salt: b"" },
             nonce: 0,
         };
-        batch
-            .events
-            .iter()
-            .map(|raw| validate(raw, 0, &rules).unwrap().0)
-            .collect()
+        batch.events.iter().map(|raw| validate(raw, 0, &rules).unwrap().0).collect()
     }
 
     fn window(events: &[Event]) -> Window {
         let mut window = Window::default();
-        events
-            .iter()
-            .for_each(|event| window.fold(&site(), event.clone()));
+        events.iter().for_each(|event| window.fold(&site(), event.clone()));
         window
     }
 
@@ -356,14 +309,7 @@ mod tests {
         };
         assert_eq!(batch.counters.get(&first), Some(&2));
         assert_eq!(batch.tables.clients.len(), 2);
-        assert_eq!(
-            batch
-                .facts
-                .iter()
-                .map(|fact| fact.record)
-                .collect::<Vec<_>>(),
-            [0, 3, 6, 9]
-        );
+        assert_eq!(batch.facts.iter().map(|fact| fact.record).collect::<Vec<_>>(), [0, 3, 6, 9]);
     }
 
     #[test]

@@ -33,39 +33,26 @@ impl Problem {
     /// A refusal with a status, a code and a sentence.
     #[must_use]
     pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            field: None,
-            retry_after_ms: None,
-        }
+        Self { status, code, detail: detail.into(), field: None, retry_after_ms: None }
     }
 
     /// The answer to a request that is limited for now.
     #[must_use]
     pub fn rate_limited(retry_after_ms: i64) -> Self {
         let problem = Self::new(429, "rate_limited", "too many requests from this address");
-        Self {
-            retry_after_ms: Some(retry_after_ms.max(1)),
-            ..problem
-        }
+        Self { retry_after_ms: Some(retry_after_ms.max(1)), ..problem }
     }
 
     /// The answer where not all of a batch is known to be durable.
     #[must_use]
     pub fn overloaded(detail: impl Into<String>) -> Self {
-        Self {
-            retry_after_ms: Some(1_000),
-            ..Self::new(503, "overloaded", detail)
-        }
+        Self { retry_after_ms: Some(1_000), ..Self::new(503, "overloaded", detail) }
     }
 
     /// `Retry-After`: whole seconds, at least 1.
     #[must_use]
     pub fn retry_after_s(&self) -> Option<i64> {
-        self.retry_after_ms
-            .map(|ms| ms.max(1).unsigned_abs().div_ceil(1_000).cast_signed())
+        self.retry_after_ms.map(|ms| ms.max(1).unsigned_abs().div_ceil(1_000).cast_signed())
     }
 
     /// The body.
@@ -124,12 +111,7 @@ impl Head {
     pub fn check_media(&self) -> Result<(), Problem> {
         let refuse = |detail: &str| Err(Problem::new(415, "unsupported_media_type", detail));
         let media = self.content_type.as_deref().unwrap_or_default();
-        let media = media
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if media != "application/json" && media != "text/plain" {
             return refuse("send application/json or text/plain");
         }
@@ -153,11 +135,7 @@ impl Head {
 /// The answer to a body over its limit.
 #[must_use]
 pub fn body_too_large(bytes_max: usize) -> Problem {
-    Problem::new(
-        413,
-        "body_too_large",
-        format!("the body exceeds {bytes_max} bytes"),
-    )
+    Problem::new(413, "body_too_large", format!("the body exceeds {bytes_max} bytes"))
 }
 
 /// Unpacks a body, never to more than `bytes_max`.
@@ -172,18 +150,12 @@ pub fn unpack(head: &Head, body: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, P
         return Ok(body);
     }
     let mut unpacked = Vec::new();
-    let limit = u64::try_from(bytes_max)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     flate2::read::MultiGzDecoder::new(body.as_slice())
         .take(limit)
         .read_to_end(&mut unpacked)
         .map_err(|_| Problem::new(400, "invalid_json", "the gzip stream is damaged"))?;
-    if unpacked.len() > bytes_max {
-        Err(body_too_large(bytes_max))
-    } else {
-        Ok(unpacked)
-    }
+    if unpacked.len() > bytes_max { Err(body_too_large(bytes_max)) } else { Ok(unpacked) }
 }
 
 /// Reads the batch.
@@ -214,10 +186,7 @@ pub struct Sender<'a> {
 /// Whether a refusal may be due to settings that are not here yet.
 #[must_use]
 pub fn may_be_stale(problem: &Problem) -> bool {
-    matches!(
-        problem.code,
-        "unknown_site" | "key_invalid" | "origin_not_allowed"
-    )
+    matches!(problem.code, "unknown_site" | "key_invalid" | "origin_not_allowed")
 }
 
 /// Looks up site and key, and checks the origin of browsers.
@@ -234,11 +203,7 @@ pub fn authorize<'a>(
     };
     let invalid = |detail: &str| Err(Problem::new(401, "key_invalid", detail));
     let in_header = head.authorization.is_some();
-    let key = if in_header {
-        head.bearer()
-    } else {
-        batch.key.as_deref()
-    };
+    let key = if in_header { head.bearer() } else { batch.key.as_deref() };
     let server_key = match key.and_then(|key| settings.key(key)) {
         None => return invalid("the key is missing or not known"),
         Some((of, _)) if of != site => return invalid("the key is of another site"),
@@ -254,11 +219,7 @@ pub fn authorize<'a>(
         let detail = "the site does not list this origin";
         return Err(Problem::new(403, "origin_not_allowed", detail));
     }
-    Ok(Sender {
-        site,
-        settings: of_site,
-        server_key,
-    })
+    Ok(Sender { site, settings: of_site, server_key })
 }
 
 /// Refuses batches of too many events.
@@ -266,11 +227,7 @@ pub fn authorize<'a>(
 /// # Errors
 /// 413.
 pub fn check_count(batch: &RawBatch, server_key: bool) -> Result<(), Problem> {
-    let count_max = if server_key {
-        SERVER_EVENTS_MAX
-    } else {
-        EVENTS_MAX
-    };
+    let count_max = if server_key { SERVER_EVENTS_MAX } else { EVENTS_MAX };
     if batch.events.len() <= count_max {
         return Ok(());
     }
@@ -297,27 +254,15 @@ impl Outcome {
     pub fn to_json(&self, events: &[RawEvent]) -> Value {
         let id_of = |index: usize| {
             let members = events.get(index).and_then(|event| event.members.as_ref());
-            members
-                .and_then(|members| members.get("id"))
-                .cloned()
-                .unwrap_or(Value::Null)
+            members.and_then(|members| members.get("id")).cloned().unwrap_or(Value::Null)
         };
         let rejected: Vec<Value> = self
             .rejected
             .iter()
-            .map(
-                |(
-                    index,
-                    Reject {
-                        code,
-                        field,
-                        message,
-                    },
-                )| {
-                    json!({"index": index, "id": id_of(*index), "code": code, "field": field,
+            .map(|(index, Reject { code, field, message })| {
+                json!({"index": index, "id": id_of(*index), "code": code, "field": field,
                        "message": message})
-                },
-            )
+            })
             .collect();
         let warnings: Vec<Value> = self
             .warnings

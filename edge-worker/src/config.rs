@@ -62,8 +62,6 @@ impl Settings {
     /// Site and kind of a key.
     #[must_use]
     pub fn key(&self, key: &str) -> Option<(&SiteId, KeyKind)> {
-        self.keys
-            .get(&key_hash(key))
-            .map(|(site, kind)| (site, *kind))
+        self.keys.get(&key_hash(key)).map(|(site, kind)| (site, *kind))
     }
 }

@@ -71,11 +71,8 @@ mod tests {
 
     #[test]
     fn crawlers_are_bots_and_browsers_are_not() {
-        for agent in [
-            "Mozilla/5.0 (compatible; Googlebot/2.1)",
-            "curl/8.5.0",
-            "HeadlessChrome/156",
-        ] {
+        for agent in ["Mozilla/5.0 (compatible; Googlebot/2.1)", "curl/8.5.0", "HeadlessChrome/156"]
+        {
             assert!(is_bot(agent), "{agent}");
         }
         for agent in [

@@ -49,11 +49,7 @@ impl KnownIds {
         }
         let at = self.minute(minute);
         if let Some(minute) = self.minutes.get_mut(at) {
-            minute
-                .clients
-                .entry(key.into())
-                .or_default()
-                .insert(id.clone());
+            minute.clients.entry(key.into()).or_default().insert(id.clone());
             minute.count += 1;
             self.count += 1;
         }
@@ -63,18 +59,8 @@ impl KnownIds {
     /// Where a minute stands, made if it is new.
     fn minute(&mut self, minute: i64) -> usize {
         let at = self.minutes.partition_point(|known| known.minute < minute);
-        if self
-            .minutes
-            .get(at)
-            .is_none_or(|known| known.minute != minute)
-        {
-            self.minutes.insert(
-                at,
-                Minute {
-                    minute,
-                    ..Minute::default()
-                },
-            );
+        if self.minutes.get(at).is_none_or(|known| known.minute != minute) {
+            self.minutes.insert(at, Minute { minute, ..Minute::default() });
         }
         at
     }
@@ -83,10 +69,7 @@ impl KnownIds {
     pub fn remove(&mut self, site: &SiteId, client: &str, id: &EventId) {
         let key = client_key(site, client);
         for minute in &mut self.minutes {
-            let taken = minute
-                .clients
-                .get_mut(key.as_str())
-                .is_some_and(|ids| ids.remove(id));
+            let taken = minute.clients.get_mut(key.as_str()).is_some_and(|ids| ids.remove(id));
             minute.count -= usize::from(taken);
             self.count -= usize::from(taken);
         }
@@ -192,12 +175,7 @@ mod tests {
     fn stored_minutes_come_back() {
         let mut ids = KnownIds::default();
         for n in 0..40_000 {
-            ids.insert(
-                &site(),
-                &format!("client-{}", n % 5_000),
-                &id(&format!("event-{n}")),
-                0,
-            );
+            ids.insert(&site(), &format!("client-{}", n % 5_000), &id(&format!("event-{n}")), 0);
         }
         let parts = ids.encode(0);
         let mut read = KnownIds::default();

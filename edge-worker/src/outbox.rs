@@ -67,14 +67,7 @@ impl Outbox {
     #[must_use]
     pub fn new(epoch: Epoch, base: u64, head: u64, acked: u64) -> Self {
         let acked = acked.clamp(base.min(head), head);
-        Self {
-            epoch,
-            base,
-            head,
-            acked,
-            in_flight: false,
-            failures: 0,
-        }
+        Self { epoch, base, head, acked, in_flight: false, failures: 0 }
     }
 
     /// The slot of a frame in the ring.
@@ -131,11 +124,7 @@ impl Outbox {
     /// Judges the reply to what is in flight.
     pub fn finish_send(&mut self, reply: Reply) -> Next {
         self.in_flight = false;
-        self.failures = if reply == Reply::Unavailable {
-            self.failures + 1
-        } else {
-            0
-        };
+        self.failures = if reply == Reply::Unavailable { self.failures + 1 } else { 0 };
         match reply {
             Reply::Acked(number) if self.base + number > self.head => {
                 // It has numbers that were never given: this storage is older than what it sent.
@@ -143,19 +132,13 @@ impl Outbox {
             }
             Reply::Acked(number) => {
                 self.acked = self.acked.max(self.base + number);
-                if self.has_backlog() {
-                    Next::Send
-                } else {
-                    Next::Rest
-                }
+                if self.has_backlog() { Next::Send } else { Next::Rest }
             }
             Reply::Expected(number) => self.expected(number),
             Reply::Fork => Next::NewEpoch { base: self.acked },
             Reply::Unavailable => {
                 let doubled = RETRY_FIRST_MS << self.failures.saturating_sub(1).min(8);
-                Next::Retry {
-                    after_ms: doubled.min(RETRY_MAX_MS),
-                }
+                Next::Retry { after_ms: doubled.min(RETRY_MAX_MS) }
             }
         }
     }
@@ -169,16 +152,10 @@ impl Outbox {
         if wanted < self.oldest() {
             // The ring no longer reaches back so far: all it holds goes out again under new
             // numbers, and what the aggregator has of it already falls to its ids.
-            return Next::NewEpoch {
-                base: self.oldest() - 1,
-            };
+            return Next::NewEpoch { base: self.oldest() - 1 };
         }
         self.acked = wanted - 1;
-        if self.has_backlog() {
-            Next::Send
-        } else {
-            Next::Rest
-        }
+        if self.has_backlog() { Next::Send } else { Next::Rest }
     }
 
     /// Begins a new epoch after `base`; everything later goes out again.
@@ -220,9 +197,8 @@ mod tests {
     #[test]
     fn a_lost_answer_is_sent_again_and_waits_longer_each_time() {
         let mut outbox = outbox(3, 1);
-        let waits: Vec<Next> = (0..5)
-            .map(|_| exchange(&mut outbox, Reply::Unavailable).1)
-            .collect();
+        let waits: Vec<Next> =
+            (0..5).map(|_| exchange(&mut outbox, Reply::Unavailable).1).collect();
         let expected = [500, 1_000, 2_000, 4_000, 4_000].map(|after_ms| Next::Retry { after_ms });
         assert_eq!(waits, expected);
         assert_eq!(exchange(&mut outbox, Reply::Acked(3)), ((2, 3), Next::Rest));
@@ -232,10 +208,7 @@ mod tests {
     fn a_restored_aggregator_gets_again_what_it_lacks() {
         let mut outbox = outbox(100, 99);
         assert_eq!(exchange(&mut outbox, Reply::Expected(40)).1, Next::Send);
-        assert_eq!(
-            exchange(&mut outbox, Reply::Acked(100)),
-            ((40, 100), Next::Rest)
-        );
+        assert_eq!(exchange(&mut outbox, Reply::Acked(100)), ((40, 100), Next::Rest));
     }
 
     #[test]
@@ -245,10 +218,7 @@ mod tests {
         let (_, next) = exchange(&mut outbox, Reply::Expected(5));
         assert_eq!(next, Next::NewEpoch { base: 10 });
         outbox.begin_epoch(Epoch([2; 16]), 10);
-        assert_eq!(
-            exchange(&mut outbox, Reply::Acked(RING_SLOTS)).0,
-            (1, RING_SLOTS)
-        );
+        assert_eq!(exchange(&mut outbox, Reply::Acked(RING_SLOTS)).0, (1, RING_SLOTS));
         assert!(!outbox.has_backlog());
     }
 
@@ -265,15 +235,9 @@ mod tests {
     #[test]
     fn numbers_that_were_never_given_begin_a_new_epoch() {
         let mut acked = outbox(7, 5);
-        assert_eq!(
-            exchange(&mut acked, Reply::Acked(9)).1,
-            Next::NewEpoch { base: 5 }
-        );
+        assert_eq!(exchange(&mut acked, Reply::Acked(9)).1, Next::NewEpoch { base: 5 });
         let mut expected = outbox(7, 5);
-        assert_eq!(
-            exchange(&mut expected, Reply::Expected(9)).1,
-            Next::NewEpoch { base: 5 }
-        );
+        assert_eq!(exchange(&mut expected, Reply::Expected(9)).1, Next::NewEpoch { base: 5 });
     }
 
     #[test]

@@ -43,9 +43,7 @@ impl Bucket {
     fn refilled(self, now_ms: i64) -> i64 {
         let elapsed_ms = now_ms.saturating_sub(self.at_ms).max(0);
         let refill = elapsed_ms.saturating_mul(self.flow.per_ms);
-        self.milli_tokens
-            .saturating_add(refill)
-            .min(self.flow.capacity)
+        self.milli_tokens.saturating_add(refill).min(self.flow.capacity)
     }
 }
 
@@ -64,49 +62,30 @@ impl Buckets {
         };
         let known = self.buckets.get(key).copied();
         if known.is_none() && !self.has_room(now_ms) {
-            return Admission::Limited {
-                retry_after_ms: 1_000,
-            };
+            return Admission::Limited { retry_after_ms: 1_000 };
         }
-        let before = known.unwrap_or(Bucket {
-            milli_tokens: flow.capacity,
-            at_ms: now_ms,
-            flow,
-        });
+        let before = known.unwrap_or(Bucket { milli_tokens: flow.capacity, at_ms: now_ms, flow });
         let milli_tokens = Bucket { flow, ..before }.refilled(now_ms);
         // A clock that steps back refills nothing, and does not refill the same time twice.
         let at_ms = before.at_ms.max(now_ms);
         let left = milli_tokens - TOKEN;
         let admitted = left >= 0;
         let milli_tokens = if admitted { left } else { milli_tokens };
-        self.buckets.insert(
-            key.into(),
-            Bucket {
-                milli_tokens,
-                at_ms,
-                flow,
-            },
-        );
+        self.buckets.insert(key.into(), Bucket { milli_tokens, at_ms, flow });
         if admitted {
             return Admission::Admitted;
         }
         let missing = TOKEN - milli_tokens;
         let wait_ms = match flow.per_ms {
             0 => 60_000,
-            per_ms => missing
-                .unsigned_abs()
-                .div_ceil(per_ms.unsigned_abs())
-                .cast_signed(),
+            per_ms => missing.unsigned_abs().div_ceil(per_ms.unsigned_abs()).cast_signed(),
         };
-        Admission::Limited {
-            retry_after_ms: wait_ms.max(1),
-        }
+        Admission::Limited { retry_after_ms: wait_ms.max(1) }
     }
 
     fn has_room(&mut self, now_ms: i64) -> bool {
         if self.buckets.len() >= BUCKETS_MAX {
-            self.buckets
-                .retain(|_, bucket| bucket.refilled(now_ms) < bucket.flow.capacity);
+            self.buckets.retain(|_, bucket| bucket.refilled(now_ms) < bucket.flow.capacity);
         }
         self.buckets.len() < BUCKETS_MAX
     }
@@ -132,10 +111,7 @@ pub fn bucket_of_address(address: &str) -> String {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate {
-        rate: 200,
-        burst: 50,
-    };
+    const RATE: Rate = Rate { rate: 200, burst: 50 };
 
     fn admitted(buckets: &mut Buckets, key: &str, count: usize, now_ms: i64) -> usize {
         let passes = |_: &usize| buckets.admit(key, &RATE, now_ms) == Admission::Admitted;
@@ -146,29 +122,17 @@ mod tests {
     fn any_interval_admits_at_most_burst_and_refill() {
         let mut buckets = Buckets::default();
         assert_eq!(admitted(&mut buckets, "a", 1_000, 0), 50);
-        let later: usize = (1..=1_000)
-            .map(|ms| admitted(&mut buckets, "a", 10, ms))
-            .sum();
+        let later: usize = (1..=1_000).map(|ms| admitted(&mut buckets, "a", 10, ms)).sum();
         assert_eq!(later, 200);
-        assert_eq!(
-            admitted(&mut buckets, "b", 1_000, 1_000),
-            50,
-            "another address is not limited"
-        );
+        assert_eq!(admitted(&mut buckets, "b", 1_000, 1_000), 50, "another address is not limited");
     }
 
     #[test]
     fn a_limited_request_is_told_when_to_come_again() {
         let mut buckets = Buckets::default();
         admitted(&mut buckets, "a", 50, 0);
-        assert_eq!(
-            buckets.admit("a", &RATE, 0),
-            Admission::Limited { retry_after_ms: 5 }
-        );
-        assert_eq!(
-            buckets.admit("a", &RATE, 4),
-            Admission::Limited { retry_after_ms: 1 }
-        );
+        assert_eq!(buckets.admit("a", &RATE, 0), Admission::Limited { retry_after_ms: 5 });
+        assert_eq!(buckets.admit("a", &RATE, 4), Admission::Limited { retry_after_ms: 1 });
         assert_eq!(buckets.admit("a", &RATE, 5), Admission::Admitted);
     }
 
@@ -186,10 +150,7 @@ mod tests {
         for n in 0..BUCKETS_MAX {
             buckets.admit(&n.to_string(), &RATE, 0);
         }
-        assert!(matches!(
-            buckets.admit("new", &RATE, 0),
-            Admission::Limited { .. }
-        ));
+        assert!(matches!(buckets.admit("new", &RATE, 0), Admission::Limited { .. }));
         assert_eq!(buckets.admit("new", &RATE, 1_000), Admission::Admitted);
         assert_eq!(buckets.buckets.len(), 1);
     }

@@ -8,9 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Shards over which the clients of one site are spread.
 pub const SPREAD: u64 = 2;
 /// Regions that the platform has hints for.
-pub const REGIONS: [&str; 9] = [
-    "wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me",
-];
+pub const REGIONS: [&str; 9] = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"];
 /// Version of the map from clients to shards; part of every name.
 const MAP: &str = "v1";
 /// Fixes the hash of this map.
@@ -23,10 +21,7 @@ fn hash(text: &str) -> u64 {
 /// The home region of a site's shards; unknown ones fall back to the first.
 #[must_use]
 pub fn region(home: &str) -> &'static str {
-    REGIONS
-        .into_iter()
-        .find(|region| *region == home)
-        .unwrap_or("apac")
+    REGIONS.into_iter().find(|region| *region == home).unwrap_or("apac")
 }
 
 /// The name of the shard of a client. Events without a client share one.
@@ -55,9 +50,8 @@ mod tests {
     #[test]
     fn a_client_has_one_shard_and_a_site_at_most_its_spread() {
         let site = SiteId::parse("demo").unwrap();
-        let shards: std::collections::BTreeSet<String> = (0..1_000)
-            .map(|n| shard_of(&site, "apac", Some(&format!("client-{n}"))))
-            .collect();
+        let shards: std::collections::BTreeSet<String> =
+            (0..1_000).map(|n| shard_of(&site, "apac", Some(&format!("client-{n}")))).collect();
         assert_eq!(shards.len() as u64, SPREAD);
         let all: Vec<String> = shards_of_region("apac").collect();
         assert!(shards.iter().all(|shard| all.contains(shard)));
@@ -69,17 +63,8 @@ mod tests {
         let site = SiteId::parse("demo").unwrap();
         let shards = ["a", "b", "e", "f", "g"].map(|client| shard_of(&site, "apac", Some(client)));
         assert_eq!(shards, GOLDEN);
-        assert_eq!(
-            shard_of(&site, "nowhere", None),
-            shard_of(&site, "apac", None)
-        );
+        assert_eq!(shard_of(&site, "nowhere", None), shard_of(&site, "apac", None));
     }
 
-    const GOLDEN: [&str; 5] = [
-        "v1|apac|2",
-        "v1|apac|2",
-        "v1|apac|2",
-        "v1|apac|3",
-        "v1|apac|2",
-    ];
+    const GOLDEN: [&str; 5] = ["v1|apac|2", "v1|apac|2", "v1|apac|2", "v1|apac|3", "v1|apac|2"];
 }

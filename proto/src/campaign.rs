@@ -82,18 +82,14 @@ impl HexPair for std::str::Bytes<'_> {
 fn query_pairs(url: &str) -> impl Iterator<Item = (&str, &str)> {
     let without_hash = url.split('#').next().unwrap_or_default();
     let query = without_hash.split_once('?').map_or("", |(_, query)| query);
-    query
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 impl Campaign {
     /// Whether it is a key: one of source, medium and name is there, and the source is not direct.
     #[must_use]
     pub fn is_key(&self) -> bool {
-        let tagged = [&self.source, &self.medium, &self.name]
-            .iter()
-            .any(|part| !part.is_empty());
+        let tagged = [&self.source, &self.medium, &self.name].iter().any(|part| !part.is_empty());
         tagged && self.source != "direct" && self.source != "(direct)"
     }
 
@@ -129,28 +125,17 @@ impl Campaign {
                 *member = decode_form(value);
             }
         }
-        if [&tags.source, &tags.medium, &tags.name]
-            .iter()
-            .any(|part| !part.trim().is_empty())
-        {
+        if [&tags.source, &tags.medium, &tags.name].iter().any(|part| !part.trim().is_empty()) {
             return tags.folded();
         }
-        if click_ids {
-            Self::of_click_id(url)
-        } else {
-            None
-        }
+        if click_ids { Self::of_click_id(url) } else { None }
     }
 
     fn of_click_id(url: &str) -> Option<Self> {
         let (_, source, medium) = CLICK_IDS.into_iter().find(|(id, _, _)| {
             query_pairs(url).any(|(name, value)| name == *id && !value.is_empty())
         })?;
-        Some(Self {
-            source: source.to_owned(),
-            medium: medium.to_owned(),
-            ..Self::default()
-        })
+        Some(Self { source: source.to_owned(), medium: medium.to_owned(), ..Self::default() })
     }
 }
 
@@ -161,11 +146,7 @@ pub fn host_of(url: &str) -> Option<String> {
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?;
     let bare = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|b| b.is_ascii_digit()) {
-            name
-        } else {
-            host
-        }
+        if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }
     });
     (!bare.is_empty()).then(|| bare.to_lowercase())
 }
@@ -174,16 +155,10 @@ pub fn host_of(url: &str) -> Option<String> {
 #[must_use]
 pub fn path_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| {
-        rest.find(['/', '?', '#'])
-            .and_then(|at| rest.get(at..))
-            .unwrap_or("/")
+        rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or("/")
     });
     let path = rest.split(['?', '#']).next().unwrap_or_default();
-    if path.is_empty() {
-        "/".to_owned()
-    } else {
-        path.to_owned()
-    }
+    if path.is_empty() { "/".to_owned() } else { path.to_owned() }
 }
 
 #[cfg(test)]
@@ -192,11 +167,7 @@ mod tests {
 
     fn check(url: &str, expected: Option<[&str; 3]>) {
         let campaign = Campaign::of_url(url, true).map(|c| [c.source, c.medium, c.name]);
-        assert_eq!(
-            campaign,
-            expected.map(|parts| parts.map(str::to_owned)),
-            "{url}"
-        );
+        assert_eq!(campaign, expected.map(|parts| parts.map(str::to_owned)), "{url}");
     }
 
     #[test]
@@ -205,10 +176,7 @@ mod tests {
             "https://shop.vn/p?utm_source=+Facebook&utm_medium=CPC&utm_campaign=T%E1%BA%BFt%202026",
             Some(["facebook", "cpc", "tết 2026"]),
         );
-        check(
-            "https://shop.vn/?utm_source=a%2520b",
-            Some(["a%20b", "", ""]),
-        );
+        check("https://shop.vn/?utm_source=a%2520b", Some(["a%20b", "", ""]));
         check("https://shop.vn/?utm_term=x", None);
         check("https://shop.vn/?utm_source=(direct)&utm_medium=none", None);
         check("https://shop.vn/#utm_source=x", None);
@@ -223,10 +191,7 @@ mod tests {
     #[test]
     fn click_ids_stand_in_for_tags() {
         check("https://shop.vn/?gclid=Ab1", Some(["google", "cpc", ""]));
-        check(
-            "https://shop.vn/?gclid=Ab1&utm_source=mail",
-            Some(["mail", "", ""]),
-        );
+        check("https://shop.vn/?gclid=Ab1&utm_source=mail", Some(["mail", "", ""]));
         check("https://shop.vn/?fbclid=", None);
     }
 

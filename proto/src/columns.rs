@@ -94,10 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or(DecodeError::Truncated)?;
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(DecodeError::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
@@ -149,9 +146,7 @@ impl<'a> Reader<'a> {
         u32::try_from(number)
             .ok()
             .filter(|_| below)
-            .ok_or(DecodeError::Malformed(
-                "a reference leads outside its table",
-            ))
+            .ok_or(DecodeError::Malformed("a reference leads outside its table"))
     }
 
     /// A reference below `end` that may be absent.
@@ -169,10 +164,7 @@ impl<'a> Reader<'a> {
     /// If the column ends before.
     pub fn fixed(&mut self) -> Result<u64, DecodeError> {
         let bytes = self.take(8)?;
-        bytes
-            .try_into()
-            .map(u64::from_le_bytes)
-            .map_err(|_| DecodeError::Truncated)
+        bytes.try_into().map(u64::from_le_bytes).map_err(|_| DecodeError::Truncated)
     }
 
     /// A text.
@@ -197,10 +189,7 @@ impl<'a> Reader<'a> {
         match self.unsigned()? {
             0 => {
                 let bytes = self.take(16)?;
-                bytes
-                    .try_into()
-                    .map(EventId::Uuid)
-                    .map_err(|_| DecodeError::Truncated)
+                bytes.try_into().map(EventId::Uuid).map_err(|_| DecodeError::Truncated)
             }
             length => EventId::parse(self.text_of(length)?)
                 .map_err(|_| DecodeError::Malformed("an event id is none")),
@@ -214,28 +203,15 @@ mod tests {
 
     #[test]
     fn numbers_come_back() {
-        let unsigned = [
-            0,
-            1,
-            127,
-            128,
-            16_383,
-            16_384,
-            u64::from(u32::MAX),
-            u64::MAX,
-        ];
+        let unsigned = [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX];
         let signed = [0, -1, 1, i64::MIN, i64::MAX, -64, 64];
         let mut writer = Writer::default();
         unsigned.iter().for_each(|n| writer.unsigned(*n));
         signed.iter().for_each(|n| writer.signed(*n));
         let bytes = writer.into_bytes();
         let mut reader = Reader::new(&bytes);
-        unsigned
-            .iter()
-            .for_each(|n| assert_eq!(reader.unsigned(), Ok(*n)));
-        signed
-            .iter()
-            .for_each(|n| assert_eq!(reader.signed(), Ok(*n)));
+        unsigned.iter().for_each(|n| assert_eq!(reader.unsigned(), Ok(*n)));
+        signed.iter().for_each(|n| assert_eq!(reader.signed(), Ok(*n)));
         assert!(reader.is_at_end());
         assert_eq!(reader.unsigned(), Err(DecodeError::Truncated));
     }
@@ -244,10 +220,7 @@ mod tests {
     fn lies_are_refused() {
         assert!(Reader::new(&[0xff; 11]).unsigned().is_err());
         assert_eq!(Reader::new(&[0x80]).unsigned(), Err(DecodeError::Truncated));
-        assert_eq!(
-            Reader::new(&[200, 1, b'x']).text(),
-            Err(DecodeError::Truncated)
-        );
+        assert_eq!(Reader::new(&[200, 1, b'x']).text(), Err(DecodeError::Truncated));
         assert!(Reader::new(&[2, 0xc3, 0x28]).text().is_err());
         assert!(Reader::new(&[3]).reference(3).is_err());
         assert_eq!(Reader::new(&[3]).optional(3), Ok(Some(2)));

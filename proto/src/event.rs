@@ -25,13 +25,7 @@ pub enum Platform {
 
 impl Platform {
     /// All of them, in the order of their numbers on the wire.
-    pub const ALL: [Self; 5] = [
-        Self::Web,
-        Self::Mweb,
-        Self::Android,
-        Self::Ios,
-        Self::Server,
-    ];
+    pub const ALL: [Self; 5] = [Self::Web, Self::Mweb, Self::Android, Self::Ios, Self::Server];
 
     /// The name in requests and reports.
     #[must_use]
@@ -48,9 +42,7 @@ impl Platform {
     /// Reads the name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|platform| platform.as_str() == text)
+        Self::ALL.into_iter().find(|platform| platform.as_str() == text)
     }
 
     /// The platform with a number on the wire.
@@ -164,22 +156,13 @@ const ALIASES: [(&str, &str); 31] = [
 ];
 
 /// Names whose events nobody's presence follows from (semantics, section 2).
-const NO_ACTIVITY: [&str; 6] = [
-    "refund",
-    "order_cancelled",
-    "stock_update",
-    "web_vital",
-    "engagement",
-    "experiment_view",
-];
+const NO_ACTIVITY: [&str; 6] =
+    ["refund", "order_cancelled", "stock_update", "web_vital", "engagement", "experiment_view"];
 
 /// The name that an alias stands for.
 #[must_use]
 pub fn alias_of(name: &str) -> Option<&'static str> {
-    ALIASES
-        .iter()
-        .find(|(alias, _)| *alias == name)
-        .map(|(_, of)| *of)
+    ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, of)| *of)
 }
 
 /// Whether an event shows somebody using the shop (semantics, section 2).
@@ -210,17 +193,8 @@ pub fn rank(name: &EventName) -> u8 {
 pub fn user_id(text: &str) -> Result<Option<UserId>, crate::ids::IdError> {
     let trimmed = text.trim();
     let bare = trimmed.trim_matches(['"', '\'']).trim().to_lowercase();
-    let junk = [
-        "",
-        "-1",
-        "null",
-        "undefined",
-        "none",
-        "nan",
-        "anonymous",
-        "guest",
-        "[object object]",
-    ];
+    let junk =
+        ["", "-1", "null", "undefined", "none", "nan", "anonymous", "guest", "[object object]"];
     if junk.contains(&bare.as_str()) || bare.chars().all(|c| c == '0' || c == '-') {
         return Ok(None);
     }
@@ -274,25 +248,10 @@ mod tests {
     fn server_events_and_bots_are_no_activity() {
         let name = |text| EventName::parse(text).unwrap();
         assert!(is_activity(&name("page_view"), Platform::Web, false, false));
-        assert!(is_activity(
-            &name("anything_else"),
-            Platform::Ios,
-            false,
-            false
-        ));
-        assert!(!is_activity(
-            &name("page_view"),
-            Platform::Server,
-            false,
-            false
-        ));
+        assert!(is_activity(&name("anything_else"), Platform::Ios, false, false));
+        assert!(!is_activity(&name("page_view"), Platform::Server, false, false));
         assert!(!is_activity(&name("page_view"), Platform::Web, true, false));
-        assert!(!is_activity(
-            &name("web_vital"),
-            Platform::Web,
-            false,
-            false
-        ));
+        assert!(!is_activity(&name("web_vital"), Platform::Web, false, false));
         assert!(!is_activity(&name("identify"), Platform::Web, false, true));
         assert!(is_activity(&name("identify"), Platform::Web, false, false));
     }

@@ -111,10 +111,8 @@ impl Writers {
         self.user.optional(record.user);
         self.name.unsigned(u64::from(record.name));
         self.platform.byte(record.platform as u8);
-        self.occurred
-            .signed(record.occurred_at_ms.wrapping_sub(before.0));
-        self.received
-            .signed(record.received_at_ms.wrapping_sub(before.1));
+        self.occurred.signed(record.occurred_at_ms.wrapping_sub(before.0));
+        self.received.signed(record.received_at_ms.wrapping_sub(before.1));
         self.flags.byte(record.flags.0);
         self.page.optional(record.page);
         self.referrer.optional(record.referrer);
@@ -231,24 +229,15 @@ pub fn peek(bytes: &[u8]) -> Result<Head, DecodeError> {
     }
     let number = |range: std::ops::Range<usize>| {
         let digits = rest.get(range).unwrap_or_default();
-        digits
-            .iter()
-            .rev()
-            .fold(0u64, |number, byte| number << 8 | u64::from(*byte))
+        digits.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte))
     };
     let body_bytes = usize::try_from(number(1..5)).map_err(|_| DecodeError::Truncated)?;
-    let length = HEAD_BYTES
-        .checked_add(body_bytes)
-        .ok_or(DecodeError::Truncated)?;
+    let length = HEAD_BYTES.checked_add(body_bytes).ok_or(DecodeError::Truncated)?;
     if bytes.len() < length {
         return Err(DecodeError::Truncated);
     }
     let version = rest.first().copied().unwrap_or_default();
-    Ok(Head {
-        version,
-        checksum: number(5..13),
-        bytes: length,
-    })
+    Ok(Head { version, checksum: number(5..13), bytes: length })
 }
 
 /// Reads the frame that `bytes` begins with.
@@ -262,23 +251,14 @@ pub fn decode(bytes: &[u8]) -> Result<Batch, DecodeError> {
     if head.version != VERSION {
         return Err(DecodeError::UnsupportedVersion(head.version));
     }
-    let body = bytes
-        .get(HEAD_BYTES..head.bytes)
-        .ok_or(DecodeError::Truncated)?;
+    let body = bytes.get(HEAD_BYTES..head.bytes).ok_or(DecodeError::Truncated)?;
     if xxh3_64(body) != head.checksum {
         return Err(DecodeError::Checksum);
     }
     let wire: WireBatch = ciborium::from_reader(body)
         .map_err(|_| DecodeError::Malformed("the body is no CBOR map of a batch"))?;
-    let sites = wire
-        .sites
-        .into_iter()
-        .map(decode_site)
-        .collect::<Result<_, _>>()?;
-    Ok(Batch {
-        committed_at_ms: wire.at,
-        sites,
-    })
+    let sites = wire.sites.into_iter().map(decode_site).collect::<Result<_, _>>()?;
+    Ok(Batch { committed_at_ms: wire.at, sites })
 }
 
 fn decode_site(wire: WireSite) -> Result<SiteBatch, DecodeError> {
@@ -316,12 +296,7 @@ fn decode_counters(bytes: &[u8], names: usize) -> Result<BTreeMap<CounterKey, u6
         second = second.wrapping_add(reader.signed()?);
         let name = reader.reference(names)?;
         let mark = reader.byte()?;
-        let key = CounterKey {
-            second,
-            name,
-            platform: platform(mark >> 1)?,
-            bot: mark & 1 == 1,
-        };
+        let key = CounterKey { second, name, platform: platform(mark >> 1)?, bot: mark & 1 == 1 };
         counters.insert(key, reader.unsigned()?);
     }
     Ok(counters)

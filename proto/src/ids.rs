@@ -157,8 +157,7 @@ impl EventId {
     /// If the text is empty, too long or has a character outside `[A-Za-z0-9_.:-]`.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         check(text, Self::CHARS_MAX, |text| {
-            text.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
+            text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
         })?;
         Ok(parse_uuid(text).map_or_else(|| Self::Text(text.into()), Self::Uuid))
     }
@@ -167,10 +166,8 @@ impl EventId {
 /// The 16 bytes of 32 hex digits, plain or grouped 8-4-4-4-12.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let bytes = text.as_bytes();
-    let grouped = bytes.len() == 36
-        && [8, 13, 18, 23]
-            .iter()
-            .all(|at| bytes.get(*at) == Some(&b'-'));
+    let grouped =
+        bytes.len() == 36 && [8, 13, 18, 23].iter().all(|at| bytes.get(*at) == Some(&b'-'));
     if bytes.len() != 32 && !grouped {
         return None;
     }
@@ -211,10 +208,7 @@ impl Ord for EventId {
             // Hyphens stand at the same places, and hex in lower case orders like its bytes.
             (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b),
             (Self::Text(a), Self::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
-            _ => self
-                .to_string()
-                .as_bytes()
-                .cmp(other.to_string().as_bytes()),
+            _ => self.to_string().as_bytes().cmp(other.to_string().as_bytes()),
         }
     }
 }
@@ -246,11 +240,7 @@ impl Epoch {
     /// Reads 32 hex digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() == 32 {
-            parse_uuid(text).map(Self)
-        } else {
-            None
-        }
+        if text.len() == 32 { parse_uuid(text).map(Self) } else { None }
     }
 }
 
@@ -267,11 +257,9 @@ mod tests {
     #[test]
     fn hex_ids_are_one_id_however_written() {
         let shown = "0193a5b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b";
-        for text in [
-            shown,
-            "0193A5B27C3D7E4F8A9B0C1D2E3F4A5B",
-            "0193A5B2-7C3D-7E4F-8A9B-0C1D2E3F4A5B",
-        ] {
+        for text in
+            [shown, "0193A5B27C3D7E4F8A9B0C1D2E3F4A5B", "0193A5B2-7C3D-7E4F-8A9B-0C1D2E3F4A5B"]
+        {
             let id = EventId::parse(text).unwrap();
             assert_eq!(id.to_string(), shown);
             assert_eq!(id, EventId::parse(shown).unwrap());

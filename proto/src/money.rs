@@ -115,9 +115,7 @@ pub fn parse_minor(text: &str, exponent: u32) -> Result<Parsed, MoneyError> {
     let (mantissa, scale) = match unsigned.find(['e', 'E']) {
         Some(at) => {
             let (mantissa, power) = (unsigned.get(..at), unsigned.get(at + 1..));
-            let power: i64 = power
-                .and_then(|p| p.parse().ok())
-                .ok_or(MoneyError::NotDecimal)?;
+            let power: i64 = power.and_then(|p| p.parse().ok()).ok_or(MoneyError::NotDecimal)?;
             (mantissa.unwrap_or_default(), power)
         }
         None => (unsigned, 0),
@@ -131,15 +129,10 @@ pub fn parse_minor(text: &str, exponent: u32) -> Result<Parsed, MoneyError> {
     let digits = || whole.bytes().chain(fraction.bytes()).map(|b| b - b'0');
     let length = i64::try_from(whole.len() + fraction.len()).unwrap_or(i64::MAX);
     let fraction_length = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-    let shift = scale
-        .saturating_sub(fraction_length)
-        .saturating_add(i64::from(exponent));
+    let shift = scale.saturating_sub(fraction_length).saturating_add(i64::from(exponent));
     let kept = length.saturating_add(shift.min(0)).max(0);
     let (minor, rounded) = round(digits(), length, kept, shift)?;
-    Ok(Parsed {
-        minor: if negative { -minor } else { minor },
-        rounded,
-    })
+    Ok(Parsed { minor: if negative { -minor } else { minor }, rounded })
 }
 
 /// The first `kept` of the digits as a number, times ten to `shift` where that is positive, the
@@ -153,11 +146,7 @@ fn round(
     let mut minor: i64 = 0;
     let (mut first_cut, mut rest_cut) = (0u8, false);
     // With all digits far behind the point, the first cut place holds a zero.
-    let first_cut_at = if length.saturating_add(shift) < 0 {
-        -1
-    } else {
-        kept
-    };
+    let first_cut_at = if length.saturating_add(shift) < 0 { -1 } else { kept };
     for (at, digit) in (0i64..).zip(digits) {
         if at < kept {
             minor = push_digit(minor, digit)?;
@@ -182,11 +171,7 @@ fn round(
 
 fn push_digit(minor: i64, digit: u8) -> Result<i64, MoneyError> {
     let minor = minor * 10 + i64::from(digit);
-    if minor > MINOR_UNITS_MAX {
-        Err(MoneyError::OutOfBounds)
-    } else {
-        Ok(minor)
-    }
+    if minor > MINOR_UNITS_MAX { Err(MoneyError::OutOfBounds) } else { Ok(minor) }
 }
 
 /// Writes minor units as a decimal string with exactly the currency's digits: `"25000000"` VND,
@@ -197,11 +182,7 @@ pub fn format_minor(minor: i128, currency: Currency) -> String {
     let sign = if minor < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", minor.unsigned_abs(), width = exponent + 1);
     let (whole, fraction) = digits.split_at(digits.len() - exponent);
-    if exponent == 0 {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{fraction}")
-    }
+    if exponent == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 #[cfg(test)]
@@ -245,9 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_no_decimal_is_refused() {
-        for text in [
-            "", "-", ".5", "5.", "1.2.3", "1e", "e5", "NaN", "0x10", "1,000", " 1", "+1",
-        ] {
+        for text in ["", "-", ".5", "5.", "1.2.3", "1e", "e5", "NaN", "0x10", "1,000", " 1", "+1"] {
             check(text, 2, Err(MoneyError::NotDecimal));
         }
     }

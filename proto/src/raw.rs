@@ -68,35 +68,16 @@ impl RawBatch {
             Some(Value::String(key)) => Some(key),
             Some(_) => return Err(invalid("key", "must be a string")),
         };
-        let sent_at_ms = optional(
-            &mut batch,
-            "sent_at",
-            "must be epoch milliseconds",
-            Value::as_i64,
-        )?;
-        let dropped = optional(
-            &mut batch,
-            "dropped",
-            "must be a whole number",
-            Value::as_u64,
-        )?;
+        let sent_at_ms =
+            optional(&mut batch, "sent_at", "must be epoch milliseconds", Value::as_i64)?;
+        let dropped = optional(&mut batch, "dropped", "must be a whole number", Value::as_u64)?;
         let consent = consent(batch.remove("consent"))?;
         let Some(Value::Array(events)) = batch.remove("events") else {
             return Err(invalid("events", "must be an array"));
         };
-        let events = events
-            .into_iter()
-            .map(|event| merge(event, &batch))
-            .collect();
+        let events = events.into_iter().map(|event| merge(event, &batch)).collect();
         let dropped = dropped.unwrap_or(0);
-        Ok(Self {
-            site,
-            key,
-            sent_at_ms,
-            dropped,
-            consent,
-            events,
-        })
+        Ok(Self { site, key, sent_at_ms, dropped, consent, events })
     }
 }
 
@@ -112,9 +93,7 @@ fn optional<T>(
 ) -> Result<Option<T>, BatchError> {
     match batch.remove(field) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => read(&value)
-            .map(Some)
-            .ok_or_else(|| invalid(field, message)),
+        Some(value) => read(&value).map(Some).ok_or_else(|| invalid(field, message)),
     }
 }
 
@@ -133,9 +112,7 @@ fn consent(member: Option<Value>) -> Result<Option<bool>, BatchError> {
 /// Reads JSON whose nesting is bounded before anything is built from it.
 fn parse_json(body: &[u8]) -> Result<Value, BatchError> {
     if depth(body) > JSON_DEPTH_MAX {
-        return Err(BatchError::InvalidJson(format!(
-            "nested deeper than {JSON_DEPTH_MAX}"
-        )));
+        return Err(BatchError::InvalidJson(format!("nested deeper than {JSON_DEPTH_MAX}")));
     }
     serde_json::from_slice(body).map_err(|error| BatchError::InvalidJson(error.to_string()))
 }
@@ -182,9 +159,7 @@ fn merge(event: Value, batch: &Map<String, Value>) -> RawEvent {
         };
         members.insert("context".to_owned(), merged);
     }
-    RawEvent {
-        members: Some(members),
-    }
+    RawEvent { members: Some(members) }
 }
 
 #[cfg(test)]
@@ -223,19 +198,10 @@ mod tests {
                 r#"{"site": "s", "events": [], "sent_at": "x"}"#,
                 "sent_at must be epoch milliseconds",
             ),
-            (
-                r#"{"site": "s", "events": [], "dropped": -1}"#,
-                "dropped must be a whole number",
-            ),
-            (
-                r#"{"site": "s", "events": [], "consent": 1}"#,
-                "consent must be an object",
-            ),
+            (r#"{"site": "s", "events": [], "dropped": -1}"#, "dropped must be a whole number"),
+            (r#"{"site": "s", "events": [], "consent": 1}"#, "consent must be an object"),
         ] {
-            assert_eq!(
-                RawBatch::parse(body.as_bytes()).unwrap_err().to_string(),
-                expected
-            );
+            assert_eq!(RawBatch::parse(body.as_bytes()).unwrap_err().to_string(), expected);
         }
     }
 
@@ -252,10 +218,7 @@ mod tests {
         assert!(RawBatch::parse(nested(64).as_bytes()).is_ok());
         for depth in [65, 10_000] {
             let error = RawBatch::parse(nested(depth).as_bytes()).unwrap_err();
-            assert_eq!(
-                error,
-                BatchError::InvalidJson("nested deeper than 64".to_owned())
-            );
+            assert_eq!(error, BatchError::InvalidJson("nested deeper than 64".to_owned()));
         }
         let brackets_in_text = format!(r#"{{"site": "{}\"", "events": []}}"#, "[".repeat(100));
         assert!(RawBatch::parse(brackets_in_text.as_bytes()).is_ok());

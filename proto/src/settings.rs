@@ -16,19 +16,12 @@ pub struct Span {
     pub ms: i64,
 }
 
-const UNITS: [(&str, i64); 5] = [
-    ("ms", 1),
-    ("s", SECOND_MS),
-    ("m", MINUTE_MS),
-    ("h", HOUR_MS),
-    ("d", DAY_MS),
-];
+const UNITS: [(&str, i64); 5] =
+    [("ms", 1), ("s", SECOND_MS), ("m", MINUTE_MS), ("h", HOUR_MS), ("d", DAY_MS)];
 
 impl Span {
     const fn minutes(count: i64) -> Self {
-        Self {
-            ms: count * MINUTE_MS,
-        }
+        Self { ms: count * MINUTE_MS }
     }
     const fn days(count: i64) -> Self {
         Self { ms: count * DAY_MS }
@@ -38,19 +31,10 @@ impl Span {
 impl TryFrom<String> for Span {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let end = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (count, unit) = text.split_at(end);
-        let unit_ms = UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .map(|(_, ms)| *ms);
-        let ms = count
-            .parse::<i64>()
-            .ok()
-            .zip(unit_ms)
-            .and_then(|(n, ms)| n.checked_mul(ms));
+        let unit_ms = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, ms)| *ms);
+        let ms = count.parse::<i64>().ok().zip(unit_ms).and_then(|(n, ms)| n.checked_mul(ms));
         ms.map(|ms| Self { ms })
             .ok_or_else(|| format!("{text:?} is no length of time such as \"30m\" or \"7d\""))
     }
@@ -65,10 +49,7 @@ impl From<Span> for String {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The largest unit that divides it; hours before days would read oddly only above 72 h.
-        let unit = UNITS
-            .iter()
-            .rev()
-            .find(|(_, ms)| self.ms % ms == 0 && self.ms != 0);
+        let unit = UNITS.iter().rev().find(|(_, ms)| self.ms % ms == 0 && self.ms != 0);
         let (name, ms) = unit.copied().unwrap_or(("ms", 1));
         write!(f, "{}{name}", self.ms / ms)
     }
@@ -87,11 +68,7 @@ pub enum Retention {
 impl TryFrom<String> for Retention {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        if text == "unlimited" {
-            Ok(Self::Unlimited)
-        } else {
-            Span::try_from(text).map(Self::For)
-        }
+        if text == "unlimited" { Ok(Self::Unlimited) } else { Span::try_from(text).map(Self::For) }
     }
 }
 
@@ -351,18 +328,13 @@ impl SiteSettings {
     /// Whether an origin may send events from a browser.
     #[must_use]
     pub fn admits_origin(&self, origin: &str) -> bool {
-        self.origins
-            .iter()
-            .any(|allowed| allowed == "*" || allowed == origin)
+        self.origins.iter().any(|allowed| allowed == "*" || allowed == origin)
     }
 
     /// Whether a name outside the standard ones passes.
     #[must_use]
     pub fn allows_name(&self, name: &str) -> bool {
-        self.events
-            .allow
-            .iter()
-            .any(|allowed| allowed == "*" || allowed == name)
+        self.events.allow.iter().any(|allowed| allowed == "*" || allowed == name)
     }
 
     /// Whether events need no client id: every client is a daily hash.
@@ -390,10 +362,7 @@ mod tests {
         assert_eq!(settings.retention.facts, Retention::Unlimited);
         assert_eq!(settings.attribution.window.ms, 259_200_000);
         let written = serde_json::to_string(&settings).unwrap();
-        assert_eq!(
-            serde_json::from_str::<SiteSettings>(&written).unwrap(),
-            settings
-        );
+        assert_eq!(serde_json::from_str::<SiteSettings>(&written).unwrap(), settings);
     }
 
     #[test]
@@ -404,9 +373,7 @@ mod tests {
             (r#"{"lateness": "7 days"}"#, "no length of time"),
             (r#"{"currency": "XXQ"}"#, "XXQ is not an ISO 4217 currency"),
         ] {
-            let error = serde_json::from_str::<SiteSettings>(text)
-                .unwrap_err()
-                .to_string();
+            let error = serde_json::from_str::<SiteSettings>(text).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
     }

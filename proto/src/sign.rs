@@ -25,14 +25,12 @@ pub mod header {
 pub const CLOCK_SKEW_MS: i64 = 5 * 60 * 1_000;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-            }
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+        text
+    })
 }
 
 /// Each part goes in with its length before it, so that no two lists of parts read alike.
@@ -54,11 +52,7 @@ fn verify(secret: &str, parts: &[&[u8]], signature: &str) -> bool {
     let digits: Option<Vec<u8>> = signature
         .as_bytes()
         .chunks(2)
-        .map(|pair| {
-            std::str::from_utf8(pair)
-                .ok()
-                .and_then(|p| u8::from_str_radix(p, 16).ok())
-        })
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok()))
         .collect();
     match (mac(secret, parts), digits) {
         (Some(mac), Some(bytes)) => mac.verify_slice(&bytes).is_ok(),
@@ -86,14 +80,7 @@ pub fn frames(secret: &str, head: &FramesHead<'_>, body: &[u8]) -> String {
     let FramesHead { shard, epoch, .. } = head;
     sign(
         secret,
-        &[
-            b"frames",
-            shard.as_bytes(),
-            epoch.as_bytes(),
-            first.as_bytes(),
-            last.as_bytes(),
-            body,
-        ],
+        &[b"frames", shard.as_bytes(), epoch.as_bytes(), first.as_bytes(), last.as_bytes(), body],
     )
 }
 
@@ -102,14 +89,8 @@ pub fn frames(secret: &str, head: &FramesHead<'_>, body: &[u8]) -> String {
 pub fn frames_verify(secret: &str, head: &FramesHead<'_>, body: &[u8], signature: &str) -> bool {
     let (first, last) = (head.first.to_string(), head.last.to_string());
     let FramesHead { shard, epoch, .. } = head;
-    let parts: [&[u8]; 6] = [
-        b"frames",
-        shard.as_bytes(),
-        epoch.as_bytes(),
-        first.as_bytes(),
-        last.as_bytes(),
-        body,
-    ];
+    let parts: [&[u8]; 6] =
+        [b"frames", shard.as_bytes(), epoch.as_bytes(), first.as_bytes(), last.as_bytes(), body];
     verify(secret, &parts, signature)
 }
 
@@ -123,11 +104,7 @@ pub fn config_request(secret: &str, at_ms: i64) -> String {
 #[must_use]
 pub fn config_request_verify(secret: &str, at_ms: i64, now_ms: i64, signature: &str) -> bool {
     (now_ms - at_ms).abs() <= CLOCK_SKEW_MS
-        && verify(
-            secret,
-            &[b"config?", at_ms.to_string().as_bytes()],
-            signature,
-        )
+        && verify(secret, &[b"config?", at_ms.to_string().as_bytes()], signature)
 }
 
 /// Signs the answer that carries settings.
@@ -146,11 +123,7 @@ pub fn config_answer_verify(secret: &str, body: &[u8], signature: &str) -> bool 
 /// that is random, of one day, and forgotten after two.
 #[must_use]
 pub fn daily_client(salt: &[u8], site: &SiteId, address: &str, user_agent: &str) -> ClientId {
-    let parts: [&[u8]; 3] = [
-        site.as_str().as_bytes(),
-        address.as_bytes(),
-        user_agent.as_bytes(),
-    ];
+    let parts: [&[u8]; 3] = [site.as_str().as_bytes(), address.as_bytes(), user_agent.as_bytes()];
     let mut hash = Sha256::new();
     for part in [salt].iter().chain(&parts) {
         hash.update((part.len() as u64).to_le_bytes());
@@ -171,12 +144,7 @@ pub fn key_hash(key: &str) -> String {
 mod tests {
     use super::*;
 
-    const HEAD: FramesHead<'_> = FramesHead {
-        shard: "v1|apac|0",
-        epoch: "00",
-        first: 1,
-        last: 2,
-    };
+    const HEAD: FramesHead<'_> = FramesHead { shard: "v1|apac|0", epoch: "00", first: 1, last: 2 };
 
     #[test]
     fn a_signature_covers_headers_and_body() {
@@ -184,12 +152,7 @@ mod tests {
         assert!(frames_verify("secret", &HEAD, b"body", &signature));
         assert!(!frames_verify("secret", &HEAD, b"bodz", &signature));
         assert!(!frames_verify("other", &HEAD, b"body", &signature));
-        assert!(!frames_verify(
-            "secret",
-            &FramesHead { last: 3, ..HEAD },
-            b"body",
-            &signature
-        ));
+        assert!(!frames_verify("secret", &FramesHead { last: 3, ..HEAD }, b"body", &signature));
         assert!(!frames_verify("secret", &HEAD, b"body", "not hex"));
         assert!(!frames_verify("secret", &HEAD, b"body", ""));
     }
@@ -197,12 +160,8 @@ mod tests {
     #[test]
     fn old_requests_for_settings_are_refused() {
         let signature = config_request("secret", 1_000_000);
-        assert!(config_request_verify(
-            "secret", 1_000_000, 1_200_000, &signature
-        ));
-        assert!(!config_request_verify(
-            "secret", 1_000_000, 2_000_000, &signature
-        ));
+        assert!(config_request_verify("secret", 1_000_000, 1_200_000, &signature));
+        assert!(!config_request_verify("secret", 1_000_000, 2_000_000, &signature));
     }
 
     /// FIPS 180-4, example of SHA-256.

@@ -33,25 +33,15 @@ pub struct Corrected {
 #[must_use]
 pub fn corrected(client_ms: i64, sent_at_ms: Option<i64>, received_at_ms: i64) -> Corrected {
     let (occurred_at_ms, latest_ms) = match sent_at_ms {
-        Some(sent_at_ms) => (
-            client_ms.saturating_add(received_at_ms.saturating_sub(sent_at_ms)),
-            received_at_ms,
-        ),
-        None => (
-            client_ms,
-            received_at_ms.saturating_add(FUTURE_TOLERANCE_MS),
-        ),
+        Some(sent_at_ms) => {
+            (client_ms.saturating_add(received_at_ms.saturating_sub(sent_at_ms)), received_at_ms)
+        }
+        None => (client_ms, received_at_ms.saturating_add(FUTURE_TOLERANCE_MS)),
     };
     if occurred_at_ms > latest_ms {
-        Corrected {
-            occurred_at_ms: received_at_ms,
-            clamped: true,
-        }
+        Corrected { occurred_at_ms: received_at_ms, clamped: true }
     } else {
-        Corrected {
-            occurred_at_ms,
-            clamped: false,
-        }
+        Corrected { occurred_at_ms, clamped: false }
     }
 }
 
@@ -79,18 +69,8 @@ mod tests {
 
     #[test]
     fn without_sent_at_five_minutes_ahead_are_believed() {
-        check(
-            500_000 + FUTURE_TOLERANCE_MS,
-            None,
-            500_000,
-            (800_000, false),
-        );
-        check(
-            500_001 + FUTURE_TOLERANCE_MS,
-            None,
-            500_000,
-            (500_000, true),
-        );
+        check(500_000 + FUTURE_TOLERANCE_MS, None, 500_000, (800_000, false));
+        check(500_001 + FUTURE_TOLERANCE_MS, None, 500_000, (500_000, true));
         check(10, None, 500_000, (10, false));
     }
 

@@ -45,10 +45,7 @@ pub fn ids_of(settings: &SiteSettings, consent: Option<bool>, gpc: bool) -> Ids 
         OnDenied::Cookieless if applies => Ids::Cookieless,
         _ => Ids::Used,
     };
-    match (
-        policy(denied, settings.privacy.denied),
-        policy(gpc, settings.privacy.gpc),
-    ) {
+    match (policy(denied, settings.privacy.denied), policy(gpc, settings.privacy.gpc)) {
         (Ids::Refused, _) | (_, Ids::Refused) => Ids::Refused,
         (Ids::Cookieless, _) | (_, Ids::Cookieless) => Ids::Cookieless,
         _ => Ids::Used,
@@ -98,11 +95,7 @@ pub fn validate(
 ) -> Result<(Event, Vec<Warning>), Reject> {
     let Some(members) = &raw.members else {
         let field = format!("events[{index}]");
-        return Err(reject(
-            RejectCode::ValueInvalid,
-            &field,
-            "must be an object",
-        ));
+        return Err(reject(RejectCode::ValueInvalid, &field, "must be an object"));
     };
     let mut warnings = Vec::new();
     let empty = Map::new();
@@ -119,11 +112,7 @@ pub fn validate(
     check_lengths(members)?;
     let occurred = occurred(members, rules, &mut warnings)?;
     if rules.ids == Ids::Refused {
-        return Err(reject(
-            RejectCode::ConsentDenied,
-            "consent",
-            "this site needs consent",
-        ));
+        return Err(reject(RejectCode::ConsentDenied, "consent", "this site needs consent"));
     }
 
     let cookieless = rules.ids == Ids::Cookieless && platform != Platform::Server;
@@ -135,16 +124,8 @@ pub fn validate(
     let url = text(context.get("page_url"), "context.page_url")?;
     let url = url.or(text(params.get("page_location"), "params.page_location")?);
     let referrer = text(context.get("referrer"), "context.referrer")?;
-    let id = id.unwrap_or_else(|| {
-        made_id(
-            members,
-            client.as_ref(),
-            params,
-            rules,
-            index,
-            &mut warnings,
-        )
-    });
+    let id = id
+        .unwrap_or_else(|| made_id(members, client.as_ref(), params, rules, index, &mut warnings));
     let background = params.get("background") == Some(&Value::Bool(true));
     let flags = Flags::default()
         .with(Flags::COOKIELESS, cookieless)
@@ -186,9 +167,9 @@ fn event_id(members: &Map<String, Value>) -> Result<Option<EventId>, Reject> {
     let refuse = |message: String| Err(reject(RejectCode::IdInvalid, "id", message));
     match members.get("id") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) => EventId::parse(id)
-            .map(Some)
-            .or_else(|error| refuse(error.to_string())),
+        Some(Value::String(id)) => {
+            EventId::parse(id).map(Some).or_else(|error| refuse(error.to_string()))
+        }
         Some(_) => refuse("must be a string".to_owned()),
     }
 }
@@ -210,19 +191,15 @@ fn client(
 ) -> Result<Option<ClientId>, Reject> {
     let refuse = |message: String| Err(reject(RejectCode::ClientIdInvalid, "client_id", message));
     match present(members.get("client_id")) {
-        Some(Value::String(id)) => ClientId::parse(id)
-            .map(Some)
-            .or_else(|error| refuse(error.to_string())),
+        Some(Value::String(id)) => {
+            ClientId::parse(id).map(Some).or_else(|error| refuse(error.to_string()))
+        }
         Some(_) => refuse("must be a string".to_owned()),
         None => {
             let needed = platform != Platform::Server
                 && rules.ids != Ids::Cookieless
                 && !rules.settings.is_cookieless();
-            if needed {
-                Err(missing("client_id"))
-            } else {
-                Ok(None)
-            }
+            if needed { Err(missing("client_id")) } else { Ok(None) }
         }
     }
 }
@@ -239,19 +216,10 @@ fn name(
     };
     let name = alias_of(sent).unwrap_or(sent);
     if name != sent {
-        warnings.push(warning(
-            WarningCode::AliasUsed,
-            "name",
-            format!("read as {name}"),
-        ));
+        warnings.push(warning(WarningCode::AliasUsed, "name", format!("read as {name}")));
     }
-    let parsed = EventName::parse(name).map_err(|_| {
-        reject(
-            RejectCode::NameInvalid,
-            "name",
-            "must match [a-z][a-z0-9_]{0,39}",
-        )
-    })?;
+    let parsed = EventName::parse(name)
+        .map_err(|_| reject(RejectCode::NameInvalid, "name", "must match [a-z][a-z0-9_]{0,39}"))?;
     if !NAMES.contains(&name) && !rules.settings.allows_name(name) {
         let message = format!("{name} is not in the site's events.allow");
         return Err(reject(RejectCode::NameNotAllowed, "name", message));
@@ -285,11 +253,9 @@ fn user(
             warnings.push(warning(WarningCode::UserIdIgnored, field, message));
             Ok(None)
         }
-        Err(IdError::TooLong(_)) => Err(reject(
-            RejectCode::FieldTooLong,
-            field,
-            "is longer than 128 characters",
-        )),
+        Err(IdError::TooLong(_)) => {
+            Err(reject(RejectCode::FieldTooLong, field, "is longer than 128 characters"))
+        }
         Err(error) => Err(reject(RejectCode::ValueInvalid, field, error.to_string())),
     }
 }
@@ -297,19 +263,13 @@ fn user(
 /// The last row of the table: no text is longer than its limit. Members with rows of their own
 /// have passed those before.
 fn check_lengths(members: &Map<String, Value>) -> Result<(), Reject> {
-    members
-        .iter()
-        .try_for_each(|(name, value)| check_length(value, name, name))
+    members.iter().try_for_each(|(name, value)| check_length(value, name, name))
 }
 
 fn check_length(value: &Value, path: &str, name: &str) -> Result<(), Reject> {
     match value {
         Value::String(text) => {
-            let max = if is_url(name) {
-                URL_CHARS_MAX
-            } else {
-                TEXT_CHARS_MAX
-            };
+            let max = if is_url(name) { URL_CHARS_MAX } else { TEXT_CHARS_MAX };
             // Bytes bound characters from above, which spares most texts the count.
             if text.len() <= max || text.chars().count() <= max {
                 return Ok(());
@@ -382,11 +342,7 @@ fn visitor<'a>(context: &'a Map<String, Value>, rules: &Rules<'a>) -> Visitor<'a
 }
 
 fn daily_client(site: &SiteId, visitor: &Visitor<'_>) -> ClientId {
-    let Visitor {
-        address,
-        user_agent,
-        salt,
-    } = visitor;
+    let Visitor { address, user_agent, salt } = visitor;
     crate::sign::daily_client(salt, site, address, user_agent)
 }
 
@@ -400,18 +356,12 @@ fn campaign(
         Some(Value::Object(own)) => Some(own),
         Some(_) => {
             let message = "must be an object";
-            return Err(reject(
-                RejectCode::ValueInvalid,
-                "context.campaign",
-                message,
-            ));
+            return Err(reject(RejectCode::ValueInvalid, "context.campaign", message));
         }
     };
     let member = |name: &str| -> Result<String, Reject> {
         let value = own.and_then(|own| own.get(name));
-        Ok(text(value, &format!("context.campaign.{name}"))?
-            .unwrap_or_default()
-            .to_owned())
+        Ok(text(value, &format!("context.campaign.{name}"))?.unwrap_or_default().to_owned())
     };
     let tags = Campaign {
         source: member("source")?,
@@ -446,10 +396,7 @@ fn made_id(
             format!("{}|{}|{index}", rules.received_at_ms, rules.nonce)
         }
     };
-    let name = members
-        .get("name")
-        .map(Value::to_string)
-        .unwrap_or_default();
+    let name = members.get("name").map(Value::to_string).unwrap_or_default();
     let params = serde_json::to_string(params).unwrap_or_default();
     let client = client.map_or("", ClientId::as_str);
     let mut canonical = String::new();

@@ -44,14 +44,8 @@ fn damage_is_found_wherever_it_is() {
     for at in 0..whole.len() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x10;
-        assert!(
-            decode(&damaged).is_err(),
-            "a flipped bit at {at} went unnoticed"
-        );
-        assert!(
-            decode(&whole[..at]).is_err(),
-            "a cut at {at} went unnoticed"
-        );
+        assert!(decode(&damaged).is_err(), "a flipped bit at {at} went unnoticed");
+        assert!(decode(&whole[..at]).is_err(), "a cut at {at} went unnoticed");
     }
 }
 
@@ -71,10 +65,7 @@ fn a_later_version_is_named() {
     let mut bytes = encode(&small());
     bytes[3] = 9;
     assert_eq!(decode(&bytes), Err(DecodeError::UnsupportedVersion(9)));
-    assert_eq!(
-        decode(&bytes[..HEAD_BYTES - 1]),
-        Err(DecodeError::Truncated)
-    );
+    assert_eq!(decode(&bytes[..HEAD_BYTES - 1]), Err(DecodeError::Truncated));
     assert_eq!(decode(b"GET / HTTP/1.1\r\n"), Err(DecodeError::Magic));
 }
 

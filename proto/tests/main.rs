@@ -1,10 +1,6 @@
 //! Tests of the shared core through its public face; the same run natively and under wasm32.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod golden;
 #[cfg(not(target_arch = "wasm32"))]

@@ -23,10 +23,7 @@ fn purchase() -> Fact {
     Fact {
         record: 1,
         transaction: Some(TransactionId::parse("T-1").unwrap()),
-        value: Some(Money {
-            minor: 25_000_000,
-            currency: Currency::parse("VND").unwrap(),
-        }),
+        value: Some(Money { minor: 25_000_000, currency: Currency::parse("VND").unwrap() }),
         shipping_city: Some("Hà Nội".to_owned()),
         items: vec![laptop],
         ..Fact::default()
@@ -67,31 +64,17 @@ fn records() -> Vec<Record> {
 
 /// Something in every column.
 pub fn full() -> Batch {
-    let campaign = Campaign {
-        source: "facebook".to_owned(),
-        name: "tết".to_owned(),
-        ..Campaign::default()
-    };
+    let campaign =
+        Campaign { source: "facebook".to_owned(), name: "tết".to_owned(), ..Campaign::default() };
     let second = T / 1_000;
-    let view = CounterKey {
-        second,
-        name: 0,
-        platform: Platform::Mweb,
-        bot: true,
-    };
+    let view = CounterKey { second, name: 0, platform: Platform::Mweb, bot: true };
     let purchase_second = second - 86_400;
-    let purchased = CounterKey {
-        second: purchase_second,
-        name: 1,
-        platform: Platform::Server,
-        bot: false,
-    };
+    let purchased =
+        CounterKey { second: purchase_second, name: 1, platform: Platform::Server, bot: false };
     let site = SiteBatch {
         site: SiteId::parse("demo").unwrap(),
         tables: Tables {
-            names: ["page_view", "purchase"]
-                .map(|name| EventName::parse(name).unwrap())
-                .to_vec(),
+            names: ["page_view", "purchase"].map(|name| EventName::parse(name).unwrap()).to_vec(),
             clients: vec![ClientId::parse("c-1").unwrap()],
             users: vec![UserId::parse("u-42").unwrap()],
             pages: vec!["/p/1".to_owned()],
@@ -101,28 +84,15 @@ pub fn full() -> Batch {
         records: records(),
         facts: vec![purchase()],
         counters: [(view, 1), (purchased, 1)].into(),
-        rejects: [(
-            RejectKey {
-                second,
-                code: RejectCode::CurrencyUnknown,
-            },
-            3,
-        )]
-        .into(),
+        rejects: [(RejectKey { second, code: RejectCode::CurrencyUnknown }, 3)].into(),
         duplicates: [(second, 2), (second + 1, 1)].into(),
         dropped: [(second, 4)].into(),
     };
-    Batch {
-        committed_at_ms: T + 250,
-        sites: vec![site],
-    }
+    Batch { committed_at_ms: T + 250, sites: vec![site] }
 }
 
 /// A site without events.
 pub fn small() -> Batch {
     let site = SiteBatch::new(SiteId::parse("s").unwrap());
-    Batch {
-        committed_at_ms: 0,
-        sites: vec![site],
-    }
+    Batch { committed_at_ms: 0, sites: vec![site] }
 }

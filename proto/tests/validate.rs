@@ -28,12 +28,7 @@ struct Case {
 
 impl Default for Case {
     fn default() -> Self {
-        Self {
-            settings: settings(),
-            server_key: false,
-            sent_at_ms: None,
-            ids: Ids::Used,
-        }
+        Self { settings: settings(), server_key: false, sent_at_ms: None, ids: Ids::Used }
     }
 }
 
@@ -41,11 +36,7 @@ impl Case {
     fn judge(&self, event: &Value) -> Result<(Event, Vec<Warning>), Reject> {
         let body = json!({"site": "demo", "events": [event]}).to_string();
         let batch = RawBatch::parse(body.as_bytes()).unwrap();
-        let visitor = Visitor {
-            address: "192.0.2.1",
-            user_agent: "Firefox",
-            salt: b"salt",
-        };
+        let visitor = Visitor { address: "192.0.2.1", user_agent: "Firefox", salt: b"salt" };
         let rules = Rules {
             site: &SiteId::parse("demo").unwrap(),
             settings: &self.settings,
@@ -61,10 +52,7 @@ impl Case {
 
     fn accept(&self, event: &Value) -> (Event, Vec<WarningCode>) {
         let (event, warnings) = self.judge(event).unwrap();
-        (
-            event,
-            warnings.into_iter().map(|warning| warning.code).collect(),
-        )
+        (event, warnings.into_iter().map(|warning| warning.code).collect())
     }
 }
 
@@ -83,11 +71,7 @@ fn order(params: Value) -> Value {
 
 fn check_reject(event: &Value, code: RejectCode, field: &str) {
     let reject = Case::default().judge(event).expect_err(&event.to_string());
-    assert_eq!(
-        (reject.code, reject.field.as_str()),
-        (code, field),
-        "{event}"
-    );
+    assert_eq!((reject.code, reject.field.as_str()), (code, field), "{event}");
 }
 
 #[test]
@@ -100,22 +84,14 @@ fn ids_names_and_users() {
         (json!({"platform": "fridge"}), R::ValueInvalid, "platform"),
         (json!({"client_id": null}), R::MissingField, "client_id"),
         (json!({"client_id": " "}), R::MissingField, "client_id"),
-        (
-            json!({"client_id": "x".repeat(129)}),
-            R::ClientIdInvalid,
-            "client_id",
-        ),
+        (json!({"client_id": "x".repeat(129)}), R::ClientIdInvalid, "client_id"),
         (json!({"client_id": 5}), R::ClientIdInvalid, "client_id"),
         (json!({"name": null}), R::MissingField, "name"),
         (json!({"name": "Page View"}), R::NameInvalid, "name"),
         (json!({"name": "x".repeat(41)}), R::NameInvalid, "name"),
         (json!({"name": "custom_two"}), R::NameNotAllowed, "name"),
         (json!({"user_id": 42}), R::ValueInvalid, "user_id"),
-        (
-            json!({"user_id": "x".repeat(129)}),
-            R::FieldTooLong,
-            "user_id",
-        ),
+        (json!({"user_id": "x".repeat(129)}), R::FieldTooLong, "user_id"),
         (json!({"params": []}), R::ValueInvalid, "params"),
         (json!({"context": "x"}), R::ValueInvalid, "context"),
     ] {
@@ -136,119 +112,39 @@ fn money_items_and_required_members() {
     let with =
         |name: &str, value: Value| order(json!({"transaction_id": "T", "value": 1, name: value}));
     for (event, code, field) in [
-        (
-            with("value", json!(-1)),
-            R::ValueOutOfBounds,
-            "params.value",
-        ),
-        (
-            with("value", json!("-0.01")),
-            R::ValueOutOfBounds,
-            "params.value",
-        ),
-        (
-            with("value", json!("12,5")),
-            R::ValueInvalid,
-            "params.value",
-        ),
+        (with("value", json!(-1)), R::ValueOutOfBounds, "params.value"),
+        (with("value", json!("-0.01")), R::ValueOutOfBounds, "params.value"),
+        (with("value", json!("12,5")), R::ValueInvalid, "params.value"),
         (with("value", json!(true)), R::ValueInvalid, "params.value"),
-        (
-            with("value", json!(1e16)),
-            R::ValueOutOfBounds,
-            "params.value",
-        ),
+        (with("value", json!(1e16)), R::ValueOutOfBounds, "params.value"),
         (with("tax", json!(-1)), R::ValueOutOfBounds, "params.tax"),
-        (
-            item(json!({"price": -5})),
-            R::ValueOutOfBounds,
-            "params.items[0].price",
-        ),
-        (
-            item(json!({"quantity": -1})),
-            R::ValueOutOfBounds,
-            "params.items[0].quantity",
-        ),
-        (
-            item(json!({"quantity": 0})),
-            R::ValueOutOfBounds,
-            "params.items[0].quantity",
-        ),
-        (
-            item(json!({"quantity": 1_000_001})),
-            R::ValueOutOfBounds,
-            "params.items[0].quantity",
-        ),
-        (
-            item(json!({"quantity": 1.5})),
-            R::ValueInvalid,
-            "params.items[0].quantity",
-        ),
-        (
-            item(json!({"quantity": "2"})),
-            R::ValueInvalid,
-            "params.items[0].quantity",
-        ),
-        (
-            item(json!({"item_id": null})),
-            R::MissingField,
-            "params.items[0].item_id",
-        ),
-        (
-            with("currency", json!("XXQ")),
-            R::CurrencyUnknown,
-            "params.currency",
-        ),
-        (
-            with("currency", json!(5)),
-            R::ValueInvalid,
-            "params.currency",
-        ),
+        (item(json!({"price": -5})), R::ValueOutOfBounds, "params.items[0].price"),
+        (item(json!({"quantity": -1})), R::ValueOutOfBounds, "params.items[0].quantity"),
+        (item(json!({"quantity": 0})), R::ValueOutOfBounds, "params.items[0].quantity"),
+        (item(json!({"quantity": 1_000_001})), R::ValueOutOfBounds, "params.items[0].quantity"),
+        (item(json!({"quantity": 1.5})), R::ValueInvalid, "params.items[0].quantity"),
+        (item(json!({"quantity": "2"})), R::ValueInvalid, "params.items[0].quantity"),
+        (item(json!({"item_id": null})), R::MissingField, "params.items[0].item_id"),
+        (with("currency", json!("XXQ")), R::CurrencyUnknown, "params.currency"),
+        (with("currency", json!(5)), R::ValueInvalid, "params.currency"),
         (with("items", json!(5)), R::ValueInvalid, "params.items"),
-        (
-            with("items", json!([5])),
-            R::ValueInvalid,
-            "params.items[0]",
-        ),
-        (
-            order(json!({"value": 1})),
-            R::MissingField,
-            "params.transaction_id",
-        ),
+        (with("items", json!([5])), R::ValueInvalid, "params.items[0]"),
+        (order(json!({"value": 1})), R::MissingField, "params.transaction_id"),
         (
             order(json!({"transaction_id": " ", "value": 1})),
             R::MissingField,
             "params.transaction_id",
         ),
-        (
-            order(json!({"transaction_id": "T"})),
-            R::MissingField,
-            "params.value",
-        ),
-        (
-            event(json!({"name": "refund"})),
-            R::MissingField,
-            "params.transaction_id",
-        ),
-        (
-            event(json!({"name": "payment_failed"})),
-            R::MissingField,
-            "params.transaction_id",
-        ),
-        (
-            event(json!({"name": "stock_update"})),
-            R::MissingField,
-            "params.item_id",
-        ),
+        (order(json!({"transaction_id": "T"})), R::MissingField, "params.value"),
+        (event(json!({"name": "refund"})), R::MissingField, "params.transaction_id"),
+        (event(json!({"name": "payment_failed"})), R::MissingField, "params.transaction_id"),
+        (event(json!({"name": "stock_update"})), R::MissingField, "params.item_id"),
         (
             event(json!({"name": "stock_update", "params": {"item_id": "a", "stock": -1}})),
             R::ValueOutOfBounds,
             "params.stock",
         ),
-        (
-            event(json!({"name": "search"})),
-            R::MissingField,
-            "params.search_term",
-        ),
+        (event(json!({"name": "search"})), R::MissingField, "params.search_term"),
         (
             event(json!({"name": "web_vital", "params": {"metric": "LCP"}})),
             R::MissingField,
@@ -266,21 +162,9 @@ fn money_items_and_required_members() {
 fn texts_are_bounded() {
     let long = "ă".repeat(1_025);
     let code = RejectCode::FieldTooLong;
-    check_reject(
-        &event(json!({"params": {"note": long}})),
-        code,
-        "params.note",
-    );
-    check_reject(
-        &event(json!({"params": {"a": [{"b": long}]}})),
-        code,
-        "params.a[0].b",
-    );
-    check_reject(
-        &event(json!({"context": {"page_title": long}})),
-        code,
-        "context.page_title",
-    );
+    check_reject(&event(json!({"params": {"note": long}})), code, "params.note");
+    check_reject(&event(json!({"params": {"a": [{"b": long}]}})), code, "params.a[0].b");
+    check_reject(&event(json!({"context": {"page_title": long}})), code, "context.page_title");
     let url = |length: usize| event(json!({"context": {"page_url": "u".repeat(length)}}));
     check_reject(&url(2_049), code, "context.page_url");
     Case::default().accept(&url(2_048));
@@ -289,42 +173,22 @@ fn texts_are_bounded() {
 #[test]
 fn times() {
     let code = RejectCode::TimestampInvalid;
-    for ts in [
-        json!("2026"),
-        json!(1.5),
-        json!(946_684_799_999i64),
-        json!(4_102_444_800_000i64),
-    ] {
+    for ts in [json!("2026"), json!(1.5), json!(946_684_799_999i64), json!(4_102_444_800_000i64)] {
         check_reject(&event(json!({"ts": ts})), code, "ts");
     }
-    check_reject(
-        &event(json!({"ts": T - 7 * DAY_MS - 1})),
-        RejectCode::TimestampTooOld,
-        "ts",
-    );
+    check_reject(&event(json!({"ts": T - 7 * DAY_MS - 1})), RejectCode::TimestampTooOld, "ts");
     Case::default().accept(&event(json!({"ts": T - 7 * DAY_MS})));
 
     let (event_, warnings) = Case::default().accept(&event(json!({"ts": T + 300_001})));
-    assert_eq!(
-        (event_.occurred_at_ms, warnings),
-        (T, vec![WarningCode::TimestampClamped])
-    );
+    assert_eq!((event_.occurred_at_ms, warnings), (T, vec![WarningCode::TimestampClamped]));
     assert!(event_.flags.has(Flags::CLAMPED));
 
-    let server = Case {
-        server_key: true,
-        ..Case::default()
-    };
+    let server = Case { server_key: true, ..Case::default() };
     server.accept(&event(json!({"ts": T - 35 * DAY_MS})));
-    let reject = server
-        .judge(&event(json!({"ts": T - 35 * DAY_MS - 1})))
-        .unwrap_err();
+    let reject = server.judge(&event(json!({"ts": T - 35 * DAY_MS - 1}))).unwrap_err();
     assert_eq!(reject.code, RejectCode::TimestampTooOld);
 
-    let corrected = Case {
-        sent_at_ms: Some(T + 3_600_000),
-        ..Case::default()
-    };
+    let corrected = Case { sent_at_ms: Some(T + 3_600_000), ..Case::default() };
     let (event_, _) = corrected.accept(&event(json!({"ts": T + 3_599_000})));
     assert_eq!(event_.occurred_at_ms, T - 1_000);
 }
@@ -334,26 +198,11 @@ fn warnings() {
     let check = |event: Value, expected: &[WarningCode]| {
         assert_eq!(Case::default().accept(&event).1, expected, "{event}");
     };
-    check(
-        order(json!({"transaction_id": "T", "value": 10.5})),
-        &[WarningCode::ValueRounded],
-    );
-    check(
-        order(json!({"transaction_id": "T", "value": "10.50", "currency": "USD"})),
-        &[],
-    );
-    check(
-        event(json!({"name": "view", "params": {}})),
-        &[WarningCode::AliasUsed],
-    );
-    check(
-        event(json!({"user_id": "undefined"})),
-        &[WarningCode::UserIdIgnored],
-    );
-    check(
-        event(json!({"id": null, "ts": null})),
-        &[WarningCode::NotIdempotent],
-    );
+    check(order(json!({"transaction_id": "T", "value": 10.5})), &[WarningCode::ValueRounded]);
+    check(order(json!({"transaction_id": "T", "value": "10.50", "currency": "USD"})), &[]);
+    check(event(json!({"name": "view", "params": {}})), &[WarningCode::AliasUsed]);
+    check(event(json!({"user_id": "undefined"})), &[WarningCode::UserIdIgnored]);
+    check(event(json!({"id": null, "ts": null})), &[WarningCode::NotIdempotent]);
     check(event(json!({"id": null})), &[]);
     check(event(json!({"ts": null})), &[]);
 }
@@ -363,29 +212,14 @@ fn made_ids_depend_on_client_time_name_and_parameters_only() {
     let id = |changes: Value, sent_at_ms| {
         let mut event = event(changes);
         event["id"] = Value::Null;
-        Case {
-            sent_at_ms,
-            ..Case::default()
-        }
-        .accept(&event)
-        .0
-        .id
+        Case { sent_at_ms, ..Case::default() }.accept(&event).0.id
     };
     let one = id(json!({"params": {"a": 1, "b": 2}}), None);
     assert_eq!(one, id(json!({"params": {"b": 2, "a": 1}}), Some(T)));
     assert_ne!(one, id(json!({"params": {"a": 1, "b": 3}}), None));
-    assert_ne!(
-        one,
-        id(json!({"params": {"a": 1, "b": 2}, "ts": T - 1}), None)
-    );
-    assert_ne!(
-        one,
-        id(json!({"params": {"a": 1, "b": 2}, "client_id": "d"}), None)
-    );
-    assert_ne!(
-        one,
-        id(json!({"params": {"a": 1, "b": 2}, "name": "share"}), None)
-    );
+    assert_ne!(one, id(json!({"params": {"a": 1, "b": 2}, "ts": T - 1}), None));
+    assert_ne!(one, id(json!({"params": {"a": 1, "b": 2}, "client_id": "d"}), None));
+    assert_ne!(one, id(json!({"params": {"a": 1, "b": 2}, "name": "share"}), None));
 }
 
 #[test]
@@ -406,22 +240,14 @@ fn a_refund_travels_as_written() {
         Case::default().accept(&event(json!({"name": "refund", "params": params})));
     let fact = event.fact.unwrap();
     assert_eq!(fact.value_written.as_deref(), Some("10.005"));
-    assert_eq!(
-        (fact.value, fact.currency_written.as_deref()),
-        (None, Some("USD"))
-    );
+    assert_eq!((fact.value, fact.currency_written.as_deref()), (None, Some("USD")));
     assert!(warnings.is_empty());
 }
 
 #[test]
 fn users_and_identify() {
-    let user = |changes: Value| {
-        Case::default()
-            .accept(&event(changes))
-            .0
-            .user
-            .map(|u| u.to_string())
-    };
+    let user =
+        |changes: Value| Case::default().accept(&event(changes)).0.user.map(|u| u.to_string());
     assert_eq!(user(json!({"user_id": " u-1 "})).as_deref(), Some("u-1"));
     let identify = json!({"name": "identify", "params": {"user_id": "u-2"}});
     assert_eq!(user(identify).as_deref(), Some("u-2"));
@@ -432,32 +258,16 @@ fn users_and_identify() {
 #[test]
 fn without_consent_no_id_is_used() {
     let sent = event(json!({"user_id": "u", "context": {"page_url": "https://s.vn/?gclid=x"}}));
-    let cookieless = Case {
-        ids: Ids::Cookieless,
-        ..Case::default()
-    };
+    let cookieless = Case { ids: Ids::Cookieless, ..Case::default() };
     let (event_, _) = cookieless.accept(&sent);
     assert_eq!((event_.user, event_.campaign), (None, None));
-    assert!(
-        event_
-            .client
-            .as_ref()
-            .unwrap()
-            .as_str()
-            .starts_with("daily.")
-    );
+    assert!(event_.client.as_ref().unwrap().as_str().starts_with("daily."));
     assert!(event_.flags.has(Flags::COOKIELESS));
     let other = event(json!({"client_id": "another"}));
     assert_eq!(cookieless.accept(&other).0.client, event_.client);
 
-    let refused = Case {
-        ids: Ids::Refused,
-        ..Case::default()
-    };
-    assert_eq!(
-        refused.judge(&sent).unwrap_err().code,
-        RejectCode::ConsentDenied
-    );
+    let refused = Case { ids: Ids::Refused, ..Case::default() };
+    assert_eq!(refused.judge(&sent).unwrap_err().code, RejectCode::ConsentDenied);
 }
 
 #[test]
@@ -484,8 +294,5 @@ fn a_campaign_object_wins_whole_over_the_url() {
     let own = context(json!({"source": "Mail"}));
     assert_eq!((own.source.as_str(), own.term.as_str()), ("mail", ""));
     let url = context(json!({"source": ""}));
-    assert_eq!(
-        (url.source.as_str(), url.term.as_str()),
-        ("google", "shoes")
-    );
+    assert_eq!((url.source.as_str(), url.term.as_str()), ("google", "shoes"));
 }

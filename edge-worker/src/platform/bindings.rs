@@ -36,15 +36,13 @@ pub fn edge_secret(env: &Env) -> Result<String> {
 /// The shard with a name, made near its region when it is first met.
 pub fn shard(env: &Env, name: &str) -> Result<Stub> {
     let region = name.split('|').nth(1).unwrap_or_default();
-    env.durable_object(SHARD)?
-        .get_by_name_with_location_hint(name, region)
+    env.durable_object(SHARD)?.get_by_name_with_location_hint(name, region)
 }
 
 /// The limiter that holds the bucket of a key.
 pub fn limiter(env: &Env, site: &str, key: &str) -> Result<Stub> {
     let part = xxhash_rust::xxh3::xxh3_64(key.as_bytes()) % LIMITERS;
-    env.durable_object(LIMITER)?
-        .get_by_name(&format!("v1|{site}|{part}"))
+    env.durable_object(LIMITER)?.get_by_name(&format!("v1|{site}|{part}"))
 }
 
 /// The directory.
@@ -63,12 +61,7 @@ pub fn post(url: &str, headers: Headers, body: &[u8]) -> Result<Request> {
 
 /// Posts bytes to a path of an object.
 pub async fn call(stub: &Stub, path: &str, body: &[u8]) -> Result<Response> {
-    stub.fetch_with_request(post(
-        &format!("https://object{path}"),
-        Headers::new(),
-        body,
-    )?)
-    .await
+    stub.fetch_with_request(post(&format!("https://object{path}"), Headers::new(), body)?).await
 }
 
 /// Epoch milliseconds by the platform's clock, which stands still between two I/O operations.

@@ -41,12 +41,8 @@ pub struct Directory {
 
 impl DurableObject for Directory {
     fn new(state: State, env: Env) -> Self {
-        let directory = Self {
-            state,
-            env,
-            copy: RefCell::default(),
-            asked_at_ms: RefCell::default(),
-        };
+        let directory =
+            Self { state, env, copy: RefCell::default(), asked_at_ms: RefCell::default() };
         if let Err(error) = directory.load() {
             worker::console_error!("directory: its storage cannot be read: {error}");
         }
@@ -58,11 +54,7 @@ impl DurableObject for Directory {
     async fn fetch(&self, request: Request) -> Result<Response> {
         let url = request.url()?;
         let asked = |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v);
-        let age_max = if asked("force").is_some() {
-            FORCED_AGE_MS_MIN
-        } else {
-            AGE_MS_MAX
-        };
+        let age_max = if asked("force").is_some() { FORCED_AGE_MS_MIN } else { AGE_MS_MAX };
         if bindings::now_ms() - *self.asked_at_ms.borrow() >= age_max {
             *self.asked_at_ms.borrow_mut() = bindings::now_ms();
             if let Err(error) = self.refresh().await {
@@ -81,29 +73,16 @@ impl Directory {
             "CREATE TABLE IF NOT EXISTS copy(k INTEGER PRIMARY KEY, body TEXT, signature TEXT)",
             None,
         )?;
-        sql.exec(
-            "CREATE TABLE IF NOT EXISTS salts(day INTEGER PRIMARY KEY, salt BLOB)",
-            None,
-        )?;
-        let row = sql
-            .exec("SELECT body, signature FROM copy WHERE k = 1", None)?
-            .raw()
-            .next();
+        sql.exec("CREATE TABLE IF NOT EXISTS salts(day INTEGER PRIMARY KEY, salt BLOB)", None)?;
+        let row = sql.exec("SELECT body, signature FROM copy WHERE k = 1", None)?.raw().next();
         let Some(row) = row.transpose()? else {
             return Ok(());
         };
-        if let [
-            SqlStorageValue::String(body),
-            SqlStorageValue::String(signature),
-        ] = row.as_slice()
+        if let [SqlStorageValue::String(body), SqlStorageValue::String(signature)] = row.as_slice()
         {
             let version = self.version_of(body, signature)?.unwrap_or_default();
             let (body, signature) = (body.clone(), signature.clone());
-            *self.copy.borrow_mut() = Some(Copy {
-                body,
-                signature,
-                version,
-            });
+            *self.copy.borrow_mut() = Some(Copy { body, signature, version });
         }
         Ok(())
     }
@@ -145,19 +124,11 @@ impl Directory {
         }
         let version = self.version_of(&body, &signature)?;
         let version = version.ok_or("the settings are not signed with our secret")?;
-        self.keep(Copy {
-            body,
-            signature,
-            version,
-        })
+        self.keep(Copy { body, signature, version })
     }
 
     fn keep(&self, copy: Copy) -> Result<()> {
-        let changed = self
-            .copy
-            .borrow()
-            .as_ref()
-            .is_none_or(|old| old.body != copy.body);
+        let changed = self.copy.borrow().as_ref().is_none_or(|old| old.body != copy.body);
         if changed {
             let row = vec![copy.body.clone().into(), copy.signature.clone().into()];
             let insert = "INSERT OR REPLACE INTO copy(k, body, signature) VALUES (1, ?, ?)";
@@ -185,11 +156,7 @@ impl Directory {
         let sql = self.state.storage().sql();
         let today = bindings::now_ms().div_euclid(DAY_MS);
         let select = "SELECT salt FROM salts WHERE day = ?";
-        let row = sql
-            .exec(select, vec![today.into()])?
-            .raw()
-            .next()
-            .transpose()?;
+        let row = sql.exec(select, vec![today.into()])?.raw().next().transpose()?;
         let salt = match row.as_deref() {
             Some([SqlStorageValue::Blob(salt)]) => salt.clone(),
             _ => {

@@ -94,12 +94,7 @@ fn take(core: &Rc<Core>) -> Result<Option<Parcel>> {
         let (body, last) = memory.storage.body(range)?;
         let outbox = &memory.outbox;
         let (first, last) = (outbox.wire(first), outbox.wire(last));
-        Ok(Some(Parcel {
-            epoch: outbox.epoch.to_string(),
-            first,
-            last,
-            body,
-        }))
+        Ok(Some(Parcel { epoch: outbox.epoch.to_string(), first, last, body }))
     })
 }
 
@@ -118,22 +113,15 @@ async fn send(core: &Rc<Core>, parcel: &Parcel) -> Result<(Reply, i64)> {
     let url = bindings::aggregator_url(&core.env, "/v1/frames")?;
     let secret = bindings::edge_secret(&core.env)?;
     let shard = core.state.id().name().ok_or("the shard has no name")?;
-    let head = FramesHead {
-        shard: &shard,
-        epoch: &parcel.epoch,
-        first: parcel.first,
-        last: parcel.last,
-    };
+    let head =
+        FramesHead { shard: &shard, epoch: &parcel.epoch, first: parcel.first, last: parcel.last };
     let headers = Headers::new();
     headers.set("Content-Type", "application/cbor")?;
     headers.set(header::SHARD, &shard)?;
     headers.set(header::EPOCH, &parcel.epoch)?;
     headers.set(header::FIRST, &parcel.first.to_string())?;
     headers.set(header::LAST, &parcel.last.to_string())?;
-    headers.set(
-        header::SIGNATURE,
-        &sign::frames(&secret, &head, &parcel.body),
-    )?;
+    headers.set(header::SIGNATURE, &sign::frames(&secret, &head, &parcel.body))?;
     let request = bindings::post(&url, headers, &parcel.body)?;
     let abort = AbortController::default();
     let signal = abort.signal();
@@ -155,10 +143,7 @@ async fn send(core: &Rc<Core>, parcel: &Parcel) -> Result<(Reply, i64)> {
 fn judge(status: u16, body: &str) -> (Reply, i64) {
     let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
     let number = |name: &str| body.get(name).and_then(Value::as_u64);
-    let pause_ms = body
-        .pointer("/limits/min_interval_ms")
-        .and_then(Value::as_i64)
-        .unwrap_or(0);
+    let pause_ms = body.pointer("/limits/min_interval_ms").and_then(Value::as_i64).unwrap_or(0);
     let reply = match (status, number("acked"), number("expected")) {
         (200, Some(acked), _) => Reply::Acked(acked),
         (422, Some(acked), _) => {

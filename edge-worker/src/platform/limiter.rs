@@ -20,20 +20,14 @@ pub struct Limiter {
 
 impl DurableObject for Limiter {
     fn new(_state: State, _env: Env) -> Self {
-        Self {
-            buckets: RefCell::default(),
-        }
+        Self { buckets: RefCell::default() }
     }
 
     /// Takes a token; answers how long to wait in milliseconds, 0 if the request passes.
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let asked: (String, Rate) = request.json().await?;
         let (key, rate) = asked;
-        let wait_ms = match self
-            .buckets
-            .borrow_mut()
-            .admit(&key, &rate, bindings::now_ms())
-        {
+        let wait_ms = match self.buckets.borrow_mut().admit(&key, &rate, bindings::now_ms()) {
             Admission::Admitted => 0,
             Admission::Limited { retry_after_ms } => retry_after_ms,
         };
@@ -45,8 +39,7 @@ async fn take(env: &Env, site: &str, key: &str, rate: &Rate) -> Result<i64> {
     let body = serde_json::to_vec(&(key, rate))?;
     let mut answer = bindings::call(&bindings::limiter(env, site, key)?, "/take", &body).await?;
     let text = answer.text().await?;
-    text.parse()
-        .map_err(|_| worker::Error::RustError("the limiter answered no number".to_owned()))
+    text.parse().map_err(|_| worker::Error::RustError("the limiter answered no number".to_owned()))
 }
 
 /// Takes one token for a request, from the bucket of its address and from that of the site.

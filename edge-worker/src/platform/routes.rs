@@ -25,10 +25,7 @@ use crate::route::shard_of;
 const SDK: [(&str, &str); 3] = [
     ("e.js", include_str!("../../../sdk-js/dist/e.js")),
     ("e.full.js", include_str!("../../../sdk-js/dist/e.full.js")),
-    (
-        "e.vitals.js",
-        include_str!("../../../sdk-js/dist/e.vitals.js"),
-    ),
+    ("e.vitals.js", include_str!("../../../sdk-js/dist/e.vitals.js")),
 ];
 /// Browsers may keep the current SDK for an hour, and a version of it for ever.
 const CURRENT: &str = "public, max-age=3600";
@@ -63,10 +60,7 @@ fn preflight() -> Result<Response> {
     let headers = answer.headers();
     headers.set("Access-Control-Allow-Origin", "*")?;
     headers.set("Access-Control-Allow-Methods", "POST, OPTIONS")?;
-    headers.set(
-        "Access-Control-Allow-Headers",
-        "Authorization, Content-Type, Content-Encoding",
-    )?;
+    headers.set("Access-Control-Allow-Headers", "Authorization, Content-Type, Content-Encoding")?;
     headers.set("Access-Control-Max-Age", "86400")?;
     Ok(answer)
 }
@@ -74,11 +68,9 @@ fn preflight() -> Result<Response> {
 /// `/e.js` and its like, and `/e/<version>/e.js`.
 fn sdk(path: &str) -> Result<Response> {
     let name = path.trim_start_matches('/');
-    let (name, cache) = match name
-        .strip_prefix("e/")
-        .and_then(|rest| rest.split_once('/'))
-    {
-        Some((version, name)) if version == env!("CARGO_PKG_VERSION") => (name, IMMUTABLE),
+    let versioned = name.strip_prefix("e/").and_then(|rest| rest.split_once('/'));
+    let (name, cache) = match versioned {
+        Some((env!("CARGO_PKG_VERSION"), name)) => (name, IMMUTABLE),
         Some(_) => ("", CURRENT),
         None => (name, CURRENT),
     };
@@ -103,9 +95,7 @@ fn expose(headers: &Headers) -> Result<()> {
 fn refuse(problem: &Problem) -> Result<Response> {
     let answer = Response::from_json(&problem.to_json())?.with_status(problem.status);
     expose(answer.headers())?;
-    answer
-        .headers()
-        .set("Content-Type", "application/problem+json")?;
+    answer.headers().set("Content-Type", "application/problem+json")?;
     if let Some(seconds) = problem.retry_after_s() {
         answer.headers().set("Retry-After", &seconds.to_string())?;
     }
@@ -143,10 +133,7 @@ fn platform_failed(error: worker::Error) -> Problem {
 /// Reads the body, never more than one chunk beyond its limit.
 async fn read(mut request: Request, bytes_max: usize) -> std::result::Result<Vec<u8>, Problem> {
     let length = request.headers().get("Content-Length").ok().flatten();
-    if length
-        .and_then(|length| length.parse::<usize>().ok())
-        .is_some_and(|n| n > bytes_max)
-    {
+    if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > bytes_max) {
         return Err(body_too_large(bytes_max));
     }
     let Ok(mut stream) = request.stream() else {
@@ -169,10 +156,7 @@ async fn collect_events(
 ) -> std::result::Result<serde_json::Value, Problem> {
     let head = head_of(&request);
     head.check_media()?;
-    let query = request
-        .url()
-        .ok()
-        .and_then(|url| url.query().map(str::to_owned));
+    let query = request.url().ok().and_then(|url| url.query().map(str::to_owned));
     let dry_run = query.is_some_and(|query| query.split('&').any(|pair| pair == "validate=1"));
     let current = settings_for(env, &head).await?;
     let bytes_max = head.body_bytes_max(&current.settings);
@@ -244,16 +228,11 @@ fn judge(
     for (index, raw) in batch.events.iter().enumerate() {
         let judged = validate(raw, index, &rules).and_then(|(event, warnings)| {
             let bots = sender.settings.bots;
-            Ok((
-                enrich(event, bots, sender.server_key, &head.user_agent)?,
-                warnings,
-            ))
+            Ok((enrich(event, bots, sender.server_key, &head.user_agent)?, warnings))
         });
         match judged {
             Ok((event, warnings)) => {
-                outcome
-                    .warnings
-                    .extend(warnings.into_iter().map(|warning| (index, warning)));
+                outcome.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
                 events.push(event);
             }
             Err(reject) => outcome.rejected.push((index, reject)),
@@ -264,10 +243,7 @@ fn judge(
 
 /// Counts the repeats within a batch that is only checked.
 fn count_repeats(events: &[Event], outcome: &mut Outcome) {
-    let distinct: HashSet<_> = events
-        .iter()
-        .map(|event| (&event.client, &event.id))
-        .collect();
+    let distinct: HashSet<_> = events.iter().map(|event| (&event.client, &event.id)).collect();
     outcome.accepted = distinct.len();
     outcome.duplicates = events.len() - outcome.accepted;
 }
@@ -299,9 +275,7 @@ async fn store(
             window.count_dropped(sender.site, second_of(now_ms), batch.dropped);
         }
     }
-    let sends = shards
-        .iter_mut()
-        .map(|(shard, window)| admit(env, shard, window.seal(now_ms)));
+    let sends = shards.iter_mut().map(|(shard, window)| admit(env, shard, window.seal(now_ms)));
     for admitted in join_all(sends).await {
         for new in admitted.map_err(platform_failed)? {
             outcome.accepted += usize::from(new);
@@ -318,10 +292,5 @@ async fn admit(env: &Env, shard: &str, batch: Batch) -> Result<Vec<bool>> {
     if answer.status_code() != 200 {
         return Err(answer.text().await?.into());
     }
-    Ok(answer
-        .bytes()
-        .await?
-        .into_iter()
-        .map(|new| new == 1)
-        .collect())
+    Ok(answer.bytes().await?.into_iter().map(|new| new == 1).collect())
 }

@@ -36,18 +36,12 @@ pub async fn current(env: &Env) -> Result<Current> {
 /// Settings asked for anew; `force` makes the directory ask the aggregator.
 pub async fn refresh(env: &Env, force: bool) -> Result<Current> {
     let cached = CACHE.with_borrow(Clone::clone);
-    let have = cached
-        .as_ref()
-        .map_or(0, |cached| cached.settings.version());
+    let have = cached.as_ref().map_or(0, |cached| cached.settings.version());
     let force = if force { "&force=1" } else { "" };
     let at_ms = bindings::now_ms();
     let url = format!("https://object/?have={have}{force}");
     let mut answer = bindings::directory(env)?.fetch_with_str(&url).await?;
-    let salt: Rc<str> = answer
-        .headers()
-        .get(directory::SALT)?
-        .unwrap_or_default()
-        .into();
+    let salt: Rc<str> = answer.headers().get(directory::SALT)?.unwrap_or_default().into();
     let settings = match (answer.status_code(), cached) {
         (204, Some(cached)) => cached.settings,
         (200, _) => {
@@ -59,11 +53,7 @@ pub async fn refresh(env: &Env, force: bool) -> Result<Current> {
         }
         (status, _) => return Err(format!("the directory answered {status}").into()),
     };
-    let current = Current {
-        settings,
-        salt,
-        at_ms,
-    };
+    let current = Current { settings, salt, at_ms };
     CACHE.set(Some(current.clone()));
     Ok(current)
 }

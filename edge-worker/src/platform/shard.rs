@@ -62,11 +62,7 @@ pub struct Shard(Rc<Core>);
 
 impl DurableObject for Shard {
     fn new(state: State, env: Env) -> Self {
-        Self(Rc::new(Core {
-            state,
-            env,
-            memory: RefCell::new(None),
-        }))
+        Self(Rc::new(Core { state, env, memory: RefCell::new(None) }))
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -199,17 +195,12 @@ impl Core {
     /// Runs a step on the memory, loaded if it is not there. After a failure the memory is thrown
     /// away, held requests with it: storage is the truth.
     pub(super) fn with<T>(&self, step: impl FnOnce(&mut Memory) -> Result<T>) -> Result<T> {
-        let mut memory = self
-            .memory
-            .try_borrow_mut()
-            .map_err(|_| "the shard's memory is in use")?;
+        let mut memory =
+            self.memory.try_borrow_mut().map_err(|_| "the shard's memory is in use")?;
         if memory.is_none() {
             *memory = Some(Memory::load(&self.state, bindings::now_ms())?);
         }
-        let outcome = memory
-            .as_mut()
-            .ok_or("the shard has no memory".into())
-            .and_then(step);
+        let outcome = memory.as_mut().ok_or("the shard has no memory".into()).and_then(step);
         if outcome.is_err() {
             *memory = None;
         }
@@ -306,21 +297,15 @@ impl Memory {
     /// The first request of a window starts its timer; a full window does not wait for it, but
     /// there are at most four commits a second unless the window would outgrow its frame.
     fn due(&self, now_ms: i64) -> Due {
-        let interval_ms = if self.outbox.is_pressed() {
-            PRESSED_INTERVAL_MS
-        } else {
-            COMMIT_INTERVAL_MS
-        };
+        let interval_ms =
+            if self.outbox.is_pressed() { PRESSED_INTERVAL_MS } else { COMMIT_INTERVAL_MS };
         let rested = now_ms - self.committed_at_ms >= interval_ms;
         if self.window.bytes() > WINDOW_BYTES_MAX
             || (self.window.events() >= COMMIT_EVENTS && rested)
         {
             Due::Now
         } else if self.parked.len() == 1 {
-            Due::After {
-                after_ms: interval_ms,
-                commits: self.commits,
-            }
+            Due::After { after_ms: interval_ms, commits: self.commits }
         } else {
             Due::Never
         }

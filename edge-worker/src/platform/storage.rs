@@ -29,9 +29,7 @@ fn integer(value: Option<&SqlStorageValue>) -> Option<i64> {
 }
 
 fn unsigned(value: Option<&SqlStorageValue>) -> u64 {
-    integer(value)
-        .and_then(|number| u64::try_from(number).ok())
-        .unwrap_or_default()
+    integer(value).and_then(|number| u64::try_from(number).ok()).unwrap_or_default()
 }
 
 fn value(number: u64) -> SqlStorageValue {
@@ -65,15 +63,10 @@ impl Storage {
         let Some(SqlStorageValue::Blob(bytes)) = rows.first().and_then(|row| row.first()) else {
             return Ok(None);
         };
-        let (epoch, base) = bytes
-            .split_at_checked(16)
-            .ok_or("the row of the epoch is too short")?;
-        let epoch: [u8; 16] = epoch
-            .try_into()
-            .map_err(|_| "the row of the epoch is damaged")?;
-        let base: [u8; 8] = base
-            .try_into()
-            .map_err(|_| "the row of the epoch is damaged")?;
+        let (epoch, base) =
+            bytes.split_at_checked(16).ok_or("the row of the epoch is too short")?;
+        let epoch: [u8; 16] = epoch.try_into().map_err(|_| "the row of the epoch is damaged")?;
+        let base: [u8; 8] = base.try_into().map_err(|_| "the row of the epoch is damaged")?;
         Ok(Some((Epoch(epoch), u64::from_le_bytes(base))))
     }
 
@@ -81,19 +74,13 @@ impl Storage {
     pub fn put_epoch(&self, epoch: Epoch, base: u64) -> Result<()> {
         let mut bytes = epoch.0.to_vec();
         bytes.extend_from_slice(&base.to_le_bytes());
-        self.0.exec(
-            "INSERT OR REPLACE INTO meta(k, v) VALUES (1, ?)",
-            vec![bytes.into()],
-        )?;
+        self.0.exec("INSERT OR REPLACE INTO meta(k, v) VALUES (1, ?)", vec![bytes.into()])?;
         Ok(())
     }
 
     /// Sequence of the newest frame and what was acknowledged when it was committed.
     pub fn head(&self) -> Result<(u64, u64)> {
-        let rows = self.rows(
-            "SELECT seq, acked FROM ring ORDER BY seq DESC LIMIT 1",
-            vec![],
-        )?;
+        let rows = self.rows("SELECT seq, acked FROM ring ORDER BY seq DESC LIMIT 1", vec![])?;
         let row = rows.first();
         let column = |at: usize| unsigned(row.and_then(|row| row.get(at)));
         Ok((column(0), column(1)))
@@ -101,12 +88,7 @@ impl Storage {
 
     /// Writes a frame into its slot.
     pub fn put_frame(&self, sequence: u64, acked: u64, frame: Vec<u8>) -> Result<()> {
-        let row = vec![
-            value(Outbox::slot(sequence)),
-            value(sequence),
-            value(acked),
-            frame.into(),
-        ];
+        let row = vec![value(Outbox::slot(sequence)), value(sequence), value(acked), frame.into()];
         let insert = "INSERT OR REPLACE INTO ring(slot, seq, acked, frame) VALUES (?, ?, ?, ?)";
         self.0.exec(insert, row)?;
         Ok(())
@@ -116,12 +98,10 @@ impl Storage {
     pub fn frame(&self, sequence: u64) -> Result<Option<Vec<u8>>> {
         let select = "SELECT frame FROM ring WHERE slot = ? AND seq = ?";
         let key = vec![value(Outbox::slot(sequence)), value(sequence)];
-        Ok(
-            match self.rows(select, key)?.pop().and_then(|mut row| row.pop()) {
-                Some(SqlStorageValue::Blob(frame)) => Some(frame),
-                _ => None,
-            },
-        )
+        Ok(match self.rows(select, key)?.pop().and_then(|mut row| row.pop()) {
+            Some(SqlStorageValue::Blob(frame)) => Some(frame),
+            _ => None,
+        })
     }
 
     /// The frames of a range as far as one request takes them: the body, and the last sequence.
@@ -129,9 +109,7 @@ impl Storage {
         let first = *range.start();
         let (mut body, mut last) = (Vec::new(), first);
         for sequence in range.take(FRAMES_PER_REQUEST_MAX) {
-            let frame = self
-                .frame(sequence)?
-                .ok_or("a frame is missing from the ring")?;
+            let frame = self.frame(sequence)?.ok_or("a frame is missing from the ring")?;
             if sequence > first && body.len() + frame.len() > FRAMES_BYTES_MAX {
                 break;
             }
@@ -146,8 +124,7 @@ impl Storage {
         let insert = "INSERT OR REPLACE INTO ids(slot, minute, part) VALUES (?, ?, ?)";
         let slot = minute.rem_euclid(MINUTE_SLOTS) * PARTS_MAX;
         for (at, part) in (0..PARTS_MAX).zip(parts) {
-            self.0
-                .exec(insert, vec![(slot + at).into(), minute.into(), part.into()])?;
+            self.0.exec(insert, vec![(slot + at).into(), minute.into(), part.into()])?;
         }
         Ok(())
     }

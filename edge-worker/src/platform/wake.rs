@@ -30,11 +30,8 @@ pub async fn wake_all(env: &Env) -> bool {
 
 async fn wake_regions(env: &Env) -> Result<()> {
     let current = settings::current(env).await?;
-    let regions: BTreeSet<&str> = current
-        .settings
-        .sites()
-        .map(|(_, site)| region(&site.home_region))
-        .collect();
+    let regions: BTreeSet<&str> =
+        current.settings.sites().map(|(_, site)| region(&site.home_region)).collect();
     for name in regions.into_iter().flat_map(shards_of_region) {
         bindings::call(&bindings::shard(env, &name)?, bindings::WAKE, &[]).await?;
     }

@@ -30,10 +30,7 @@ pub(super) fn amounts(params: &Params, default: Currency) -> Result<Amounts, Rej
     let lines = lines(params)?;
     let mut prices = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
-        prices.push(decimal(
-            line.get("price"),
-            &format!("params.items[{at}].price"),
-        )?);
+        prices.push(decimal(line.get("price"), &format!("params.items[{at}].price"))?);
     }
     let (discount, tax, shipping) = (money("discount")?, money("tax")?, money("shipping")?);
     let mut items = Vec::with_capacity(lines.len());
@@ -41,13 +38,7 @@ pub(super) fn amounts(params: &Params, default: Currency) -> Result<Amounts, Rej
         let field = format!("params.items[{at}].quantity");
         let quantity = integer(line.get("quantity"), &field, 1..=QUANTITY_MAX)?.unwrap_or(1);
         let quantity = u32::try_from(quantity).unwrap_or(1);
-        items.push((
-            Item {
-                quantity,
-                ..Item::default()
-            },
-            price,
-        ));
+        items.push((Item { quantity, ..Item::default() }, price));
     }
     integer(params.get("quantity"), "params.quantity", 1..=QUANTITY_MAX)?;
     let currency_written = text(params.get("currency"), "params.currency")?;
@@ -63,15 +54,7 @@ pub(super) fn amounts(params: &Params, default: Currency) -> Result<Amounts, Rej
         name_item(line, item, at)?;
     }
     let currency_written = currency_written.map(str::to_owned);
-    Ok(Amounts {
-        value,
-        discount,
-        tax,
-        shipping,
-        items,
-        currency,
-        currency_written,
-    })
+    Ok(Amounts { value, discount, tax, shipping, items, currency, currency_written })
 }
 
 fn unknown_currency(code: &str) -> Reject {
@@ -85,11 +68,7 @@ fn lines(params: &Params) -> Result<Vec<&Params>, Reject> {
         None => return Ok(Vec::new()),
         Some(Value::Array(items)) => items,
         Some(_) => {
-            return Err(reject(
-                RejectCode::ValueInvalid,
-                "params.items",
-                "must be an array",
-            ));
+            return Err(reject(RejectCode::ValueInvalid, "params.items", "must be an array"));
         }
     };
     let line = |(at, item): (usize, &'_ Value)| match item {
@@ -133,8 +112,7 @@ impl Rounding<'_> {
         let (minor, rounded) = minor(written, self.exponent, field)?;
         if rounded {
             let message = format!("rounded to {} decimals", self.exponent);
-            self.warnings
-                .push(warning(WarningCode::ValueRounded, field, message));
+            self.warnings.push(warning(WarningCode::ValueRounded, field, message));
         }
         Ok(Some(minor))
     }
@@ -155,29 +133,18 @@ pub(super) fn fact(
             let stock = integer(params.get("stock"), "params.stock", 0..=MINOR_UNITS_MAX)?
                 .ok_or_else(|| missing("params.stock"))?;
             let stock = u64::try_from(stock).ok();
-            Ok(Some(Fact {
-                item_id: Some(item_id),
-                stock,
-                ..Fact::default()
-            }))
+            Ok(Some(Fact { item_id: Some(item_id), stock, ..Fact::default() }))
         }
         "search" => required(params.get("search_term"), "params.search_term").map(|_| None),
         "experiment_view" => {
             let experiment = required(params.get("experiment_id"), "params.experiment_id")?;
             let variant = required(params.get("variant_id"), "params.variant_id")?;
             let (experiment, variant) = (Some(experiment.to_owned()), Some(variant.to_owned()));
-            Ok(Some(Fact {
-                experiment,
-                variant,
-                ..Fact::default()
-            }))
+            Ok(Some(Fact { experiment, variant, ..Fact::default() }))
         }
         "web_vital" => {
             required(params.get("metric"), "params.metric")?;
-            amounts
-                .value
-                .ok_or_else(|| missing("params.value"))
-                .map(|_| None)
+            amounts.value.ok_or_else(|| missing("params.value")).map(|_| None)
         }
         _ => priced(amounts, warnings).map(|_| None),
     }
@@ -185,10 +152,7 @@ pub(super) fn fact(
 
 /// Rounds the amounts of an event whose money is only looked at.
 fn priced(amounts: Amounts, warnings: &mut Vec<Warning>) -> Result<Fact, Reject> {
-    let mut rounding = Rounding {
-        exponent: amounts.currency.exponent(),
-        warnings,
-    };
+    let mut rounding = Rounding { exponent: amounts.currency.exponent(), warnings };
     let value = rounding.minor(amounts.value.as_ref(), "params.value")?;
     let discount = rounding.minor(amounts.discount.as_ref(), "params.discount")?;
     let tax = rounding.minor(amounts.tax.as_ref(), "params.tax")?;
@@ -198,18 +162,8 @@ fn priced(amounts: Amounts, warnings: &mut Vec<Warning>) -> Result<Fact, Reject>
         item.price = rounding.minor(price.as_ref(), &format!("params.items[{at}].price"))?;
         items.push(item);
     }
-    let value = value.map(|minor| Money {
-        minor,
-        currency: amounts.currency,
-    });
-    Ok(Fact {
-        value,
-        discount,
-        tax,
-        shipping,
-        items,
-        ..Fact::default()
-    })
+    let value = value.map(|minor| Money { minor, currency: amounts.currency });
+    Ok(Fact { value, discount, tax, shipping, items, ..Fact::default() })
 }
 
 fn order_fact(
@@ -236,10 +190,7 @@ fn order_fact(
     }
     let mut fact = priced(amounts, warnings)?;
     if matches!(name, "purchase" | "order_created") && fact.value.is_none() {
-        fact.value = Some(Money {
-            minor: items_total(&fact.items)?,
-            currency,
-        });
+        fact.value = Some(Money { minor: items_total(&fact.items)?, currency });
     }
     let read = |name: &str| {
         text(params.get(name), &format!("params.{name}")).map(|t| t.map(str::to_owned))
@@ -252,11 +203,7 @@ fn order_fact(
     fact.shipping_city = read("shipping_city")?;
     fact.method = read("method")?;
     fact.reason = read("reason")?;
-    let latency = integer(
-        params.get("latency_ms"),
-        "params.latency_ms",
-        0..=i64::from(u32::MAX),
-    )?;
+    let latency = integer(params.get("latency_ms"), "params.latency_ms", 0..=i64::from(u32::MAX))?;
     fact.latency_ms = latency.and_then(|ms| u32::try_from(ms).ok());
     Ok(fact)
 }
@@ -267,10 +214,8 @@ fn items_total(items: &[Item]) -> Result<i64, Reject> {
     for item in items {
         let Some(price) = item.price else { continue };
         let line = price.checked_mul(i64::from(item.quantity));
-        total = Some(
-            line.and_then(|line| line.checked_add(total.unwrap_or(0)))
-                .ok_or_else(too_much)?,
-        );
+        total =
+            Some(line.and_then(|line| line.checked_add(total.unwrap_or(0))).ok_or_else(too_much)?);
     }
     match total {
         None => Err(missing("params.value")),
@@ -280,9 +225,5 @@ fn items_total(items: &[Item]) -> Result<i64, Reject> {
 }
 
 fn too_much() -> Reject {
-    reject(
-        RejectCode::ValueOutOfBounds,
-        "params.value",
-        "exceeds 1e15 minor units",
-    )
+    reject(RejectCode::ValueOutOfBounds, "params.value", "exceeds 1e15 minor units")
 }

@@ -29,20 +29,12 @@ pub struct Warning {
 
 /// Makes a refusal.
 pub(super) fn reject(code: RejectCode, field: &str, message: impl Into<String>) -> Reject {
-    Reject {
-        code,
-        field: field.to_owned(),
-        message: message.into(),
-    }
+    Reject { code, field: field.to_owned(), message: message.into() }
 }
 
 /// Makes a warning.
 pub(super) fn warning(code: WarningCode, field: &str, message: impl Into<String>) -> Warning {
-    Warning {
-        code,
-        field: field.to_owned(),
-        message: message.into(),
-    }
+    Warning { code, field: field.to_owned(), message: message.into() }
 }
 
 /// A member that is absent, null or a blank text reads as none.
@@ -80,11 +72,7 @@ pub(super) fn decimal(member: Option<&Value>, field: &str) -> Result<Option<Stri
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::String(text)) => text.trim().to_owned(),
         Some(_) => {
-            return Err(reject(
-                RejectCode::ValueInvalid,
-                field,
-                "must be a decimal number",
-            ));
+            return Err(reject(RejectCode::ValueInvalid, field, "must be a decimal number"));
         }
     };
     minor(&written, 0, field)?;
@@ -95,11 +83,9 @@ pub(super) fn decimal(member: Option<&Value>, field: &str) -> Result<Option<Stri
 pub(super) fn minor(written: &str, exponent: u32, field: &str) -> Result<(i64, bool), Reject> {
     let out_of_bounds = |message: &str| reject(RejectCode::ValueOutOfBounds, field, message);
     match parse_minor(written, exponent) {
-        Err(MoneyError::NotDecimal) => Err(reject(
-            RejectCode::ValueInvalid,
-            field,
-            "must be a decimal number",
-        )),
+        Err(MoneyError::NotDecimal) => {
+            Err(reject(RejectCode::ValueInvalid, field, "must be a decimal number"))
+        }
         Err(MoneyError::OutOfBounds) => Err(out_of_bounds("exceeds 1e15 minor units")),
         Ok(_) if is_negative(written) => Err(out_of_bounds("must not be negative")),
         Ok(parsed) => Ok((parsed.minor, parsed.rounded)),
@@ -122,11 +108,7 @@ pub(super) fn integer(
         None => return Ok(None),
         Some(Value::Number(number)) => number.to_string(),
         Some(_) => {
-            return Err(reject(
-                RejectCode::ValueInvalid,
-                field,
-                "must be a whole number",
-            ));
+            return Err(reject(RejectCode::ValueInvalid, field, "must be a whole number"));
         }
     };
     let bounds = || {
@@ -134,17 +116,13 @@ pub(super) fn integer(
         reject(RejectCode::ValueOutOfBounds, field, message)
     };
     match parse_minor(&number, 0) {
-        Ok(parsed) if parsed.rounded => Err(reject(
-            RejectCode::ValueInvalid,
-            field,
-            "must be a whole number",
-        )),
+        Ok(parsed) if parsed.rounded => {
+            Err(reject(RejectCode::ValueInvalid, field, "must be a whole number"))
+        }
         Ok(parsed) if range.contains(&parsed.minor) => Ok(Some(parsed.minor)),
         Ok(_) | Err(MoneyError::OutOfBounds) => Err(bounds()),
-        Err(MoneyError::NotDecimal) => Err(reject(
-            RejectCode::ValueInvalid,
-            field,
-            "must be a whole number",
-        )),
+        Err(MoneyError::NotDecimal) => {
+            Err(reject(RejectCode::ValueInvalid, field, "must be a whole number"))
+        }
     }
 }
