@@ -135,11 +135,7 @@ impl World {
         if acked > 0 {
             self.edges.insert(source.clone(), edge);
         }
-        Decision {
-            fresh,
-            outcome,
-            acked,
-        }
+        Decision { fresh, outcome, acked }
     }
 
     /// Notes that a shard has more than it sent.
@@ -160,10 +156,7 @@ impl World {
         let (mut accepted, mut late_duplicates) = (0, 0);
         for share in batch.iter().flat_map(|batch| &batch.sites) {
             let zone = self.zone(&share.site);
-            let site = self
-                .sites
-                .entry(share.site.clone())
-                .or_insert_with(|| Site::new(zone));
+            let site = self.sites.entry(share.site.clone()).or_insert_with(|| Site::new(zone));
             let effects = site.apply(share);
             accepted += effects.accepted;
             late_duplicates += effects.late_duplicates;
@@ -196,9 +189,7 @@ impl World {
 
     fn zone(&self, site: &SiteId) -> Zone {
         let entry = self.directory.sites.get(site);
-        entry
-            .and_then(|entry| Zone::parse(&entry.settings.timezone))
-            .unwrap_or_default()
+        entry.and_then(|entry| Zone::parse(&entry.settings.timezone)).unwrap_or_default()
     }
 
     /// Carries out an administrator's write.
@@ -216,8 +207,7 @@ impl World {
             }
             AdminWrite::DeleteSite { site } => {
                 if let Some(state) = self.sites.remove(site) {
-                    self.removed
-                        .extend(crate::checkpoint::keys_of(site, &state));
+                    self.removed.extend(crate::checkpoint::keys_of(site, &state));
                 }
                 changed.sites.entry(site.clone()).or_default();
             }
@@ -239,28 +229,11 @@ impl World {
                 })?;
                 self.write(&write, &mut changed);
             }
-            Entry::Frame {
-                shard,
-                epoch,
-                sequence,
-                checksum,
-                is_dead,
-                bytes,
-            } => {
-                let source = Source {
-                    shard,
-                    epoch: Epoch(epoch),
-                };
-                let batch = if is_dead {
-                    None
-                } else {
-                    Some(intake::decode(&bytes))
-                };
+            Entry::Frame { shard, epoch, sequence, checksum, is_dead, bytes } => {
+                let source = Source { shard, epoch: Epoch(epoch) };
+                let batch = if is_dead { None } else { Some(intake::decode(&bytes)) };
                 let batch = batch.transpose().map_err(|error| {
-                    format!(
-                        "frame {sequence} of {} is unreadable: {error}",
-                        source.shard
-                    )
+                    format!("frame {sequence} of {} is unreadable: {error}", source.shard)
                 })?;
                 match self.marks.judge(&source, sequence, checksum) {
                     Verdict::FirstSeen => {
@@ -282,9 +255,7 @@ impl World {
         for site in changed.sites.keys() {
             match self.sites.get(site) {
                 Some(state) => {
-                    self.view
-                        .sites
-                        .insert(site.clone(), Arc::new(view_of(state)));
+                    self.view.sites.insert(site.clone(), Arc::new(view_of(state)));
                 }
                 None => {
                     self.view.sites.remove(site);
@@ -298,15 +269,8 @@ impl World {
 
     /// The snapshot of everything.
     pub fn view_all(&mut self) -> View {
-        let sites = self
-            .sites
-            .keys()
-            .map(|site| (site.clone(), Effects::default()))
-            .collect();
-        self.view(&Changed {
-            sites,
-            directory: true,
-        })
+        let sites = self.sites.keys().map(|site| (site.clone(), Effects::default())).collect();
+        self.view(&Changed { sites, directory: true })
     }
 }
 

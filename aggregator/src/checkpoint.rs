@@ -62,17 +62,13 @@ impl Piece {
     pub fn encode(&self) -> Result<Option<Vec<u8>>, String> {
         match self {
             Self::Position(position) => cbor(position).map(Some),
-            Self::Directory(directory) => serde_json::to_vec(directory.as_ref())
-                .map(Some)
-                .map_err(|error| error.to_string()),
+            Self::Directory(directory) => {
+                serde_json::to_vec(directory.as_ref()).map(Some).map_err(|error| error.to_string())
+            }
             Self::Mark(mark) => cbor(mark).map(Some),
-            Self::Texts(texts) => cbor(
-                &texts
-                    .iter()
-                    .map(|text| text.as_ref())
-                    .collect::<Vec<&str>>(),
-            )
-            .map(Some),
+            Self::Texts(texts) => {
+                cbor(&texts.iter().map(|text| text.as_ref()).collect::<Vec<&str>>()).map(Some)
+            }
             Self::Records(records) => cbor(records.as_ref()).map(Some),
             Self::Counters(block) => cbor(block.as_ref()).map(Some),
             Self::Removed => Ok(None),
@@ -86,20 +82,14 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let key = |key: SiteKey| Key::Site(site.clone(), key).encode();
     let texts = (0..state.texts.block_count()).map(|at| key(SiteKey::Texts(at)));
     let records = (0..state.records.block_count()).map(|at| key(SiteKey::Records(at)));
-    let counters = state
-        .counters
-        .keys()
-        .map(|block| key(SiteKey::Counters(block)));
+    let counters = state.counters.keys().map(|block| key(SiteKey::Counters(block)));
     texts.chain(records).chain(counters).collect()
 }
 
 /// Takes what changed since the last checkpoint; `position` is how far the log is contained.
 pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)> {
     let removed = std::mem::take(&mut world.removed);
-    let mut pieces: Vec<_> = removed
-        .into_iter()
-        .map(|key| (key, Piece::Removed))
-        .collect();
+    let mut pieces: Vec<_> = removed.into_iter().map(|key| (key, Piece::Removed)).collect();
     let mut push = |key: Key, piece| pieces.push((key.encode(), piece));
     push(Key::Position, Piece::Position(position));
     if std::mem::take(&mut world.is_directory_dirty) {
@@ -112,16 +102,10 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
     }
     for (name, site) in &mut world.sites {
         for (at, texts) in site.texts.take_dirty() {
-            push(
-                Key::Site(name.clone(), SiteKey::Texts(at)),
-                Piece::Texts(texts),
-            );
+            push(Key::Site(name.clone(), SiteKey::Texts(at)), Piece::Texts(texts));
         }
         for (at, records) in site.records.take_dirty() {
-            push(
-                Key::Site(name.clone(), SiteKey::Records(at)),
-                Piece::Records(records),
-            );
+            push(Key::Site(name.clone(), SiteKey::Records(at)), Piece::Records(records));
         }
         for block_key in std::mem::take(&mut site.dirty) {
             if let Some(block) = site.counters.block(block_key) {
@@ -157,11 +141,7 @@ impl Restore {
             Key::Mark(source) => {
                 let mark: Mark = read(value)?;
                 let (last, tally) = (mark.last, mark.tally);
-                let edge = EdgeState {
-                    last,
-                    tally,
-                    ..EdgeState::default()
-                };
+                let edge = EdgeState { last, tally, ..EdgeState::default() };
                 world.edges.insert(source.clone(), edge);
                 world.marks.restore(source, mark);
             }
@@ -178,11 +158,7 @@ impl Restore {
         let mut world = self.world;
         let Some(position) = self.position else {
             let is_empty = world.sites.is_empty() && world.directory.version == 0;
-            return if is_empty {
-                Ok(None)
-            } else {
-                Err("it holds no position".to_owned())
-            };
+            return if is_empty { Ok(None) } else { Err("it holds no position".to_owned()) };
         };
         let directory = world.directory.clone();
         for (name, site) in &mut world.sites {

@@ -86,10 +86,7 @@ impl Marks {
             return Verdict::Gap { expected: last + 1 };
         }
         let back = usize::try_from(last - sequence).unwrap_or(usize::MAX);
-        let known = self
-            .marks
-            .get(source)
-            .and_then(|mark| mark.checksums.iter().rev().nth(back));
+        let known = self.marks.get(source).and_then(|mark| mark.checksums.iter().rev().nth(back));
         match known {
             Some(Some(known)) if checksum.is_some_and(|checksum| checksum != *known) => {
                 Verdict::Fork
@@ -142,19 +139,13 @@ mod tests {
     use super::*;
 
     fn source(epoch: u8) -> Source {
-        Source {
-            shard: ShardName::parse("v1|apac|0").unwrap(),
-            epoch: Epoch([epoch; 16]),
-        }
+        Source { shard: ShardName::parse("v1|apac|0").unwrap(), epoch: Epoch([epoch; 16]) }
     }
 
     fn marks(frames: u64) -> Marks {
         let mut marks = Marks::default();
         for sequence in 1..=frames {
-            assert_eq!(
-                marks.judge(&source(1), sequence, Some(sequence * 10)),
-                Verdict::FirstSeen
-            );
+            assert_eq!(marks.judge(&source(1), sequence, Some(sequence * 10)), Verdict::FirstSeen);
             marks.advance(&source(1), Some(sequence * 10));
         }
         marks
@@ -166,20 +157,14 @@ mod tests {
         assert_eq!(marks.judge(&source(1), 3, Some(30)), Verdict::Replay);
         assert_eq!(marks.judge(&source(1), 1, Some(10)), Verdict::Replay);
         assert_eq!(marks.judge(&source(1), 2, Some(21)), Verdict::Fork);
-        assert_eq!(
-            marks.judge(&source(1), 5, Some(50)),
-            Verdict::Gap { expected: 4 }
-        );
+        assert_eq!(marks.judge(&source(1), 5, Some(50)), Verdict::Gap { expected: 4 });
     }
 
     #[test]
     fn a_new_epoch_begins_at_one() {
         let marks = marks(3);
         assert_eq!(marks.judge(&source(2), 1, Some(10)), Verdict::FirstSeen);
-        assert_eq!(
-            marks.judge(&source(2), 4, Some(40)),
-            Verdict::Gap { expected: 1 }
-        );
+        assert_eq!(marks.judge(&source(2), 4, Some(40)), Verdict::Gap { expected: 1 });
     }
 
     #[test]

@@ -74,10 +74,7 @@ impl Directory {
         let version = next.version;
         match write {
             AdminWrite::PutSite { site, settings } => {
-                let entry = SiteEntry {
-                    settings: settings.as_ref().clone(),
-                    version,
-                };
+                let entry = SiteEntry { settings: settings.as_ref().clone(), version };
                 next.sites.insert(site.clone(), entry);
             }
             AdminWrite::DeleteSite { site } => {
@@ -97,21 +94,14 @@ impl Directory {
     /// What the workers need of it.
     #[must_use]
     pub fn edge_config(&self) -> EdgeConfig {
-        let sites = self
-            .sites
-            .iter()
-            .map(|(site, entry)| (site.clone(), entry.settings.clone()));
+        let sites = self.sites.iter().map(|(site, entry)| (site.clone(), entry.settings.clone()));
         let at_edge = |key: &&Key| matches!(key.kind, KeyKind::Write | KeyKind::Server);
         let keys = self.keys.values().filter(at_edge).map(|key| EdgeKey {
             hash: key.hash.clone(),
             site: key.site.clone(),
             kind: key.kind,
         });
-        EdgeConfig {
-            version: self.version,
-            sites: sites.collect(),
-            keys: keys.collect(),
-        }
+        EdgeConfig { version: self.version, sites: sites.collect(), keys: keys.collect() }
     }
 }
 
@@ -122,22 +112,11 @@ mod tests {
     #[test]
     fn a_deleted_site_takes_its_keys_along() {
         let site = |text| SiteId::parse(text).unwrap();
-        let key = |id: &str, of, kind| Key {
-            id: id.into(),
-            hash: id.into(),
-            site: site(of),
-            kind,
-        };
+        let key = |id: &str, of, kind| Key { id: id.into(), hash: id.into(), site: site(of), kind };
         let mut directory = Directory::default();
         for write in [
-            AdminWrite::PutSite {
-                site: site("a"),
-                settings: Box::default(),
-            },
-            AdminWrite::PutSite {
-                site: site("b"),
-                settings: Box::default(),
-            },
+            AdminWrite::PutSite { site: site("a"), settings: Box::default() },
+            AdminWrite::PutSite { site: site("b"), settings: Box::default() },
             AdminWrite::PutKey(key("1", "a", KeyKind::Write)),
             AdminWrite::PutKey(key("2", "b", KeyKind::Server)),
             AdminWrite::PutKey(key("3", "b", KeyKind::Read)),

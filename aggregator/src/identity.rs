@@ -75,10 +75,7 @@ impl Before {
     pub fn then(self, step: &Step) -> Self {
         match (step.role, self) {
             (Role::Login(user), _) => Self::Login(user),
-            (Role::Logout, Self::Login(of)) => Self::Logout {
-                of,
-                record: step.record,
-            },
+            (Role::Logout, Self::Login(of)) => Self::Logout { of, record: step.record },
             _ => self,
         }
     }
@@ -135,10 +132,7 @@ pub fn owners(steps: &[Step]) -> Vec<Owner> {
         match (step.role, next) {
             (Role::Login(user), _) => chain = Some(Chain::at(user, step.occurred_at_ms)),
             (_, Some(next)) if step.is_activity => {
-                chain = Some(Chain {
-                    next,
-                    head_ms: step.occurred_at_ms,
-                });
+                chain = Some(Chain { next, head_ms: step.occurred_at_ms });
             }
             _ => {}
         }
@@ -156,22 +150,12 @@ struct Chain {
 
 impl Chain {
     fn at(user: TextId, at_ms: i64) -> Self {
-        Self {
-            next: Next {
-                user,
-                at_ms,
-                is_unbroken: true,
-            },
-            head_ms: at_ms,
-        }
+        Self { next: Next { user, at_ms, is_unbroken: true }, head_ms: at_ms }
     }
 
     fn seen_from(&self, step: &Step) -> Next {
         let is_near = self.head_ms - step.occurred_at_ms <= CHAIN_MS;
-        Next {
-            is_unbroken: self.next.is_unbroken && is_near,
-            ..self.next
-        }
+        Next { is_unbroken: self.next.is_unbroken && is_near, ..self.next }
     }
 }
 
@@ -202,56 +186,28 @@ mod tests {
     #[test]
     fn after_a_login_events_are_the_users_until_the_next_fact() {
         let (u, v) = (Owner::User(A), Owner::User(B));
-        check(
-            &[(0, LIN_A), (5, Role::Plain), (90_000, Role::Plain)],
-            &[u, u, u],
-        );
-        check(
-            &[(0, LIN_A), (5, Role::Plain), (10, LIN_B), (12, Role::Plain)],
-            &[u, u, v, v],
-        );
-        check(
-            &[(0, Role::Carries(B)), (1, LIN_A), (2, Role::Carries(B))],
-            &[v, u, v],
-        );
+        check(&[(0, LIN_A), (5, Role::Plain), (90_000, Role::Plain)], &[u, u, u]);
+        check(&[(0, LIN_A), (5, Role::Plain), (10, LIN_B), (12, Role::Plain)], &[u, u, v, v]);
+        check(&[(0, Role::Carries(B)), (1, LIN_A), (2, Role::Carries(B))], &[v, u, v]);
     }
 
     #[test]
     fn a_login_reaches_back_seven_days_to_the_first_event() {
         let week = 7 * 24 * 60;
         check(&[(0, Role::Plain), (week, LIN_A)], &[Owner::User(A); 2]);
-        check(
-            &[(-1, Role::Plain), (week, LIN_A)],
-            &[Owner::Client, Owner::User(A)],
-        );
+        check(&[(-1, Role::Plain), (week, LIN_A)], &[Owner::Client, Owner::User(A)]);
         check(&[(0, Role::Plain)], &[Owner::Client]);
     }
 
     #[test]
     fn after_a_logout_a_new_anonymous_person_begins() {
         let (u, after) = (Owner::User(A), Owner::AfterLogout(1));
-        check(
-            &[(0, LIN_A), (1, Role::Logout), (2, Role::Plain)],
-            &[u, u, after],
-        );
+        check(&[(0, LIN_A), (1, Role::Logout), (2, Role::Plain)], &[u, u, after]);
         // The same user again within seven days owns the gap, however long the pauses.
-        check(
-            &[
-                (0, LIN_A),
-                (1, Role::Logout),
-                (2, Role::Plain),
-                (900, LIN_A),
-            ],
-            &[u; 4],
-        );
+        check(&[(0, LIN_A), (1, Role::Logout), (2, Role::Plain), (900, LIN_A)], &[u; 4]);
         let late = 2 + 7 * 24 * 60;
         check(
-            &[
-                (0, LIN_A),
-                (1, Role::Logout),
-                (2, Role::Plain),
-                (late + 1, LIN_A),
-            ],
+            &[(0, LIN_A), (1, Role::Logout), (2, Role::Plain), (late + 1, LIN_A)],
             &[u, u, after, u],
         );
     }
@@ -263,18 +219,9 @@ mod tests {
         let check_rest = |rest: &[(i64, Role)], owners: &[Owner]| {
             check(&[&start, rest].concat(), &[&[u, u], owners].concat());
         };
-        check_rest(
-            &[(10, Role::Plain), (40, Role::Plain), (70, LIN_B)],
-            &[v, v, v],
-        );
-        check_rest(
-            &[(10, Role::Plain), (41, Role::Plain), (70, LIN_B)],
-            &[after, v, v],
-        );
-        check_rest(
-            &[(10, Role::Plain), (40, Role::Plain), (71, LIN_B)],
-            &[after, after, v],
-        );
+        check_rest(&[(10, Role::Plain), (40, Role::Plain), (70, LIN_B)], &[v, v, v]);
+        check_rest(&[(10, Role::Plain), (41, Role::Plain), (70, LIN_B)], &[after, v, v]);
+        check_rest(&[(10, Role::Plain), (40, Role::Plain), (71, LIN_B)], &[after, after, v]);
     }
 
     #[test]
@@ -282,12 +229,7 @@ mod tests {
         let (u, after) = (Owner::User(A), Owner::AfterLogout(1));
         check(&[(0, Role::Logout), (1, Role::Plain), (2, LIN_A)], &[u; 3]);
         check(
-            &[
-                (0, LIN_A),
-                (1, Role::Logout),
-                (2, Role::Logout),
-                (3, Role::Plain),
-            ],
+            &[(0, LIN_A), (1, Role::Logout), (2, Role::Logout), (3, Role::Plain)],
             &[u, u, after, after],
         );
     }

@@ -58,10 +58,7 @@ pub fn read(first: u64, last: u64, body: &[u8]) -> Result<Intake, IntakeError> {
     if last - first >= FRAMES_PER_REQUEST_MAX as u64 {
         return Err(IntakeError::TooMany);
     }
-    let mut intake = Intake {
-        frames: Vec::new(),
-        unsupported: None,
-    };
+    let mut intake = Intake { frames: Vec::new(), unsupported: None };
     let mut rest = body;
     for sequence in first..=last {
         if rest.is_empty() {
@@ -78,22 +75,13 @@ pub fn read(first: u64, last: u64, body: &[u8]) -> Result<Intake, IntakeError> {
         };
         let is_dead = batch.is_none();
         let checksum = head.map(|head| head.checksum);
-        intake.frames.push(Incoming {
-            sequence,
-            checksum,
-            bytes: bytes.to_vec(),
-            batch,
-        });
+        intake.frames.push(Incoming { sequence, checksum, bytes: bytes.to_vec(), batch });
         if is_dead {
             return Ok(intake);
         }
         rest = after;
     }
-    if rest.is_empty() {
-        Ok(intake)
-    } else {
-        Err(IntakeError::Count)
-    }
+    if rest.is_empty() { Ok(intake) } else { Err(IntakeError::Count) }
 }
 
 /// Reads one frame and checks that it can be folded in.
@@ -113,21 +101,15 @@ mod tests {
     use super::*;
 
     fn frame_at(committed_at_ms: i64) -> Vec<u8> {
-        frame::encode(&Batch {
-            committed_at_ms,
-            sites: Vec::new(),
-        })
+        frame::encode(&Batch { committed_at_ms, sites: Vec::new() })
     }
 
     #[test]
     fn frames_stand_back_to_back() {
         let body = [frame_at(1), frame_at(2)].concat();
         let intake = read(7, 8, &body).unwrap();
-        let times: Vec<i64> = intake
-            .frames
-            .iter()
-            .map(|f| f.batch.as_ref().unwrap().committed_at_ms)
-            .collect();
+        let times: Vec<i64> =
+            intake.frames.iter().map(|f| f.batch.as_ref().unwrap().committed_at_ms).collect();
         assert_eq!(times, [1, 2]);
         assert_eq!(intake.frames[1].sequence, 8);
         assert_eq!(read(7, 9, &body).unwrap_err(), IntakeError::Count);

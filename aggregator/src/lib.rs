@@ -4,6 +4,8 @@
 //! Modules stand in the order in which data meets them. Only `store` and `http` do I/O or read a
 //! clock; every other module is a pure function of its arguments, `now` included.
 
+pub mod config;
+
 pub mod dedup;
 pub mod intake;
 
@@ -25,3 +27,8 @@ pub mod site;
 pub mod checkpoint;
 pub mod store;
 pub mod view;
+
+pub mod http;
+pub mod query;
+
+pub mod simulate;

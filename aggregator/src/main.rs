@@ -1,2 +1,133 @@
-//! The edgetally binary.
-fn main() {}
+//! The edgetally program.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use aggregator::config::Config;
+use aggregator::http::{self, App};
+use aggregator::store::recover::Layout;
+use aggregator::store::writer::{self, WriterError};
+use clap::{Parser, Subcommand};
+
+/// Real-time analytics for online shops.
+#[derive(Debug, Parser)]
+#[command(name = "edgetally", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take frames from the workers, keep their numbers, answer queries.
+    ///
+    /// EDGETALLY_EDGE_SECRET must be set, EDGETALLY_ADMIN_KEY should be. EDGETALLY_LISTEN and
+    /// EDGETALLY_DATA go before the file.
+    Serve {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Send simulated visits and orders to a worker.
+    Simulate(aggregator::simulate::Args),
+}
+
+/// A command that was given wrongly.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    // clap ends with 2 by itself when it is called wrongly.
+    match Cli::parse().command {
+        Command::Serve { config } => serve(config.as_deref()),
+        Command::Simulate(args) => aggregator::simulate::run(args),
+    }
+}
+
+fn serve(path: Option<&std::path::Path>) -> ExitCode {
+    start_log();
+    let text = match path.map(std::fs::read_to_string).transpose() {
+        Ok(text) => text,
+        Err(error) => {
+            tracing::error!(%error, ?path, "the configuration cannot be read");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let config = match Config::read(text.as_deref(), |name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("EDGETALLY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let is_terminal = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal);
+    log.with_writer(std::io::stderr).init();
+}
+
+fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let (engine, thread) = writer::start(Layout::below(&config.data))?;
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("watcher".to_owned()).spawn(move || {
+        let result = thread.join().unwrap_or(Err(WriterError::Saver));
+        // Nobody waits any more when the program ends first.
+        let _ = ended.send(result);
+    })?;
+    if config.admin_key.is_none() {
+        tracing::warn!("EDGETALLY_ADMIN_KEY is not set: only admin keys made before work");
+    }
+    runtime.block_on(listen(config, engine, end))
+}
+
+type End = tokio::sync::oneshot::Receiver<Result<(), WriterError>>;
+
+async fn listen(
+    config: &Config,
+    engine: writer::Engine,
+    mut end: End,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let listener = tokio::net::TcpListener::bind(config.listen).await?;
+    tracing::info!(address = %listener.local_addr()?, data = %config.data.display(), "listening");
+    let app = App::new(engine.clone(), config);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut graceful = stopped.clone();
+    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+        // A closed channel means that the program ends as well.
+        let _ = graceful.wait_for(|stop| *stop).await;
+    });
+    let server = tokio::spawn(server.into_future());
+    tokio::select! {
+        ended = &mut end => return Ok(ended??),
+        result = asked_to_stop() => result?,
+    }
+    tracing::info!("stopping");
+    // Requests under way get their answer first; streams never end by themselves.
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), server).await;
+    let stopping = tokio::task::spawn_blocking(move || engine.stop());
+    let ended = end.await?;
+    stopping.await?;
+    Ok(ended?)
+}
+
+async fn asked_to_stop() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        result = tokio::signal::ctrl_c() => result,
+    }
+}

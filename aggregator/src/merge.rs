@@ -83,11 +83,9 @@ impl Measure {
     /// The form in blocks: kind, then what the kind needs.
     fn pack(self) -> u64 {
         match self {
-            Self::Events {
-                name,
-                platform,
-                bot,
-            } => u64::from(name) | (platform as u64) << 32 | u64::from(bot) << 40,
+            Self::Events { name, platform, bot } => {
+                u64::from(name) | (platform as u64) << 32 | u64::from(bot) << 40
+            }
             Self::Rejects(code) => 1 << 56 | code as u64,
             Self::Duplicates => 2 << 56,
             Self::LateDuplicates => 3 << 56,
@@ -145,10 +143,7 @@ impl Counters {
         }
         for level in Level::ALL {
             let slot = (second * SECOND_MS).div_euclid(level.slot_ms());
-            let key = BlockKey {
-                level,
-                number: level.block_of(slot),
-            };
+            let key = BlockKey { level, number: level.block_of(slot) };
             let block = Arc::make_mut(self.blocks.entry(key).or_default());
             add_cell(block, slot, measure.pack(), count);
             dirty.insert(key);
@@ -165,16 +160,10 @@ impl Counters {
     }
 
     fn visit_level(&self, level: Level, from: i64, to: i64, visit: &mut impl FnMut(Measure, i64)) {
-        let key = |slot| BlockKey {
-            level,
-            number: level.block_of(slot),
-        };
+        let key = |slot| BlockKey { level, number: level.block_of(slot) };
         for (_, block) in self.blocks.range(key(from)..=key(to - 1)) {
             let start = block.partition_point(|(slot, _, _)| *slot < from);
-            let cells = block
-                .iter()
-                .skip(start)
-                .take_while(|(slot, _, _)| *slot < to);
+            let cells = block.iter().skip(start).take_while(|(slot, _, _)| *slot < to);
             for (_, cell, count) in cells {
                 if let Some(measure) = Measure::unpack(*cell) {
                     visit(measure, *count);
@@ -202,10 +191,7 @@ impl Counters {
     /// The first and last second with anything, at the width of a quarter of an hour.
     #[must_use]
     pub fn span_ms(&self) -> Option<(i64, i64)> {
-        let quarters = |number| BlockKey {
-            level: Level::Quarter,
-            number,
-        };
+        let quarters = |number| BlockKey { level: Level::Quarter, number };
         let mut range = self.blocks.range(quarters(i64::MIN)..);
         let first = range.next().map(|(_, block)| block)?;
         let last = range.next_back().map_or(first, |(_, block)| block);
@@ -270,11 +256,7 @@ mod tests {
 
     use super::*;
 
-    const PURCHASES: Measure = Measure::Events {
-        name: 7,
-        platform: Platform::Ios,
-        bot: false,
-    };
+    const PURCHASES: Measure = Measure::Events { name: 7, platform: Platform::Ios, bot: false };
 
     fn sum(counters: &Counters, from_s: i64, to_s: i64) -> i64 {
         let mut total = 0;
@@ -290,11 +272,7 @@ mod tests {
             Measure::Duplicates,
             Measure::LateDuplicates,
             Measure::Dropped,
-            Measure::Events {
-                name: u32::MAX,
-                platform: Platform::Server,
-                bot: true,
-            },
+            Measure::Events { name: u32::MAX, platform: Platform::Server, bot: true },
         ];
         for measure in all {
             assert_eq!(Measure::unpack(measure.pack()), Some(measure));
@@ -306,10 +284,7 @@ mod tests {
         let (mut counters, mut dirty) = (Counters::default(), BTreeSet::new());
         counters.add(PURCHASES, 60, 1, &mut dirty);
         counters.add(PURCHASES, 60, -1, &mut dirty);
-        let key = BlockKey {
-            level: Level::Second,
-            number: 1,
-        };
+        let key = BlockKey { level: Level::Second, number: 1 };
         assert_eq!(counters.block(key).unwrap().len(), 0);
         assert_eq!(dirty.len(), 3);
     }

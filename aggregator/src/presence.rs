@@ -183,10 +183,7 @@ impl Presence {
         let end_day = days.day_of(to_ms);
         let middle = if first_day < end_day {
             crowds.extend(self.days.range(first_day..end_day).map(|(_, crowd)| crowd));
-            [
-                (from_ms, days.start_of(first_day)),
-                (days.start_of(end_day), to_ms),
-            ]
+            [(from_ms, days.start_of(first_day)), (days.start_of(end_day), to_ms)]
         } else {
             [(from_ms, to_ms), (to_ms, to_ms)]
         };
@@ -209,15 +206,9 @@ impl Presence {
         if from_ms >= to_ms {
             return;
         }
-        for (second, visits) in self
-            .seconds
-            .range(second_of(from_ms)..=second_of(to_ms - 1))
-        {
+        for (second, visits) in self.seconds.range(second_of(from_ms)..=second_of(to_ms - 1)) {
             let at = |v: &Visit| second * SECOND_MS + i64::from(v.ms);
-            visits
-                .iter()
-                .filter(|v| (from_ms..to_ms).contains(&at(v)))
-                .for_each(&mut *visit);
+            visits.iter().filter(|v| (from_ms..to_ms).contains(&at(v))).for_each(&mut *visit);
         }
     }
 

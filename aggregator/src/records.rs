@@ -91,18 +91,8 @@ impl From<Stored> for Row {
         let fact = record.fact.map(|fact| Arc::unwrap_or_clone(fact));
         (
             (record.id, record.client, record.user, record.name),
-            (
-                record.platform as u8,
-                record.occurred_at_ms,
-                record.received_at_ms,
-                record.flags.0,
-            ),
-            (
-                record.page,
-                record.referrer,
-                record.campaign,
-                record.payload_hash,
-            ),
+            (record.platform as u8, record.occurred_at_ms, record.received_at_ms, record.flags.0),
+            (record.page, record.referrer, record.campaign, record.payload_hash),
             (fact, record.is_superseded),
         )
     }
@@ -166,11 +156,7 @@ impl Records {
             return Copies::First;
         };
         let order = |record: &Stored| (record.received_at_ms, record.payload_hash);
-        if order(record) < order(held) {
-            Copies::Supersedes(number)
-        } else {
-            Copies::Repeat
-        }
+        if order(record) < order(held) { Copies::Supersedes(number) } else { Copies::Repeat }
     }
 
     fn find(&self, record: &Stored) -> Option<(u32, &Stored)> {
@@ -189,13 +175,8 @@ impl Records {
         }
         let number = self.len;
         self.index_record(number, &record);
-        if self
-            .blocks
-            .last()
-            .is_none_or(|block| block.len() == BLOCK_RECORDS)
-        {
-            self.blocks
-                .push(Arc::new(Vec::with_capacity(BLOCK_RECORDS)));
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK_RECORDS) {
+            self.blocks.push(Arc::new(Vec::with_capacity(BLOCK_RECORDS)));
         }
         if let Some(block) = self.blocks.last_mut() {
             Arc::make_mut(block).push(record);
@@ -224,9 +205,7 @@ impl Records {
         let Self { blocks, index, .. } = self;
         let rehash = |held: &u32| {
             let at = usize::try_from(*held).unwrap_or(usize::MAX);
-            let record = blocks
-                .get(at / BLOCK_RECORDS)
-                .and_then(|b| b.get(at % BLOCK_RECORDS));
+            let record = blocks.get(at / BLOCK_RECORDS).and_then(|b| b.get(at % BLOCK_RECORDS));
             record.map_or(0, |record| hash(record.client, &record.id))
         };
         index.insert_unique(hash(record.client, &record.id), number, rehash);
@@ -283,10 +262,7 @@ mod tests {
             referrer: Some(3),
             campaign: None,
             payload_hash: 9,
-            fact: Some(Arc::new(Fact {
-                record: 3,
-                ..Fact::default()
-            })),
+            fact: Some(Arc::new(Fact { record: 3, ..Fact::default() })),
             is_superseded: false,
         }
     }
@@ -314,14 +290,7 @@ mod tests {
         }
         assert_eq!(records.take_dirty().len(), 3);
         records.push(record("e7", 1, 9));
-        assert_eq!(
-            records
-                .take_dirty()
-                .iter()
-                .map(|(at, _)| *at)
-                .collect::<Vec<_>>(),
-            [0, 2]
-        );
+        assert_eq!(records.take_dirty().iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 2]);
 
         let mut restored = Records::default();
         for block in &records.blocks {

@@ -70,10 +70,7 @@ pub struct Site {
 /// If a time is outside 2000 to 2100, or the counters do not cover the records.
 pub fn check(batch: &SiteBatch) -> Result<(), &'static str> {
     let is_time = |ms: i64| (EARLIEST_MS..LATEST_MS).contains(&ms);
-    let times = batch
-        .records
-        .iter()
-        .flat_map(|r| [r.occurred_at_ms, r.received_at_ms]);
+    let times = batch.records.iter().flat_map(|r| [r.occurred_at_ms, r.received_at_ms]);
     let seconds = batch.counters.keys().map(|key| key.second);
     let seconds = seconds.chain(batch.rejects.keys().map(|key| key.second));
     let seconds = seconds.chain(batch.duplicates.keys().chain(batch.dropped.keys()).copied());
@@ -109,11 +106,7 @@ struct Numbers {
 }
 
 fn number(numbers: &[TextId], reference: u32) -> TextId {
-    usize::try_from(reference)
-        .ok()
-        .and_then(|at| numbers.get(at))
-        .copied()
-        .unwrap_or_default()
+    usize::try_from(reference).ok().and_then(|at| numbers.get(at)).copied().unwrap_or_default()
 }
 
 impl Numbers {
@@ -121,32 +114,12 @@ impl Numbers {
         let tables = &batch.tables;
         let campaign = |campaign| serde_json::to_string(campaign).unwrap_or_default();
         Self {
-            names: tables
-                .names
-                .iter()
-                .map(|text| texts.intern(text.as_str()))
-                .collect(),
-            clients: tables
-                .clients
-                .iter()
-                .map(|text| texts.intern(text.as_str()))
-                .collect(),
-            users: tables
-                .users
-                .iter()
-                .map(|text| texts.intern(text.as_str()))
-                .collect(),
+            names: tables.names.iter().map(|text| texts.intern(text.as_str())).collect(),
+            clients: tables.clients.iter().map(|text| texts.intern(text.as_str())).collect(),
+            users: tables.users.iter().map(|text| texts.intern(text.as_str())).collect(),
             pages: tables.pages.iter().map(|text| texts.intern(text)).collect(),
-            referrers: tables
-                .referrers
-                .iter()
-                .map(|text| texts.intern(text))
-                .collect(),
-            campaigns: tables
-                .campaigns
-                .iter()
-                .map(|c| texts.intern(&campaign(c)))
-                .collect(),
+            referrers: tables.referrers.iter().map(|text| texts.intern(text)).collect(),
+            campaigns: tables.campaigns.iter().map(|c| texts.intern(&campaign(c))).collect(),
         }
     }
 
@@ -171,21 +144,14 @@ impl Numbers {
 }
 
 fn measure(name: TextId, platform: Platform, bot: bool) -> Measure {
-    Measure::Events {
-        name,
-        platform,
-        bot,
-    }
+    Measure::Events { name, platform, bot }
 }
 
 impl Site {
     /// A site with nothing, whose days follow a zone.
     #[must_use]
     pub fn new(zone: Zone) -> Self {
-        Self {
-            zone,
-            ..Self::default()
-        }
+        Self { zone, ..Self::default() }
     }
 
     /// Folds in a frame's share, which [`check`] has let pass.
@@ -222,17 +188,11 @@ impl Site {
             self.count(measure, key.second, signed(*count), effects);
         }
         for (key, count) in &batch.rejects {
-            self.count(
-                Measure::Rejects(key.code),
-                key.second,
-                signed(*count),
-                effects,
-            );
+            self.count(Measure::Rejects(key.code), key.second, signed(*count), effects);
         }
-        for (measure, seconds) in [
-            (Measure::Duplicates, &batch.duplicates),
-            (Measure::Dropped, &batch.dropped),
-        ] {
+        for (measure, seconds) in
+            [(Measure::Duplicates, &batch.duplicates), (Measure::Dropped, &batch.dropped)]
+        {
             for (second, count) in seconds {
                 self.count(measure, *second, signed(*count), effects);
             }
@@ -243,12 +203,7 @@ impl Site {
     fn count_repeat(&mut self, repeat: &Stored, effects: &mut Effects) {
         let measure = measure(repeat.name, repeat.platform, repeat.flags.has(Flags::BOT));
         self.count(measure, second_of(repeat.occurred_at_ms), -1, effects);
-        self.count(
-            Measure::LateDuplicates,
-            second_of(repeat.received_at_ms),
-            1,
-            effects,
-        );
+        self.count(Measure::LateDuplicates, second_of(repeat.received_at_ms), 1, effects);
         effects.late_duplicates += 1;
     }
 
@@ -290,10 +245,7 @@ impl Site {
     /// The place of a record on its client's timeline, if it has one.
     fn step(&self, number: u32, record: &Stored) -> Option<Step> {
         let name = edgetally_proto::ids::EventName::parse(self.texts.text(record.name)).ok()?;
-        let (bot, background) = (
-            record.flags.has(Flags::BOT),
-            record.flags.has(Flags::BACKGROUND),
-        );
+        let (bot, background) = (record.flags.has(Flags::BOT), record.flags.has(Flags::BACKGROUND));
         let is_activity = event::is_activity(&name, record.platform, bot, background);
         let rank = event::rank(&name);
         let role = match (rank, record.user) {
@@ -305,13 +257,7 @@ impl Site {
         };
         let counts = is_activity || matches!(role, Role::Login(_) | Role::Logout);
         let occurred_at_ms = record.occurred_at_ms;
-        counts.then_some(Step {
-            record: number,
-            occurred_at_ms,
-            rank,
-            role,
-            is_activity,
-        })
+        counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity })
     }
 
     fn person(&mut self, client: TextId, owner: Owner) -> PersonId {
@@ -333,8 +279,7 @@ impl Site {
             for (owner, is_added) in [(moved.from, false), (moved.to, true)] {
                 let Some(owner) = owner else { continue };
                 let person = self.person(client, owner);
-                self.presence
-                    .change(at_ms, name, person, is_added, &self.zone);
+                self.presence.change(at_ms, name, person, is_added, &self.zone);
             }
             effects.seconds.insert(second_of(at_ms));
         }
@@ -366,8 +311,6 @@ fn note_order(change: OrderChange, effects: &mut Effects) {
         return;
     }
     let times = [change.before, change.after].into_iter().flatten();
-    effects
-        .seconds
-        .extend(times.map(|order| second_of(order.at_ms)));
+    effects.seconds.extend(times.map(|order| second_of(order.at_ms)));
     effects.orders.push(change);
 }

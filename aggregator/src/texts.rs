@@ -24,11 +24,7 @@ pub struct Texts {
 
 impl Default for Texts {
     fn default() -> Self {
-        let mut texts = Self {
-            list: Vector::new(),
-            index: FxHashMap::default(),
-            stored: 0,
-        };
+        let mut texts = Self { list: Vector::new(), index: FxHashMap::default(), stored: 0 };
         texts.intern("");
         texts
     }
@@ -87,9 +83,7 @@ impl Texts {
         }
         let first = self.stored / BLOCK_TEXTS;
         self.stored = self.list.len();
-        (first..self.block_count())
-            .map(|number| (number, self.block(number)))
-            .collect()
+        (first..self.block_count()).map(|number| (number, self.block(number))).collect()
     }
 
     /// How many blocks there are.
@@ -99,22 +93,14 @@ impl Texts {
     }
 
     fn block(&self, number: usize) -> Vec<Arc<str>> {
-        self.list
-            .iter()
-            .skip(number * BLOCK_TEXTS)
-            .take(BLOCK_TEXTS)
-            .cloned()
-            .collect()
+        self.list.iter().skip(number * BLOCK_TEXTS).take(BLOCK_TEXTS).cloned().collect()
     }
 }
 
 /// The text with a number in a list of texts; empty where there is none.
 #[must_use]
 pub fn text_of(list: &Vector<Arc<str>>, id: TextId) -> &str {
-    usize::try_from(id)
-        .ok()
-        .and_then(|at| list.get(at))
-        .map_or("", |text| text)
+    usize::try_from(id).ok().and_then(|at| list.get(at)).map_or("", |text| text)
 }
 
 #[cfg(test)]
@@ -124,18 +110,13 @@ mod tests {
     #[test]
     fn texts_keep_their_numbers_through_a_checkpoint() {
         let mut texts = Texts::default();
-        let ids: Vec<TextId> = (0..1_200)
-            .map(|n| texts.intern(&format!("text {n}")))
-            .collect();
+        let ids: Vec<TextId> = (0..1_200).map(|n| texts.intern(&format!("text {n}"))).collect();
         let mut blocks = texts.take_dirty();
         assert_eq!(blocks.len(), 3);
         assert!(texts.take_dirty().is_empty());
         texts.intern("one more");
         let later = texts.take_dirty();
-        assert_eq!(
-            later.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
-            [2]
-        );
+        assert_eq!(later.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2]);
         blocks.pop();
         blocks.extend(later);
 

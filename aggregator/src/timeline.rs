@@ -68,22 +68,14 @@ impl Timeline {
     /// Takes an event out, because another copy of it stands.
     pub fn remove(&mut self, step: &Step, ids: &impl Ids) -> Vec<Move> {
         let at = self.position(step, ids);
-        if self
-            .steps
-            .get(at)
-            .is_none_or(|held| held.record != step.record)
-        {
+        if self.steps.get(at).is_none_or(|held| held.record != step.record) {
             return Vec::new();
         }
         self.steps.remove(at);
         let owner = self.owners.remove(at);
         self.facts.retain(|fact| fact.record != step.record);
         let mut moves = self.work_out(self.stretch(step, ids), None);
-        moves.push(Move {
-            step: *step,
-            from: Some(owner),
-            to: None,
-        });
+        moves.push(Move { step: *step, from: Some(owner), to: None });
         moves
     }
 
@@ -119,11 +111,7 @@ impl Timeline {
         match (before, next) {
             (Before::Logout { .. }, Some(_)) => None,
             _ => {
-                let next = next.map(|(user, at_ms)| Next {
-                    user,
-                    at_ms,
-                    is_unbroken: false,
-                });
+                let next = next.map(|(user, at_ms)| Next { user, at_ms, is_unbroken: false });
                 Some(identity::owner(step, before, next))
             }
         }
@@ -135,23 +123,15 @@ impl Timeline {
         let earlier = self.facts.get(..end).unwrap_or_default();
         // Of logouts in a row only the first is a fact, so begin at the last login.
         let start = earlier.iter().rposition(is_login).unwrap_or(end);
-        earlier
-            .iter()
-            .skip(start)
-            .fold(Before::Nothing, Before::then)
+        earlier.iter().skip(start).fold(Before::Nothing, Before::then)
     }
 
     fn next_login(&self, step: &Step, ids: &impl Ids) -> Option<(u32, i64)> {
         let start = fact_position(&self.facts, step, ids);
-        self.facts
-            .iter()
-            .skip(start)
-            .find_map(|fact| match fact.role {
-                Role::Login(user) if fact.record != step.record => {
-                    Some((user, fact.occurred_at_ms))
-                }
-                _ => None,
-            })
+        self.facts.iter().skip(start).find_map(|fact| match fact.role {
+            Role::Login(user) if fact.record != step.record => Some((user, fact.occurred_at_ms)),
+            _ => None,
+        })
     }
 
     /// From the login before an event to the login after it, both in.
@@ -179,26 +159,14 @@ impl Timeline {
 
     fn own(&mut self, at: usize, owner: Owner) -> Move {
         let step = self.steps.get(at).copied().unwrap_or(NOWHERE);
-        let from = self
-            .owners
-            .get_mut(at)
-            .map(|held| std::mem::replace(held, owner));
-        Move {
-            step,
-            from,
-            to: Some(owner),
-        }
+        let from = self.owners.get_mut(at).map(|held| std::mem::replace(held, owner));
+        Move { step, from, to: Some(owner) }
     }
 }
 
 /// Stands for no step; never reached, since positions come from the timeline itself.
-const NOWHERE: Step = Step {
-    record: u32::MAX,
-    occurred_at_ms: 0,
-    rank: 2,
-    role: Role::Plain,
-    is_activity: false,
-};
+const NOWHERE: Step =
+    Step { record: u32::MAX, occurred_at_ms: 0, rank: 2, role: Role::Plain, is_activity: false };
 
 fn is_login(step: &Step) -> bool {
     matches!(step.role, Role::Login(_))
@@ -211,10 +179,7 @@ fn is_fact(step: &Step) -> bool {
 /// Where a step stands, or belongs, among steps in order.
 fn fact_position(steps: &[Step], step: &Step, ids: &impl Ids) -> usize {
     // Nearly every event is the newest of its client.
-    if steps
-        .last()
-        .is_none_or(|last| compare(ids, last, step) == Ordering::Less)
-    {
+    if steps.last().is_none_or(|last| compare(ids, last, step) == Ordering::Less) {
         return steps.len();
     }
     steps.partition_point(|held| compare(ids, held, step) == Ordering::Less)
@@ -244,13 +209,7 @@ mod tests {
             4 => (Role::Carries(3), 2),
             _ => (Role::Plain, 2),
         };
-        Step {
-            record,
-            occurred_at_ms: minute * 60_000,
-            rank,
-            role,
-            is_activity: kind != 5,
-        }
+        Step { record, occurred_at_ms: minute * 60_000, rank, role, is_activity: kind != 5 }
     }
 
     proptest! {

@@ -72,11 +72,7 @@ impl View {
         let commit = |edge: &EdgeState| edge.tally.committed_at_ms;
         let seen = || self.edges.values().filter(|edge| edge.last > 0);
         let recent = |edge: &&EdgeState| edge.has_backlog || now_ms - edge.heard_at_ms <= RECENT_MS;
-        seen()
-            .filter(recent)
-            .map(commit)
-            .min()
-            .or_else(|| seen().map(commit).max())
+        seen().filter(recent).map(commit).min().or_else(|| seen().map(commit).max())
     }
 
     /// Shards with a known backlog that fell silent.
@@ -98,26 +94,13 @@ mod tests {
     fn the_watermark_is_the_oldest_commit_of_shards_that_matter() {
         let mut view = View::default();
         assert_eq!(view.watermark_ms(0), None);
-        for (shard, committed_at_ms, heard_at_ms, has_backlog) in [
-            ("a", 500, 100_000, false),
-            ("b", 90_000, 199_000, false),
-            ("c", 700, 150_000, true),
-        ] {
-            let source = Source {
-                shard: ShardName::parse(shard).unwrap(),
-                epoch: Epoch([0; 16]),
-            };
-            let tally = Tally {
-                committed_at_ms,
-                ..Tally::default()
-            };
-            let edge = EdgeState {
-                last: 1,
-                tally,
-                heard_at_ms,
-                has_backlog,
-                ..EdgeState::default()
-            };
+        for (shard, committed_at_ms, heard_at_ms, has_backlog) in
+            [("a", 500, 100_000, false), ("b", 90_000, 199_000, false), ("c", 700, 150_000, true)]
+        {
+            let source = Source { shard: ShardName::parse(shard).unwrap(), epoch: Epoch([0; 16]) };
+            let tally = Tally { committed_at_ms, ..Tally::default() };
+            let edge =
+                EdgeState { last: 1, tally, heard_at_ms, has_backlog, ..EdgeState::default() };
             view.edges.insert(source, edge);
         }
         assert_eq!(view.watermark_ms(200_000), Some(700));

@@ -19,11 +19,7 @@ impl Default for Zone {
 
 /// An instant as the date library counts them; instants beyond its range become its edge.
 fn timestamp(ms: i64) -> Timestamp {
-    let edge = if ms < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    };
+    let edge = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_millisecond(ms).unwrap_or(edge)
 }
 
@@ -43,9 +39,7 @@ impl Zone {
     /// When a local date begins: at midnight, or after it where midnight is skipped.
     #[must_use]
     pub fn start_of_date(&self, date: Date) -> i64 {
-        let start = date
-            .to_zoned(self.0.clone())
-            .and_then(|zoned| zoned.start_of_day());
+        let start = date.to_zoned(self.0.clone()).and_then(|zoned| zoned.start_of_day());
         start.map_or(i64::MAX, |zoned| zoned.timestamp().as_millisecond())
     }
 
@@ -114,21 +108,11 @@ mod tests {
     #[test]
     fn days_follow_the_zone() {
         let zone = Zone::parse("Asia/Ho_Chi_Minh").unwrap();
-        assert_eq!(
-            zone.date_of(instant("2026-03-01T17:00:00Z")).to_string(),
-            "2026-03-02"
-        );
-        assert_eq!(
-            zone.date_of(instant("2026-03-01T16:59:59.999Z"))
-                .to_string(),
-            "2026-03-01"
-        );
+        assert_eq!(zone.date_of(instant("2026-03-01T17:00:00Z")).to_string(), "2026-03-02");
+        assert_eq!(zone.date_of(instant("2026-03-01T16:59:59.999Z")).to_string(), "2026-03-01");
         let day = zone.day_of(instant("2026-03-01T17:00:00Z"));
         assert_eq!(zone.start_of(day), instant("2026-03-01T17:00:00Z"));
-        assert_eq!(
-            zone.rfc3339(instant("2026-03-01T17:00:01Z")),
-            "2026-03-02T00:00:01.000+07:00"
-        );
+        assert_eq!(zone.rfc3339(instant("2026-03-01T17:00:01Z")), "2026-03-02T00:00:01.000+07:00");
     }
 
     #[test]
@@ -146,10 +130,7 @@ mod tests {
         let first = instant("2026-10-25T00:30:00Z");
         assert_eq!(
             zone.hour_of(first),
-            (
-                instant("2026-10-25T00:00:00Z"),
-                instant("2026-10-25T01:00:00Z")
-            )
+            (instant("2026-10-25T00:00:00Z"), instant("2026-10-25T01:00:00Z"))
         );
         assert_eq!(zone.rfc3339(first), "2026-10-25T02:30:00.000+02:00");
         assert_eq!(zone.rfc3339(first + HOUR), "2026-10-25T02:30:00.000+01:00");
@@ -157,10 +138,7 @@ mod tests {
         let repeated = instant("2026-04-04T15:10:00Z");
         assert_eq!(
             lord_howe.hour_of(repeated),
-            (
-                instant("2026-04-04T15:00:00Z"),
-                instant("2026-04-04T15:30:00Z")
-            ),
+            (instant("2026-04-04T15:00:00Z"), instant("2026-04-04T15:30:00Z")),
         );
     }
 

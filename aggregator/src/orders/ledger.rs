@@ -24,15 +24,8 @@ impl OrderKey {
     #[must_use]
     pub fn of(fact: &Fact) -> Option<Self> {
         let transaction = fact.transaction.as_ref()?.as_str().into();
-        let platform = fact
-            .order_platform
-            .as_deref()
-            .unwrap_or(DEFAULT_PLATFORM)
-            .into();
-        Some(Self {
-            platform,
-            transaction,
-        })
+        let platform = fact.order_platform.as_deref().unwrap_or(DEFAULT_PLATFORM).into();
+        Some(Self { platform, transaction })
     }
 }
 
@@ -97,21 +90,13 @@ impl Ledger {
 
     fn settle(&mut self, key: OrderKey) -> OrderChange {
         let Some(entry) = self.orders.get_mut(&key) else {
-            return OrderChange {
-                key,
-                before: None,
-                after: None,
-            };
+            return OrderChange { key, before: None, after: None };
         };
         let after = settle(&entry.traces).filter(|order| order.is_booked);
         let before = std::mem::replace(&mut entry.booked, after);
         if before != after {
-            before
-                .iter()
-                .for_each(|order| self.sales.change(order, false));
-            after
-                .iter()
-                .for_each(|order| self.sales.change(order, true));
+            before.iter().for_each(|order| self.sales.change(order, false));
+            after.iter().for_each(|order| self.sales.change(order, true));
         }
         OrderChange { key, before, after }
     }

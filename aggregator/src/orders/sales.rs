@@ -34,20 +34,12 @@ impl Sum {
         self.orders += sign;
         self.units += sign * order.units;
         let Some(value) = order.value else { return };
-        self.add_takings(
-            value.currency,
-            sign,
-            i128::from(sign) * i128::from(value.minor),
-        );
-        self.takings
-            .retain(|(_, takings)| *takings != Takings::default());
+        self.add_takings(value.currency, sign, i128::from(sign) * i128::from(value.minor));
+        self.takings.retain(|(_, takings)| *takings != Takings::default());
     }
 
     fn add_takings(&mut self, currency: Currency, orders: i64, minor: i128) {
-        let at = match self
-            .takings
-            .binary_search_by_key(&currency, |(held, _)| *held)
-        {
+        let at = match self.takings.binary_search_by_key(&currency, |(held, _)| *held) {
             Ok(at) => at,
             Err(at) => {
                 self.takings.insert(at, (currency, Takings::default()));
@@ -82,10 +74,9 @@ impl Sales {
     pub fn change(&mut self, order: &Order, is_added: bool) {
         let sign = if is_added { 1 } else { -1 };
         let quarter = order.at_ms.div_euclid(Level::Quarter.slot_ms());
-        for (sums, slot) in [
-            (&mut self.seconds, second_of(order.at_ms)),
-            (&mut self.quarters, quarter),
-        ] {
+        for (sums, slot) in
+            [(&mut self.seconds, second_of(order.at_ms)), (&mut self.quarters, quarter)]
+        {
             let sum = Arc::make_mut(sums.entry(slot).or_default());
             sum.add(order, sign);
             if *sum == Sum::default() {
@@ -99,10 +90,7 @@ impl Sales {
     pub fn between(&self, from_ms: i64, to_ms: i64) -> Sum {
         let mut total = Sum::default();
         let width = Level::Quarter.slot_ms();
-        let (first, end) = (
-            (from_ms + width - 1).div_euclid(width),
-            to_ms.div_euclid(width),
-        );
+        let (first, end) = ((from_ms + width - 1).div_euclid(width), to_ms.div_euclid(width));
         let mut add = |sums: &OrdMap<i64, Arc<Sum>>, from: i64, to: i64| {
             if from < to {
                 sums.range(from..to).for_each(|(_, sum)| total.merge(sum));
@@ -121,9 +109,7 @@ impl Sales {
     /// Seconds with orders between two instants, with their sums.
     pub fn seconds(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = (i64, &Sum)> {
         let range = second_of(from_ms)..second_of(to_ms).max(second_of(from_ms));
-        self.seconds
-            .range(range)
-            .map(|(second, sum)| (*second, sum.as_ref()))
+        self.seconds.range(range).map(|(second, sum)| (*second, sum.as_ref()))
     }
 }
 
@@ -137,14 +123,7 @@ mod tests {
     fn order(at_ms: i64, minor: i64, code: &str) -> Order {
         let currency = Currency::parse(code).unwrap();
         let value = Some(Money { minor, currency });
-        Order {
-            record: 0,
-            money_record: 0,
-            at_ms,
-            is_booked: true,
-            value,
-            units: 2,
-        }
+        Order { record: 0, money_record: 0, at_ms, is_booked: true, value, units: 2 }
     }
 
     #[test]
@@ -154,10 +133,7 @@ mod tests {
         sales.change(&order(1_500, 7, "USD"), true);
         let sum = sales.between(0, 2_000);
         assert_eq!(sum.orders, 2);
-        assert_eq!(
-            sum.takings.iter().map(|(_, t)| t.minor).collect::<Vec<_>>(),
-            [7, 5]
-        );
+        assert_eq!(sum.takings.iter().map(|(_, t)| t.minor).collect::<Vec<_>>(), [7, 5]);
         sales.change(&order(1_000, 5, "VND"), false);
         sales.change(&order(1_500, 7, "USD"), false);
         assert_eq!(sales.between(0, 2_000), Sum::default());

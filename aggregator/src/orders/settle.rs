@@ -71,10 +71,8 @@ pub struct Order {
 #[must_use]
 pub fn settle(traces: &[Trace]) -> Option<Order> {
     let is_confirmed = traces.iter().any(|trace| trace.is_server && !trace.is_bot);
-    let mut spoken: Vec<&Trace> = traces
-        .iter()
-        .filter(|trace| is_confirmed || !trace.is_bot)
-        .collect();
+    let mut spoken: Vec<&Trace> =
+        traces.iter().filter(|trace| is_confirmed || !trace.is_bot).collect();
     spoken.sort_by(|a, b| (a.occurred_at_ms, &a.id).cmp(&(b.occurred_at_ms, &b.id)));
     let makes = |trace: &&&Trace| trace.kind != Kind::Paid;
     let is_activity = |trace: &&&Trace| !trace.is_server && !trace.is_bot;
@@ -87,10 +85,7 @@ pub fn settle(traces: &[Trace]) -> Option<Order> {
     let first = |kind| spoken.iter().find(|trace| trace.kind == kind);
     let money = first(Kind::Purchase).or_else(|| first(Kind::Created))?;
     // The lines stand where the money does, unless that copy names none.
-    let lines = spoken
-        .iter()
-        .find(|trace| trace.units > 0)
-        .filter(|_| money.units == 0);
+    let lines = spoken.iter().find(|trace| trace.units > 0).filter(|_| money.units == 0);
     Some(Order {
         record: timing.record,
         money_record: money.record,
@@ -115,26 +110,17 @@ mod tests {
             id: EventId::parse(&format!("e{record}")).unwrap(),
             is_server: false,
             is_bot: false,
-            value: (kind != Kind::Paid).then_some(Money {
-                minor: value,
-                currency: Currency::USD,
-            }),
+            value: (kind != Kind::Paid).then_some(Money { minor: value, currency: Currency::USD }),
             units: i64::from(kind != Kind::Paid),
         }
     }
 
     fn server(trace: Trace) -> Trace {
-        Trace {
-            is_server: true,
-            ..trace
-        }
+        Trace { is_server: true, ..trace }
     }
 
     fn bot(trace: Trace) -> Trace {
-        Trace {
-            is_bot: true,
-            ..trace
-        }
+        Trace { is_bot: true, ..trace }
     }
 
     /// (time, booked, value) of the order.
@@ -152,24 +138,15 @@ mod tests {
     fn a_purchase_is_an_order_and_repeats_are_none() {
         let first = trace(1, Kind::Purchase, 10, 100);
         check(&[first.clone()], Some((10, true, 100)));
-        check(
-            &[first, trace(2, Kind::Purchase, 12, 300)],
-            Some((10, true, 100)),
-        );
+        check(&[first, trace(2, Kind::Purchase, 12, 300)], Some((10, true, 100)));
     }
 
     #[test]
     fn a_created_order_waits_for_purchase_or_payment() {
         let created = trace(1, Kind::Created, 10, 90);
         check(&[created.clone()], Some((10, false, 90)));
-        check(
-            &[created.clone(), trace(2, Kind::Paid, 12, 0)],
-            Some((10, true, 90)),
-        );
-        check(
-            &[created, trace(2, Kind::Purchase, 12, 100)],
-            Some((10, true, 100)),
-        );
+        check(&[created.clone(), trace(2, Kind::Paid, 12, 0)], Some((10, true, 90)));
+        check(&[created, trace(2, Kind::Purchase, 12, 100)], Some((10, true, 100)));
         check(&[trace(2, Kind::Paid, 12, 0)], None);
     }
 
@@ -186,13 +163,7 @@ mod tests {
         let bought = bot(trace(1, Kind::Purchase, 10, 100));
         check(&[bought.clone()], None);
         check(&[bought.clone(), trace(2, Kind::Paid, 12, 0)], None);
-        check(
-            &[bought.clone(), server(trace(2, Kind::Paid, 12, 0))],
-            Some((10, true, 100)),
-        );
-        check(
-            &[bought, server(trace(2, Kind::Purchase, 12, 90))],
-            Some((12, true, 100)),
-        );
+        check(&[bought.clone(), server(trace(2, Kind::Paid, 12, 0))], Some((10, true, 100)));
+        check(&[bought, server(trace(2, Kind::Purchase, 12, 90))], Some((12, true, 100)));
     }
 }

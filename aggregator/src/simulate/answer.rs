@@ -68,15 +68,9 @@ pub fn judge(reply: Reply<'_>, sent: usize) -> Verdict {
             Ok(_) => again("202 whose counts do not add up to the events sent"),
             Err(_) => again("202 without a readable body"),
         },
-        408 | 425 | 429 => Verdict::Again {
-            wait_ms: asked_ms(reply),
-            why: said(reply),
-        },
+        408 | 425 | 429 => Verdict::Again { wait_ms: asked_ms(reply), why: said(reply) },
         400..=499 => Verdict::Refused { why: said(reply) },
-        _ => Verdict::Again {
-            wait_ms: asked_ms(reply),
-            why: said(reply),
-        },
+        _ => Verdict::Again { wait_ms: asked_ms(reply), why: said(reply) },
     }
 }
 
@@ -89,10 +83,7 @@ pub fn backoff_ms(failed_attempts: u32, asked_ms: Option<u64>, jitter: f64) -> u
 }
 
 fn again(why: &str) -> Verdict {
-    Verdict::Again {
-        wait_ms: None,
-        why: why.to_owned(),
-    }
+    Verdict::Again { wait_ms: None, why: why.to_owned() }
 }
 
 fn adds_up(answer: &Answer, sent: usize) -> bool {
@@ -117,12 +108,8 @@ fn problem(reply: Reply<'_>) -> Problem {
 
 /// The wait in the body is finer than the header's whole seconds.
 fn asked_ms(reply: Reply<'_>) -> Option<u64> {
-    let header = reply
-        .retry_after
-        .and_then(|text| text.trim().parse::<u64>().ok());
-    problem(reply)
-        .retry_after_ms
-        .or(header.map(|seconds| seconds.saturating_mul(1_000)))
+    let header = reply.retry_after.and_then(|text| text.trim().parse::<u64>().ok());
+    problem(reply).retry_after_ms.or(header.map(|seconds| seconds.saturating_mul(1_000)))
 }
 
 fn said(reply: Reply<'_>) -> String {
@@ -136,29 +123,15 @@ mod tests {
     use super::*;
 
     fn check(status: u16, body: &str) -> Verdict {
-        judge(
-            Reply {
-                status,
-                retry_after: Some("2"),
-                body: body.as_bytes(),
-            },
-            3,
-        )
+        judge(Reply { status, retry_after: Some("2"), body: body.as_bytes() }, 3)
     }
 
     #[test]
     fn a_readable_202_settles_the_batch() {
         let body = r#"{"accepted": 1, "duplicates": 1, "warnings": [],
             "rejected": [{"index": 2, "id": "x", "code": "name_not_allowed"}]}"#;
-        let rejected = vec![Rejected {
-            index: 2,
-            code: "name_not_allowed".into(),
-        }];
-        let answer = Answer {
-            accepted: 1,
-            duplicates: 1,
-            rejected,
-        };
+        let rejected = vec![Rejected { index: 2, code: "name_not_allowed".into() }];
+        let answer = Answer { accepted: 1, duplicates: 1, rejected };
         assert_eq!(check(202, body), Verdict::Stored(answer));
     }
 
@@ -168,19 +141,13 @@ mod tests {
             (202, ""),
             (202, "{\"accepted\": 3"),
             (202, r#"{"accepted": 2, "duplicates": 0, "rejected": []}"#),
-            (
-                202,
-                r#"{"accepted": 2, "duplicates": 0, "rejected": [{"index": 3, "code": "x"}]}"#,
-            ),
+            (202, r#"{"accepted": 2, "duplicates": 0, "rejected": [{"index": 3, "code": "x"}]}"#),
             (200, r#"{"accepted": 3, "duplicates": 0, "rejected": []}"#),
             (429, "{}"),
             (500, "oops"),
             (503, r#"{"code": "overloaded"}"#),
         ] {
-            assert!(
-                matches!(check(status, body), Verdict::Again { .. }),
-                "{status} {body}"
-            );
+            assert!(matches!(check(status, body), Verdict::Again { .. }), "{status} {body}");
         }
     }
 
@@ -189,9 +156,7 @@ mod tests {
         let body = r#"{"code": "key_invalid", "detail": "no such key"}"#;
         assert_eq!(
             check(401, body),
-            Verdict::Refused {
-                why: "401 key_invalid no such key".to_owned()
-            }
+            Verdict::Refused { why: "401 key_invalid no such key".to_owned() }
         );
     }
 

@@ -17,10 +17,7 @@ pub struct Line {
 /// What the lines cost together, in đồng.
 #[must_use]
 pub fn total(lines: &[Line]) -> i64 {
-    lines
-        .iter()
-        .map(|line| line.product.price * line.quantity)
-        .sum()
+    lines.iter().map(|line| line.product.price * line.quantity).sum()
 }
 
 /// An ordinary cart: one to four products, never above [`ORDINARY_TOTAL_MAX`].
@@ -29,11 +26,7 @@ pub fn ordinary_cart(rng: &mut impl Rng) -> Vec<Line> {
     let wanted = rng.random_range(1..=4);
     for _ in 0..wanted {
         let product = pick(rng, &PRODUCTS);
-        let quantity = if product.price < 2_000_000 {
-            rng.random_range(1..=3)
-        } else {
-            1
-        };
+        let quantity = if product.price < 2_000_000 { rng.random_range(1..=3) } else { 1 };
         let line = Line { product, quantity };
         let is_new = lines.iter().all(|known| known.product != product);
         if is_new && total(&lines) + total(&[line]) <= ORDINARY_TOTAL_MAX {
@@ -50,10 +43,7 @@ pub fn high_value_cart(rng: &mut impl Rng) -> Vec<Line> {
         let product = pick(rng, &PRODUCTS);
         let is_new = lines.iter().all(|known| known.product != product);
         if is_new && product.price > 20_000_000 {
-            lines.push(Line {
-                product,
-                quantity: rng.random_range(1..=3),
-            });
+            lines.push(Line { product, quantity: rng.random_range(1..=3) });
         }
     }
     lines

@@ -79,10 +79,7 @@ impl Plan<'_> {
     fn order(&mut self, cart: &[Line]) -> (OrderFact, Value) {
         let goods = cart::total(cart);
         let shipping = if goods < 1_000_000 { 30_000 } else { 0 };
-        let order = OrderFact {
-            transaction_id: self.ids.transaction(),
-            value: goods + shipping,
-        };
+        let order = OrderFact { transaction_id: self.ids.transaction(), value: goods + shipping };
         let mut params = cart_params(cart);
         params["transaction_id"] = json!(order.transaction_id);
         params["value"] = json!(order.value);
@@ -97,10 +94,7 @@ impl Plan<'_> {
         self.sign_in();
         for _ in 0..orders {
             let product = pick(self.rng, &PRODUCTS);
-            let (order, params) = self.order(&[Line {
-                product,
-                quantity: 1,
-            }]);
+            let (order, params) = self.order(&[Line { product, quantity: 1 }]);
             self.push("purchase", params).order = Some(order);
         }
     }

@@ -9,12 +9,8 @@ use super::shop::{ORDINARY_ORDERS_PER_MINUTE, pick_weighted};
 use super::visitor::Visitor;
 
 /// What visits come to, with weights: about one in six buys.
-const KINDS: [(Kind, u32); 4] = [
-    (Kind::Bounce, 30),
-    (Kind::Browse, 34),
-    (Kind::Abandon, 18),
-    (Kind::Buy, 18),
-];
+const KINDS: [(Kind, u32); 4] =
+    [(Kind::Bounce, 30), (Kind::Browse, 34), (Kind::Abandon, 18), (Kind::Buy, 18)];
 /// Ordinary orders before the first suspicious ones, so that a run does not open with fraud.
 const ORDERS_BEFORE_FRAUD: u64 = 10;
 
@@ -48,12 +44,7 @@ impl Crowd {
             ids: Ids::new(seed, run_id),
             visitors: Vec::new(),
             rush: None,
-            orders: Orders {
-                suspicious_share,
-                all: 0,
-                high_value: 0,
-                velocity: 0,
-            },
+            orders: Orders { suspicious_share, all: 0, high_value: 0, velocity: 0 },
         };
         for _ in 0..size.max(1) {
             let visitor = crowd.newcomer();
@@ -151,11 +142,7 @@ mod tests {
         assert_eq!(ids.len(), one.len());
         assert!(other.iter().all(|event| !ids.contains(&event.id)));
         let clients: HashSet<&String> = one.iter().map(|event| &event.client_id).collect();
-        assert!(
-            other
-                .iter()
-                .all(|event| !clients.contains(&event.client_id))
-        );
+        assert!(other.iter().all(|event| !clients.contains(&event.client_id)));
         let value_of = |event: &Event| event.order.as_ref().map(|order| order.value);
         for (one, other) in one.iter().zip(&other) {
             assert_eq!((one.name, value_of(one)), (other.name, value_of(other)));
@@ -165,10 +152,7 @@ mod tests {
     #[test]
     fn another_seed_plays_other_visits() {
         let names = |seed| -> Vec<&'static str> {
-            play(seed, "a", 500, 0.05)
-                .iter()
-                .map(|event| event.name)
-                .collect()
+            play(seed, "a", 500, 0.05).iter().map(|event| event.name).collect()
         };
         assert_ne!(names(1), names(2));
     }
@@ -178,10 +162,7 @@ mod tests {
         let events = play(3, "a", 60_000, 0.05);
         let bought = events.iter().filter(|event| event.name == "purchase");
         let high = |event: &&Event| {
-            event
-                .order
-                .as_ref()
-                .is_some_and(|order| order.value > ORDINARY_TOTAL_MAX)
+            event.order.as_ref().is_some_and(|order| order.value > ORDINARY_TOTAL_MAX)
         };
         let mut by_user: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
         for event in bought.clone() {
@@ -196,30 +177,22 @@ mod tests {
         }
         let velocity: usize = rushes.iter().map(|times| times.len()).sum();
         let share = (bought.clone().filter(high).count() + velocity) as f64 / bought.count() as f64;
-        assert!(
-            velocity > 0 && (0.04..0.06).contains(&share),
-            "share {share}"
-        );
+        assert!(velocity > 0 && (0.04..0.06).contains(&share), "share {share}");
     }
 
     #[test]
     fn no_share_no_suspicion() {
         let events = play(3, "a", 20_000, 0.0);
         let is_ordinary = |event: &Event| {
-            event
-                .order
-                .as_ref()
-                .is_none_or(|order| order.value <= ORDINARY_TOTAL_MAX)
+            event.order.as_ref().is_none_or(|order| order.value <= ORDINARY_TOTAL_MAX)
         };
         assert!(events.iter().all(is_ordinary));
     }
 
     #[test]
     fn a_run_has_every_kind_of_event() {
-        let names: HashSet<&str> = play(1, "a", 20_000, 0.05)
-            .iter()
-            .map(|event| event.name)
-            .collect();
+        let names: HashSet<&str> =
+            play(1, "a", 20_000, 0.05).iter().map(|event| event.name).collect();
         for name in [
             "page_view",
             "app_open",

@@ -29,9 +29,7 @@ impl Ids {
     pub fn uuid(&mut self) -> String {
         let mut bytes = [0; 16];
         self.0.fill_bytes(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes)
-            .into_uuid()
-            .to_string()
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
     /// A user id.
@@ -145,10 +143,7 @@ mod tests {
         assert_ne!(first_ids(1, "a"), first_ids(2, "a"));
         assert_ne!(first_ids(1, "a"), first_ids(1, "b"));
         let (uuid, _, _) = first_ids(1, "a");
-        assert_eq!(
-            uuid::Uuid::parse_str(&uuid).map(|id| id.get_version_num()),
-            Ok(4)
-        );
+        assert_eq!(uuid::Uuid::parse_str(&uuid).map(|id| id.get_version_num()), Ok(4));
     }
 
     #[test]
@@ -162,16 +157,9 @@ mod tests {
             platform: "server",
             context: None,
             params: Map::new(),
-            order: Some(OrderFact {
-                transaction_id: "T-1".into(),
-                value: 1,
-            }),
+            order: Some(OrderFact { transaction_id: "T-1".into(), value: 1 }),
         };
-        let body = Batch {
-            site: "demo",
-            sent_at: 7,
-            events: &[event],
-        };
+        let body = Batch { site: "demo", sent_at: 7, events: &[event] };
         assert_eq!(
             serde_json::to_string(&body).expect("serializes"),
             concat!(

@@ -134,11 +134,7 @@ impl Plan<'_> {
     }
 
     fn is_app(&self) -> bool {
-        self.setting
-            .is_app
-            .get(self.device)
-            .copied()
-            .unwrap_or(false)
+        self.setting.is_app.get(self.device).copied().unwrap_or(false)
     }
 
     pub(super) fn enter(&mut self) {
@@ -150,10 +146,7 @@ impl Plan<'_> {
 
     fn view(&mut self, product: Product) {
         self.go(format!("/p/{}", product.sku), product.name);
-        let item = Line {
-            product,
-            quantity: 1,
-        };
+        let item = Line { product, quantity: 1 };
         let params =
             json!({"value": product.price, "currency": CURRENCY, "items": [item_of(&item)]});
         self.push("view_item", params);
@@ -170,17 +163,9 @@ impl Plan<'_> {
             let items: Vec<Value> = PRODUCTS
                 .iter()
                 .filter(|product| product.category == category)
-                .map(|product| {
-                    item_of(&Line {
-                        product: *product,
-                        quantity: 1,
-                    })
-                })
+                .map(|product| item_of(&Line { product: *product, quantity: 1 }))
                 .collect();
-            self.push(
-                "view_item_list",
-                json!({"item_list_name": category, "items": items}),
-            );
+            self.push("view_item_list", json!({"item_list_name": category, "items": items}));
         }
         for _ in 0..self.rng.random_range(1..=3) {
             let product = pick(self.rng, &PRODUCTS);
@@ -230,10 +215,7 @@ mod tests {
 
     fn planned(kind: Kind, seed: u64, is_app: &[bool]) -> Vec<Step> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let setting = Setting {
-            is_app,
-            city: "Huế",
-        };
+        let setting = Setting { is_app, city: "Huế" };
         plan(kind, setting, &mut rng, &mut Ids::new(seed, "test")).into()
     }
 
@@ -244,15 +226,9 @@ mod tests {
     #[test]
     fn a_visit_is_a_function_of_its_seed() {
         for seed in 0..50 {
-            assert_eq!(
-                planned(Kind::Buy, seed, &[false]),
-                planned(Kind::Buy, seed, &[false])
-            );
+            assert_eq!(planned(Kind::Buy, seed, &[false]), planned(Kind::Buy, seed, &[false]));
         }
-        assert_ne!(
-            planned(Kind::Buy, 1, &[false]),
-            planned(Kind::Buy, 2, &[false])
-        );
+        assert_ne!(planned(Kind::Buy, 1, &[false]), planned(Kind::Buy, 2, &[false]));
     }
 
     #[test]
@@ -294,32 +270,20 @@ mod tests {
             let orders = big.iter().filter_map(|step| step.order.as_ref());
             assert!(orders.clone().all(|order| order.value > ORDINARY_TOTAL_MAX));
             let rush = planned(Kind::Velocity { orders: 12 }, seed, &[false]);
-            let bought = rush
-                .iter()
-                .filter(|step| step.name == "purchase" && step.signed_in);
+            let bought = rush.iter().filter(|step| step.name == "purchase" && step.signed_in);
             assert_eq!(bought.count(), 12);
         }
     }
 
     #[test]
     fn who_changes_the_device_signs_in_again() {
-        let journeys: Vec<Vec<Step>> = (0..100)
-            .map(|seed| planned(Kind::Buy, seed, &[false, true]))
-            .collect();
+        let journeys: Vec<Vec<Step>> =
+            (0..100).map(|seed| planned(Kind::Buy, seed, &[false, true])).collect();
         let second: Vec<&Step> = journeys
             .iter()
-            .filter_map(|steps| {
-                steps
-                    .iter()
-                    .position(|step| step.device == 1)
-                    .map(|at| &steps[at])
-            })
+            .filter_map(|steps| steps.iter().position(|step| step.device == 1).map(|at| &steps[at]))
             .collect();
         assert!(second.len() > 30);
-        assert!(
-            second
-                .iter()
-                .all(|step| step.name == "app_open" && !step.signed_in)
-        );
+        assert!(second.iter().all(|step| step.name == "app_open" && !step.signed_in));
     }
 }

@@ -93,20 +93,13 @@ pub fn run(args: Args) -> ExitCode {
         Err(error) => return fail(&format!("cannot listen for signals: {error}")),
     };
     let run_id = args.run_id.unwrap_or_else(|| start_ms.to_string());
-    let pace = Pace {
-        rate: args.rate,
-        duration: args.duration,
-    };
+    let pace = Pace { rate: args.rate, duration: args.duration };
     let mut crowd = Crowd::new(args.seed, &run_id, pace.crowd_size(), args.suspicious);
     let tally = Mutex::new(Tally::default());
     let progress = progress_bar(pace.event_count());
     let endpoint = format!("{}/v1/events", args.edge);
     let run = Run {
-        target: Target {
-            endpoint,
-            site: args.site,
-            key: args.key,
-        },
+        target: Target { endpoint, site: args.site, key: args.key },
         pace,
         batch_events: usize::from(args.batch),
         tally: &tally,
@@ -116,22 +109,11 @@ pub fn run(args: Args) -> ExitCode {
     };
     run.play(&mut crowd, start_ms);
     progress.finish_and_clear();
-    let refusal = run
-        .refusal
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    let summary = tally
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .summary();
+    let refusal = run.refusal.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let summary = tally.into_inner().unwrap_or_else(PoisonError::into_inner).summary();
     let is_complete = summary.is_complete();
     let duration_ms = sender::epoch_ms() - start_ms;
-    let report = Report {
-        seed: args.seed,
-        run_id: &run_id,
-        duration_ms,
-        summary,
-    };
+    let report = Report { seed: args.seed, run_id: &run_id, duration_ms, summary };
     if let Err(error) = print(&report) {
         return fail(&format!("cannot print the result: {error}"));
     }
@@ -220,9 +202,7 @@ mod tests {
     }
 
     fn parse(flags: &str) -> Result<Args, clap::Error> {
-        let words = ["simulate", "--key", "sk_test"]
-            .into_iter()
-            .chain(flags.split_whitespace());
+        let words = ["simulate", "--key", "sk_test"].into_iter().chain(flags.split_whitespace());
         Command::try_parse_from(words).map(|command| command.args)
     }
 
@@ -235,10 +215,7 @@ mod tests {
         assert_eq!(args.duration, Duration::from_secs(60));
         let args = parse("").expect("no flags");
         assert_eq!((args.rate, args.suspicious, args.seed), (50.0, 0.05, 1));
-        assert_eq!(
-            (args.site.as_str(), args.batch, args.run_id),
-            ("demo", 50, None)
-        );
+        assert_eq!((args.site.as_str(), args.batch, args.run_id), ("demo", 50, None));
     }
 
     #[test]
@@ -263,15 +240,10 @@ mod tests {
     #[test]
     fn a_full_batch_fits_into_a_request() {
         let mut crowd = Crowd::new(1, "test", 500, 0.05);
-        let largest = (0..50_000)
-            .map(|at| crowd.next(1_700_000_000_000 + at))
-            .max_by_key(size);
+        let largest = (0..50_000).map(|at| crowd.next(1_700_000_000_000 + at)).max_by_key(size);
         let bytes = largest.as_ref().map(size).unwrap_or_default();
         let most = BATCH_EVENTS_MAX as usize * (bytes + 1) + 200;
-        assert!(
-            most <= edgetally_proto::limits::SERVER_BODY_BYTES_MAX,
-            "{bytes} bytes an event"
-        );
+        assert!(most <= edgetally_proto::limits::SERVER_BODY_BYTES_MAX, "{bytes} bytes an event");
     }
 
     fn size(event: &event::Event) -> usize {

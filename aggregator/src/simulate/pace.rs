@@ -42,9 +42,7 @@ impl Pace {
     /// committed, a few hundred milliseconds later.
     #[must_use]
     pub fn connection_count(&self, batch_events: usize) -> usize {
-        (self.rate / batch_events.max(1) as f64)
-            .ceil()
-            .clamp(4.0, 64.0) as usize
+        (self.rate / batch_events.max(1) as f64).ceil().clamp(4.0, 64.0) as usize
     }
 }
 
@@ -52,10 +50,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace {
-        rate: 50.0,
-        duration: Duration::from_secs(30),
-    };
+    const PACE: Pace = Pace { rate: 50.0, duration: Duration::from_secs(30) };
 
     #[test]
     fn every_event_is_due_once_and_in_time() {
@@ -69,10 +64,7 @@ mod tests {
 
     #[test]
     fn a_rate_below_one_and_a_short_run_work_too() {
-        let pace = Pace {
-            rate: 0.5,
-            duration: Duration::from_secs(1),
-        };
+        let pace = Pace { rate: 0.5, duration: Duration::from_secs(1) };
         assert_eq!(pace.event_count(), 0);
         assert_eq!(pace.due_count(Duration::from_secs(9)), 0);
         assert_eq!(pace.due_at(3), Duration::from_secs(6));

@@ -65,22 +65,14 @@ struct Parcel {
 }
 
 /// Epoch milliseconds.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sender is where the simulator meets the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "the sender is where the simulator meets the clock")]
 #[must_use]
 pub fn epoch_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sender is where the simulator meets the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "the sender is where the simulator meets the clock")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -110,10 +102,7 @@ impl Run<'_> {
 
     fn schedule(&self, crowd: &mut Crowd, start_ms: i64, parcels: &Sender<Parcel>) {
         let (start, event_count) = (now(), self.pace.event_count());
-        let mut parcel = Parcel {
-            events: Vec::new(),
-            due: start,
-        };
+        let mut parcel = Parcel { events: Vec::new(), due: start };
         let mut place = 0;
         while place < event_count && !self.is_over() {
             let due_count = self.pace.due_count(start.elapsed());
@@ -123,9 +112,7 @@ impl Run<'_> {
                     parcel.due = start + due_at;
                 }
                 let offset_ms = i64::try_from(due_at.as_millis()).unwrap_or(i64::MAX);
-                parcel
-                    .events
-                    .push(crowd.next(start_ms.saturating_add(offset_ms)));
+                parcel.events.push(crowd.next(start_ms.saturating_add(offset_ms)));
                 place += 1;
                 if parcel.events.len() >= self.batch_events {
                     send(parcels, &mut parcel);
@@ -186,39 +173,21 @@ impl Run<'_> {
     fn attempt(&self, agent: &ureq::Agent, events: &[Event]) -> Verdict {
         match self.post(agent, events) {
             Ok(verdict) => verdict,
-            Err(error) => Verdict::Again {
-                wait_ms: None,
-                why: error.to_string(),
-            },
+            Err(error) => Verdict::Again { wait_ms: None, why: error.to_string() },
         }
     }
 
     fn post(&self, agent: &ureq::Agent, events: &[Event]) -> Result<Verdict, ureq::Error> {
-        let batch = event::Batch {
-            site: &self.target.site,
-            sent_at: epoch_ms(),
-            events,
-        };
+        let batch = event::Batch { site: &self.target.site, sent_at: epoch_ms(), events };
         let body = serde_json::to_vec(&batch).map_err(|error| ureq::Error::Other(error.into()))?;
         let mut response = agent
             .post(&self.target.endpoint)
             .header("Authorization", format!("Bearer {}", self.target.key))
             .header("Content-Type", "application/json")
             .send(&body[..])?;
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec()?;
-        let retry_after = response
-            .headers()
-            .get("Retry-After")
-            .and_then(|text| text.to_str().ok());
-        let reply = Reply {
-            status: response.status().as_u16(),
-            retry_after,
-            body: &body,
-        };
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+        let retry_after = response.headers().get("Retry-After").and_then(|text| text.to_str().ok());
+        let reply = Reply { status: response.status().as_u16(), retry_after, body: &body };
         Ok(judge(reply, events.len()))
     }
 }
@@ -227,9 +196,6 @@ impl Run<'_> {
 fn send(parcels: &Sender<Parcel>, parcel: &mut Parcel) {
     let events = std::mem::take(&mut parcel.events);
     if !events.is_empty() {
-        let _ = parcels.send(Parcel {
-            events,
-            due: parcel.due,
-        });
+        let _ = parcels.send(Parcel { events, due: parcel.due });
     }
 }

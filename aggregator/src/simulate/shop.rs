@@ -31,12 +31,7 @@ const fn product(
     price: i64,
     name: &'static str,
 ) -> Product {
-    Product {
-        sku,
-        name,
-        category,
-        price,
-    }
+    Product { sku, name, category, price }
 }
 
 /// The catalogue: everyday goods, and some above 20,000,000 đồng.
@@ -46,28 +41,13 @@ pub const PRODUCTS: [Product; 30] = [
     product("sku-1003", "laptop", 13_490_000, "Laptop học sinh 15 inch"),
     product("sku-1004", "phone", 33_990_000, "Điện thoại màn hình gập"),
     product("sku-1005", "phone", 21_490_000, "Điện thoại cao cấp 256 GB"),
-    product(
-        "sku-1006",
-        "phone",
-        6_290_000,
-        "Điện thoại phổ thông 128 GB",
-    ),
+    product("sku-1006", "phone", 6_290_000, "Điện thoại phổ thông 128 GB"),
     product("sku-1007", "tv", 28_900_000, "Tivi OLED 65 inch"),
     product("sku-1008", "tv", 8_990_000, "Tivi 43 inch 4K"),
     product("sku-1009", "camera", 47_500_000, "Máy ảnh không gương lật"),
     product("sku-1010", "camera", 11_200_000, "Camera hành trình 4K"),
-    product(
-        "sku-1011",
-        "appliance",
-        22_700_000,
-        "Tủ lạnh bốn cánh 500 lít",
-    ),
-    product(
-        "sku-1012",
-        "appliance",
-        9_490_000,
-        "Máy giặt cửa trước 9 kg",
-    ),
+    product("sku-1011", "appliance", 22_700_000, "Tủ lạnh bốn cánh 500 lít"),
+    product("sku-1012", "appliance", 9_490_000, "Máy giặt cửa trước 9 kg"),
     product("sku-1013", "appliance", 1_290_000, "Nồi cơm điện 1,8 lít"),
     product("sku-1014", "appliance", 890_000, "Ấm siêu tốc 1,7 lít"),
     product("sku-1015", "fashion", 349_000, "Áo sơ mi linen"),
@@ -134,11 +114,7 @@ const fn entry(
     referrer: &'static str,
     campaign: Option<[&'static str; 3]>,
 ) -> Entry {
-    Entry {
-        query,
-        referrer,
-        campaign,
-    }
+    Entry { query, referrer, campaign }
 }
 
 /// Ways into the shop, with weights.
@@ -190,13 +166,8 @@ pub const ENTRIES: [(Entry, u32); 9] = [
 ];
 
 /// How an order is paid. `cod`, cash on delivery, has no payment event.
-pub const PAYMENT_METHODS: [(&str, u32); 5] = [
-    ("momo", 26),
-    ("vnpay", 18),
-    ("card", 16),
-    ("zalopay", 12),
-    ("cod", 28),
-];
+pub const PAYMENT_METHODS: [(&str, u32); 5] =
+    [("momo", 26), ("vnpay", 18), ("card", 16), ("zalopay", 12), ("cod", 28)];
 
 /// Why payments fail.
 pub const PAYMENT_FAILURES: [&str; 3] = ["insufficient_funds", "issuer_timeout", "otp_expired"];
@@ -232,16 +203,9 @@ mod tests {
         skus.sort_unstable();
         skus.dedup();
         assert_eq!(skus.len(), PRODUCTS.len());
-        let dear = PRODUCTS
-            .iter()
-            .filter(|product| product.price > 20_000_000)
-            .count();
+        let dear = PRODUCTS.iter().filter(|product| product.price > 20_000_000).count();
         assert!(dear >= 4, "{dear} products above 20,000,000");
-        assert!(
-            PRODUCTS
-                .iter()
-                .all(|product| product.price <= ORDINARY_TOTAL_MAX)
-        );
+        assert!(PRODUCTS.iter().all(|product| product.price <= ORDINARY_TOTAL_MAX));
     }
 
     #[test]

@@ -63,11 +63,7 @@ impl Tally {
         }
         self.accepted += answer.accepted as u64;
         let repeats = answer.duplicates as u64;
-        *(if is_retry {
-            &mut self.accepted
-        } else {
-            &mut self.duplicates
-        }) += repeats;
+        *(if is_retry { &mut self.accepted } else { &mut self.duplicates }) += repeats;
     }
 
     /// Counts events that nobody confirmed: they may be stored or not.
@@ -91,10 +87,7 @@ impl Tally {
             retries: self.retries,
             by_name: self.by_name.clone(),
             orders: booked().count() as u64,
-            revenue: vec![Amount {
-                currency: CURRENCY,
-                amount: revenue.to_string(),
-            }],
+            revenue: vec![Amount { currency: CURRENCY, amount: revenue.to_string() }],
             visitors: self.visitors(),
             payments_succeeded: of("payment_success"),
             payments_failed: of("payment_failed"),
@@ -130,11 +123,7 @@ impl Tally {
     /// A client that signed in is its user, from its first event on.
     fn visitors(&self) -> u64 {
         let users: HashSet<&String> = self.clients.values().flatten().collect();
-        let strangers = self
-            .clients
-            .values()
-            .filter(|user_id| user_id.is_none())
-            .count();
+        let strangers = self.clients.values().filter(|user_id| user_id.is_none()).count();
         (users.len() + strangers) as u64
     }
 
@@ -144,11 +133,7 @@ impl Tally {
         for user_id in booked().filter_map(|order| order.user_id.as_ref()) {
             *by_user.entry(user_id).or_default() += 1;
         }
-        let rushes = || {
-            by_user
-                .values()
-                .filter(|orders| **orders > ORDINARY_ORDERS_PER_MINUTE)
-        };
+        let rushes = || by_user.values().filter(|orders| **orders > ORDINARY_ORDERS_PER_MINUTE);
         Suspicious {
             high_value_orders: booked().filter(|o| o.value > ORDINARY_TOTAL_MAX).count() as u64,
             velocity_users: rushes().count() as u64,
@@ -176,19 +161,12 @@ mod tests {
             platform: if is_server { "server" } else { "web" },
             context: None,
             params: Map::new(),
-            order: order.map(|id| OrderFact {
-                transaction_id: id.into(),
-                value: 500,
-            }),
+            order: order.map(|id| OrderFact { transaction_id: id.into(), value: 500 }),
         }
     }
 
     fn stored(accepted: usize, duplicates: usize) -> Answer {
-        Answer {
-            accepted,
-            duplicates,
-            rejected: Vec::new(),
-        }
+        Answer { accepted, duplicates, rejected: Vec::new() }
     }
 
     #[test]
@@ -206,17 +184,8 @@ mod tests {
         tally.settle(&events, &stored(7, 0), false);
         let summary = tally.summary();
         assert_eq!((summary.orders, summary.events), (2, 7));
-        assert_eq!(
-            summary.revenue,
-            [Amount {
-                currency: "VND",
-                amount: "1000".into()
-            }]
-        );
-        assert_eq!(
-            (summary.payments_succeeded, summary.payments_failed),
-            (3, 1)
-        );
+        assert_eq!(summary.revenue, [Amount { currency: "VND", amount: "1000".into() }]);
+        assert_eq!((summary.payments_succeeded, summary.payments_failed), (3, 1));
         assert_eq!(summary.visitors, 1);
     }
 
@@ -236,49 +205,24 @@ mod tests {
     #[test]
     fn duplicates_of_a_retry_were_stored_by_this_run() {
         let mut tally = Tally::default();
-        let events = [
-            event("page_view", "a", None, None),
-            event("page_view", "b", None, None),
-        ];
+        let events = [event("page_view", "a", None, None), event("page_view", "b", None, None)];
         tally.settle(&events, &stored(1, 1), true);
         tally.settle(&events, &stored(0, 2), false);
         let summary = tally.summary();
-        assert_eq!(
-            (summary.accepted, summary.duplicates, summary.events),
-            (2, 2, 4)
-        );
+        assert_eq!((summary.accepted, summary.duplicates, summary.events), (2, 2, 4));
     }
 
     #[test]
     fn what_was_rejected_or_never_confirmed_is_not_counted_as_stored() {
         let mut tally = Tally::default();
-        let events = [
-            event("page_view", "a", None, None),
-            event("purchase", "a", None, Some("T-1")),
-        ];
-        let rejected = vec![Rejected {
-            index: 1,
-            code: "currency_unknown".into(),
-        }];
-        tally.settle(
-            &events,
-            &Answer {
-                accepted: 1,
-                duplicates: 0,
-                rejected,
-            },
-            false,
-        );
+        let events =
+            [event("page_view", "a", None, None), event("purchase", "a", None, Some("T-1"))];
+        let rejected = vec![Rejected { index: 1, code: "currency_unknown".into() }];
+        tally.settle(&events, &Answer { accepted: 1, duplicates: 0, rejected }, false);
         tally.give_up(5);
         let summary = tally.summary();
-        assert_eq!(
-            (summary.events, summary.orders, summary.unconfirmed),
-            (1, 0, 5)
-        );
-        assert_eq!(
-            summary.rejected,
-            BTreeMap::from([("currency_unknown".to_owned(), 1)])
-        );
+        assert_eq!((summary.events, summary.orders, summary.unconfirmed), (1, 0, 5));
+        assert_eq!(summary.rejected, BTreeMap::from([("currency_unknown".to_owned(), 1)]));
         assert!(!summary.is_complete());
     }
 }

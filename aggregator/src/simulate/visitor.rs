@@ -100,11 +100,7 @@ pub struct Visitor {
 impl Visitor {
     /// Draws a visitor with a visit of this kind.
     pub fn draw(kind: Kind, rng: &mut ChaCha8Rng, ids: &mut Ids) -> Self {
-        let device_count = if rng.random_ratio(TWO_DEVICES_PERCENT, 100) {
-            2
-        } else {
-            1
-        };
+        let device_count = if rng.random_ratio(TWO_DEVICES_PERCENT, 100) { 2 } else { 1 };
         let devices: Vec<Device> = (0..device_count).map(|_| device(rng, ids)).collect();
         let is_app: Vec<bool> = devices.iter().map(|device| is_app(device.model)).collect();
         let city = pick_weighted(rng, &CITIES);
@@ -113,15 +109,7 @@ impl Visitor {
             city,
             language: pick(rng, &LANGUAGES),
             entry: pick_weighted(rng, &ENTRIES),
-            steps: journey::plan(
-                kind,
-                Setting {
-                    is_app: &is_app,
-                    city,
-                },
-                rng,
-                ids,
-            ),
+            steps: journey::plan(kind, Setting { is_app: &is_app, city }, rng, ids),
             devices,
         }
     }
@@ -135,11 +123,7 @@ impl Visitor {
     /// Does the next thing, at `at_ms`; nothing once the visit is over.
     pub fn act(&mut self, at_ms: i64, ids: &mut Ids) -> Option<Event> {
         let step = self.steps.pop_front()?;
-        let context = if step.from_server {
-            None
-        } else {
-            Some(self.context(&step)?)
-        };
+        let context = if step.from_server { None } else { Some(self.context(&step)?) };
         let device = self.devices.get(step.device)?;
         Some(Event {
             id: ids.uuid(),
@@ -147,11 +131,7 @@ impl Visitor {
             ts: at_ms,
             client_id: device.client_id.clone(),
             user_id: step.signed_in.then(|| self.user_id.clone()),
-            platform: if step.from_server {
-                "server"
-            } else {
-                device.model.platform
-            },
+            platform: if step.from_server { "server" } else { device.model.platform },
             context,
             params: step.params,
             order: step.order,
@@ -170,15 +150,8 @@ impl Visitor {
         Some(Context {
             page_url: (!is_app).then(|| format!("{ORIGIN}{}{mark}{query}", step.path)),
             page_title: step.title.clone(),
-            referrer: if is_app {
-                ""
-            } else {
-                entry.map_or("", |entry| entry.referrer)
-            },
-            campaign: entry
-                .filter(|_| is_app)
-                .and_then(|entry| entry.campaign)
-                .map(campaign),
+            referrer: if is_app { "" } else { entry.map_or("", |entry| entry.referrer) },
+            campaign: entry.filter(|_| is_app).and_then(|entry| entry.campaign).map(campaign),
             language: self.language,
             screen: device.model.screen,
             ip: device.ip.clone(),
@@ -194,11 +167,7 @@ fn is_app(model: Model) -> bool {
 }
 
 fn campaign([source, medium, name]: [&'static str; 3]) -> Campaign {
-    Campaign {
-        source,
-        medium,
-        name,
-    }
+    Campaign { source, medium, name }
 }
 
 /// Addresses come from 100.64.0.0/10, which belongs to no host on the internet.
@@ -231,33 +200,22 @@ mod tests {
         let (mut tagged, mut referred) = (0, 0);
         for seed in 0..200 {
             let events = visit(Kind::Browse, seed);
-            let contexts = events
-                .iter()
-                .map(|event| event.context.as_ref().expect("a context"));
+            let contexts = events.iter().map(|event| event.context.as_ref().expect("a context"));
             for (at, context) in contexts.enumerate() {
                 let is_tagged = context.campaign.is_some()
-                    || context
-                        .page_url
-                        .as_ref()
-                        .is_some_and(|url| url.contains("utm_"));
+                    || context.page_url.as_ref().is_some_and(|url| url.contains("utm_"));
                 assert!(at == 0 || (!is_tagged && context.referrer.is_empty()));
                 tagged += u32::from(is_tagged);
                 referred += u32::from(!context.referrer.is_empty());
             }
         }
-        assert!(
-            tagged > 30 && referred > 30,
-            "{tagged} tagged, {referred} referred"
-        );
+        assert!(tagged > 30 && referred > 30, "{tagged} tagged, {referred} referred");
     }
 
     #[test]
     fn apps_have_no_page_and_the_back_end_has_no_context() {
         for event in (0..100).flat_map(|seed| visit(Kind::Buy, seed)) {
-            let page_url = event
-                .context
-                .as_ref()
-                .map(|context| context.page_url.is_some());
+            let page_url = event.context.as_ref().map(|context| context.page_url.is_some());
             let expected = match event.platform {
                 "server" => None,
                 "android" | "ios" => Some(false),
@@ -276,10 +234,8 @@ mod tests {
                 events.iter().any(|event| Some(&event.client_id) != last)
             })
             .expect("a visit on two devices");
-        let mut users: Vec<&String> = events
-            .iter()
-            .filter_map(|event| event.user_id.as_ref())
-            .collect();
+        let mut users: Vec<&String> =
+            events.iter().filter_map(|event| event.user_id.as_ref()).collect();
         users.dedup();
         assert_eq!(users.len(), 1);
     }

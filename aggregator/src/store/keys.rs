@@ -46,13 +46,9 @@ impl Key {
         match self {
             Self::Directory => vec![DIRECTORY],
             Self::Position => vec![POSITION],
-            Self::Mark(source) => [
-                &[MARK],
-                source.shard.as_str().as_bytes(),
-                &[END],
-                &source.epoch.0,
-            ]
-            .concat(),
+            Self::Mark(source) => {
+                [&[MARK], source.shard.as_str().as_bytes(), &[END], &source.epoch.0].concat()
+            }
             Self::Site(site, key) => {
                 let (kind, rest) = match key {
                     SiteKey::Texts(at) => (TEXTS, number(*at as u64).to_vec()),
@@ -78,10 +74,7 @@ impl Key {
             (MARK, rest) => {
                 let (shard, epoch) = text(rest)?;
                 let shard = ShardName::parse(shard).ok()?;
-                Some(Self::Mark(Source {
-                    shard,
-                    epoch: Epoch(epoch.try_into().ok()?),
-                }))
+                Some(Self::Mark(Source { shard, epoch: Epoch(epoch.try_into().ok()?) }))
             }
             (SITE, rest) => {
                 let (site, key) = text(rest)?;
@@ -112,10 +105,7 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
         COUNTERS => {
             let (level, number) = rest.split_first()?;
             let number = i64::from_be_bytes(number.try_into().ok()?) ^ i64::MIN;
-            Some(SiteKey::Counters(BlockKey {
-                level: Level::from_number(*level)?,
-                number,
-            }))
+            Some(SiteKey::Counters(BlockKey { level: Level::from_number(*level)?, number }))
         }
         _ => None,
     }
@@ -136,10 +126,7 @@ mod tests {
         let shard = ShardName::parse("v1|apac|0").unwrap();
         let keys = [
             Key::Directory,
-            Key::Mark(Source {
-                shard,
-                epoch: Epoch([7; 16]),
-            }),
+            Key::Mark(Source { shard, epoch: Epoch([7; 16]) }),
             Key::Position,
             block(-5),
             block(3),
@@ -151,10 +138,7 @@ mod tests {
         ];
         let bytes: Vec<Vec<u8>> = keys.iter().map(Key::encode).collect();
         assert!(bytes.is_sorted());
-        let read: Vec<Key> = bytes
-            .iter()
-            .map(|bytes| Key::decode(bytes).unwrap())
-            .collect();
+        let read: Vec<Key> = bytes.iter().map(|bytes| Key::decode(bytes).unwrap()).collect();
         assert_eq!(read, keys);
         assert_eq!(Key::decode(b"x"), None);
         assert_eq!(Key::decode(b"sdemo\0r12"), None);

@@ -114,9 +114,7 @@ fn find(rest: &[u8]) -> Found<'_> {
     if body.iter().all(|byte| *byte == 0) {
         return Found::Torn;
     }
-    let length = head
-        .first_chunk::<4>()
-        .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    let length = head.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
     if group_head(length) != *head {
         return Found::Damaged("the head of a group does not fit its check");
     }
@@ -152,27 +150,16 @@ pub fn replay(
         return Ok(from);
     }
     let first = from.segment.max(1);
-    let needed: Vec<u64> = all
-        .iter()
-        .copied()
-        .filter(|number| *number >= first)
-        .collect();
+    let needed: Vec<u64> = all.iter().copied().filter(|number| *number >= first).collect();
     let gap = (first..).zip(&needed).find(|(due, number)| due != *number);
     if needed.is_empty() || gap.is_some() {
         let needed = gap.map_or(first, |(due, _)| due);
-        return Err(LogError::Missing {
-            needed,
-            found: all.first().copied(),
-        });
+        return Err(LogError::Missing { needed, found: all.first().copied() });
     }
     let last = needed.last().copied().unwrap_or_default();
     let mut end = from;
     for segment in needed {
-        let offset = if segment == from.segment {
-            from.offset
-        } else {
-            0
-        };
+        let offset = if segment == from.segment { from.offset } else { 0 };
         end = Position { segment, offset: 0 };
         end.offset = replay_segment(dir, segment, offset, segment == last, &mut visit)?;
     }
@@ -190,27 +177,16 @@ fn replay_segment(
     let file = path.display().to_string();
     let mut bytes = Vec::new();
     File::open(&path)?.read_to_end(&mut bytes)?;
-    let damaged = |offset: usize, what| LogError::Damaged {
-        file: file.clone(),
-        offset: offset as u64,
-        what,
-    };
-    if bytes
-        .get(..SEGMENT_HEAD_BYTES)
-        .is_none_or(|head| *head != segment_head(segment))
-    {
+    let damaged =
+        |offset: usize, what| LogError::Damaged { file: file.clone(), offset: offset as u64, what };
+    if bytes.get(..SEGMENT_HEAD_BYTES).is_none_or(|head| *head != segment_head(segment)) {
         let is_torn = is_last && bytes.len() < SEGMENT_HEAD_BYTES;
         if !is_torn {
-            return Err(damaged(
-                0,
-                "the head of the segment is not what was written",
-            ));
+            return Err(damaged(0, "the head of the segment is not what was written"));
         }
         return cut(&path, 0);
     }
-    let mut at = usize::try_from(from)
-        .unwrap_or(usize::MAX)
-        .max(SEGMENT_HEAD_BYTES);
+    let mut at = usize::try_from(from).unwrap_or(usize::MAX).max(SEGMENT_HEAD_BYTES);
     loop {
         // A checkpoint may hold more than a log that was cut short; then nothing is left to read.
         let rest = bytes.get(at..).unwrap_or_default();
@@ -225,11 +201,7 @@ fn replay_segment(
                 at += length;
             }
             Found::Torn if is_last => {
-                tracing::warn!(
-                    file,
-                    offset = at,
-                    "cut off a group that was never acknowledged"
-                );
+                tracing::warn!(file, offset = at, "cut off a group that was never acknowledged");
                 return cut(&path, at);
             }
             Found::Torn => return Err(damaged(at, "the segment ends inside a group")),
@@ -272,15 +244,9 @@ impl Log {
             let segment = end.segment.max(1);
             return Self::create(dir, segment);
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(path(dir, end.segment))?;
+        let mut file = OpenOptions::new().write(true).open(path(dir, end.segment))?;
         file.seek(SeekFrom::Start(end.offset))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            file,
-            position: end,
-        })
+        Ok(Self { dir: dir.to_owned(), file, position: end })
     }
 
     fn create(dir: &Path, segment: u64) -> io::Result<Self> {
@@ -288,15 +254,8 @@ impl Log {
         file.write_all(&segment_head(segment))?;
         file.sync_all()?;
         files::sync_dir(dir)?;
-        let position = Position {
-            segment,
-            offset: SEGMENT_HEAD_BYTES as u64,
-        };
-        Ok(Self {
-            dir: dir.to_owned(),
-            file,
-            position,
-        })
+        let position = Position { segment, offset: SEGMENT_HEAD_BYTES as u64 };
+        Ok(Self { dir: dir.to_owned(), file, position })
     }
 
     /// Writes a group and returns when it is durable.
@@ -338,10 +297,7 @@ impl Log {
 /// # Errors
 /// If the disk refuses.
 pub fn prune(dir: &Path, before: u64) -> io::Result<()> {
-    for segment in segments(dir)?
-        .into_iter()
-        .filter(|segment| *segment < before)
-    {
+    for segment in segments(dir)?.into_iter().filter(|segment| *segment < before) {
         fs::remove_file(path(dir, segment))?;
     }
     Ok(())
@@ -392,20 +348,13 @@ mod tests {
         for length in (0..whole.len()).rev() {
             fs::write(&last, &whole[..length]).unwrap();
             let left = read(dir.path()).unwrap();
-            assert!(
-                left.len() < 3 && groups.starts_with(&left),
-                "cut to {length}"
-            );
+            assert!(left.len() < 3 && groups.starts_with(&left), "cut to {length}");
             let end = replay(dir.path(), Position::default(), |_| Ok(())).unwrap();
             Log::open(dir.path(), end).unwrap().append(b"next").unwrap();
             assert_eq!(read(dir.path()).unwrap().last().unwrap(), b"next");
         }
         fs::write(&last, [&whole[..whole.len() - 70], &[0; 70]].concat()).unwrap();
-        assert_eq!(
-            read(dir.path()).unwrap().len(),
-            2,
-            "zeros after a crash are no group"
-        );
+        assert_eq!(read(dir.path()).unwrap().len(), 2, "zeros after a crash are no group");
     }
 
     /// Any flipped bit in any segment is refused with file and offset; none changes a group.
@@ -420,10 +369,7 @@ mod tests {
                 damaged[at] ^= 1 << (at % 8);
                 fs::write(&file, &damaged).unwrap();
                 let error = read(dir.path()).unwrap_err();
-                assert!(
-                    matches!(error, LogError::Damaged { .. }),
-                    "byte {at}: {error}"
-                );
+                assert!(matches!(error, LogError::Damaged { .. }), "byte {at}: {error}");
             }
             fs::write(&file, &whole).unwrap();
         }
@@ -432,21 +378,9 @@ mod tests {
     #[test]
     fn a_missing_segment_is_refused() {
         let (dir, _) = written();
-        let from = Position {
-            segment: 1,
-            offset: 0,
-        };
+        let from = Position { segment: 1, offset: 0 };
         fs::remove_file(path(dir.path(), 1)).unwrap();
         let error = replay(dir.path(), from, |_| Ok(())).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                LogError::Missing {
-                    needed: 1,
-                    found: Some(2)
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, LogError::Missing { needed: 1, found: Some(2) }), "{error}");
     }
 }

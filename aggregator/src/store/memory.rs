@@ -15,9 +15,7 @@ impl Store for Memory {
         &self,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.values
-            .iter()
-            .try_for_each(|(key, value)| visit(key, value))
+        self.values.iter().try_for_each(|(key, value)| visit(key, value))
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {

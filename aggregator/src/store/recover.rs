@@ -26,11 +26,7 @@ impl Layout {
     /// The layout below a data folder.
     #[must_use]
     pub fn below(data: &Path) -> Self {
-        Self {
-            log: data.join("log"),
-            sled: data.join("sled"),
-            snapshot: data.join("snapshot.bin"),
-        }
+        Self { log: data.join("log"), sled: data.join("sled"), snapshot: data.join("snapshot.bin") }
     }
 }
 
@@ -82,22 +78,11 @@ pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> 
     let end = replay(layout, &mut world, checkpoint)?;
     let log = if end < checkpoint {
         // The log was cut below the checkpoint; what it lost, the checkpoint holds.
-        Log::open(
-            &layout.log,
-            Position {
-                segment: checkpoint.segment + 1,
-                offset: 0,
-            },
-        )?
+        Log::open(&layout.log, Position { segment: checkpoint.segment + 1, offset: 0 })?
     } else {
         Log::open(&layout.log, end)?
     };
-    Ok(Recovered {
-        world,
-        log,
-        store,
-        checkpoint,
-    })
+    Ok(Recovered { world, log, store, checkpoint })
 }
 
 type Opened = (Box<dyn Store>, Option<(World, Position)>);
@@ -108,9 +93,7 @@ fn open(layout: &Layout) -> Result<Opened, StoreError> {
     let first = log::segments(&layout.log)?.first().copied();
     // An empty store beside a log that does not begin at its beginning has lost something.
     if restored.is_none() && (first.is_some_and(|first| first > 1) || layout.snapshot.exists()) {
-        return Err(StoreError::Damaged(
-            "sled holds nothing, though there was something".into(),
-        ));
+        return Err(StoreError::Damaged("sled holds nothing, though there was something".into()));
     }
     Ok((Box::new(store), restored))
 }
@@ -123,16 +106,11 @@ fn load(store: &dyn Store) -> Result<Option<(World, Position)>, StoreError> {
 
 /// Moves an unusable store aside and fills a new one from the snapshot, or begins with the log.
 fn stand_in(layout: &Layout, checkpoint: &str, now_ms: i64) -> Result<Opened, RecoverError> {
-    let lost = |rest: String| RecoverError::Lost {
-        checkpoint: checkpoint.to_owned(),
-        rest,
-    };
+    let lost = |rest: String| RecoverError::Lost { checkpoint: checkpoint.to_owned(), rest };
     let first = log::segments(&layout.log)?.first().copied();
     let snapshot = snapshot::read(&layout.snapshot).map_err(|error| lost(error.to_string()))?;
     if snapshot.is_none() && first != Some(1) {
-        return Err(lost(format!(
-            "there is no snapshot, and the log begins at {first:?}"
-        )));
+        return Err(lost(format!("there is no snapshot, and the log begins at {first:?}")));
     }
     let aside = files::move_aside(&layout.sled, now_ms)?;
     tracing::error!(checkpoint, aside = %aside.display(), "moved the damaged checkpoint aside");
@@ -147,10 +125,7 @@ fn stand_in(layout: &Layout, checkpoint: &str, now_ms: i64) -> Result<Opened, Re
 /// How often a long replay says how far it is.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a long replay says how far it is, by the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "a long replay says how far it is, by the clock")]
 fn replay(layout: &Layout, world: &mut World, from: Position) -> Result<Position, RecoverError> {
     let total = log_bytes(layout, from)?;
     let (mut done, mut groups) = (0u64, 0u64);
@@ -158,9 +133,7 @@ fn replay(layout: &Layout, world: &mut World, from: Position) -> Result<Position
     let end = log::replay(&layout.log, from, |group| {
         let entries: Vec<Entry> =
             ciborium::from_reader(group).map_err(|error| format!("is unreadable: {error}"))?;
-        entries
-            .into_iter()
-            .try_for_each(|entry| world.replay(entry))?;
+        entries.into_iter().try_for_each(|entry| world.replay(entry))?;
         groups += 1;
         done += group.len() as u64;
         if said.elapsed() >= PROGRESS {
@@ -169,19 +142,12 @@ fn replay(layout: &Layout, world: &mut World, from: Position) -> Result<Position
         }
         Ok(())
     })?;
-    tracing::info!(
-        groups,
-        bytes = done,
-        segment = end.segment,
-        "the state is back"
-    );
+    tracing::info!(groups, bytes = done, segment = end.segment, "the state is back");
     Ok(end)
 }
 
 fn log_bytes(layout: &Layout, from: Position) -> io::Result<u64> {
-    let segments = log::segments(&layout.log)?
-        .into_iter()
-        .filter(|at| *at >= from.segment);
+    let segments = log::segments(&layout.log)?.into_iter().filter(|at| *at >= from.segment);
     let sizes = segments.map(|at| fs::metadata(log::path(&layout.log, at)).map(|meta| meta.len()));
     let total: u64 = sizes.sum::<io::Result<u64>>()?;
     Ok(total.saturating_sub(from.offset))

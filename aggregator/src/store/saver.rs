@@ -58,23 +58,14 @@ pub fn start(
     failed: impl Fn(&StoreError) + Send + 'static,
 ) -> std::io::Result<Saver> {
     let (sender, receiver) = sync_channel(1);
-    let saved = Arc::new(Saved {
-        kept: Mutex::new(last.1.clone()),
-        ..Saved::default()
-    });
+    let saved = Arc::new(Saved { kept: Mutex::new(last.1.clone()), ..Saved::default() });
     let told = saved.clone();
-    let thread = std::thread::Builder::new()
-        .name("saver".to_owned())
-        .spawn(move || {
-            if let Err(error) = run(store, &layout, last, &receiver, &told) {
-                failed(&error);
-            }
-        })?;
-    Ok(Saver {
-        sender,
-        saved,
-        thread,
-    })
+    let thread = std::thread::Builder::new().name("saver".to_owned()).spawn(move || {
+        if let Err(error) = run(store, &layout, last, &receiver, &told) {
+            failed(&error);
+        }
+    })?;
+    Ok(Saver { sender, saved, thread })
 }
 
 #[expect(clippy::disallowed_methods, reason = "snapshots are due by the clock")]
@@ -105,11 +96,7 @@ fn run(
         *saved.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         before = checkpoint.position;
         saved.is_busy.store(false, Ordering::Release);
-        tracing::debug!(
-            bytes,
-            ms = started.elapsed().as_millis(),
-            "saved a checkpoint"
-        );
+        tracing::debug!(bytes, ms = started.elapsed().as_millis(), "saved a checkpoint");
         if let Some(done) = checkpoint.done {
             // Whoever waited may have gone; the checkpoint is saved all the same.
             let _ = done.try_send(());

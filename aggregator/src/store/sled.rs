@@ -40,10 +40,7 @@ impl Sled {
         let db = opened
             .map_err(|_| StoreError::Damaged("sled stopped while opening".to_owned()))?
             .map_err(|error| failed("sled does not open", &error))?;
-        Ok(Self {
-            db,
-            dir: dir.to_owned(),
-        })
+        Ok(Self { db, dir: dir.to_owned() })
     }
 }
 
@@ -73,15 +70,10 @@ impl Store for Sled {
                 None => batch.remove(key),
             }
         }
-        self.db
-            .apply_batch(batch)
-            .map_err(|error| failed("sled does not write", &error))?;
-        self.db
-            .flush()
-            .map_err(|error| failed("sled does not flush", &error))?;
+        self.db.apply_batch(batch).map_err(|error| failed("sled does not write", &error))?;
+        self.db.flush().map_err(|error| failed("sled does not flush", &error))?;
         let file = File::open(self.dir.join("db"));
-        file.and_then(|file| file.sync_all())
-            .map_err(StoreError::Io)
+        file.and_then(|file| file.sync_all()).map_err(StoreError::Io)
     }
 }
 
@@ -92,9 +84,7 @@ fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
 
 fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StoreError> {
     let damaged = || StoreError::Damaged("a value does not fit its checksum".to_owned());
-    let (checksum, value) = sealed
-        .split_at_checked(CHECKSUM_BYTES)
-        .ok_or_else(damaged)?;
+    let (checksum, value) = sealed.split_at_checked(CHECKSUM_BYTES).ok_or_else(damaged)?;
     if xxh3_64(&[key, value].concat()).to_le_bytes() != *checksum {
         return Err(damaged());
     }

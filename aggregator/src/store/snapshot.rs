@@ -76,10 +76,8 @@ mod tests {
         let path = dir.path().join("snapshot");
         assert!(read(&path).unwrap().is_none());
         let mut store = Memory::default();
-        let changes: Vec<Change> = vec![
-            (b"a".to_vec(), Some(vec![1; 90])),
-            (b"b".to_vec(), Some(Vec::new())),
-        ];
+        let changes: Vec<Change> =
+            vec![(b"a".to_vec(), Some(vec![1; 90])), (b"b".to_vec(), Some(Vec::new()))];
         store.commit(changes.clone()).unwrap();
         write(&store, &path).unwrap();
         assert_eq!(read(&path).unwrap().unwrap(), changes);

@@ -195,24 +195,16 @@ pub fn start(
 ) -> io::Result<(Engine, std::thread::JoinHandle<Result<(), WriterError>>)> {
     let (sender, receiver) = sync_channel(QUEUE);
     let shared = Arc::new(Shared::default());
-    let engine = Engine {
-        sender,
-        shared: shared.clone(),
-    };
-    let thread = std::thread::Builder::new()
-        .name("writer".to_owned())
-        .spawn(move || {
-            let end = run(&layout, &shared, &receiver);
-            shared.set_stage(Stage::Stopped);
-            end
-        })?;
+    let engine = Engine { sender, shared: shared.clone() };
+    let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let end = run(&layout, &shared, &receiver);
+        shared.set_stage(Stage::Stopped);
+        end
+    })?;
     Ok((engine, thread))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the thread is where time enters the state"
-)]
+#[expect(clippy::disallowed_methods, reason = "the thread is where time enters the state")]
 fn now_ms() -> i64 {
     let elapsed = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
@@ -228,45 +220,22 @@ struct Writer<'a> {
 }
 
 fn marks(world: &World) -> BTreeMap<Source, u64> {
-    world
-        .marks
-        .iter()
-        .map(|(source, mark)| (source.clone(), mark.last))
-        .collect()
+    world.marks.iter().map(|(source, mark)| (source.clone(), mark.last)).collect()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "checkpoints are due by the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "checkpoints are due by the clock")]
 fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result<(), WriterError> {
-    let Recovered {
-        mut world,
-        log,
-        store,
-        checkpoint,
-    } = recover(layout, now_ms())?;
+    let Recovered { mut world, log, store, checkpoint } = recover(layout, now_ms())?;
     shared.publish(world.view_all(), Changed::default());
     let last = (
         checkpoint,
-        if checkpoint == Position::default() {
-            BTreeMap::new()
-        } else {
-            marks(&world)
-        },
+        if checkpoint == Position::default() { BTreeMap::new() } else { marks(&world) },
     );
     let saver = saver::start(store, layout.clone(), last, |error| {
         tracing::error!(%error, "a checkpoint cannot be saved");
     })?;
     let (saved_at, logged) = (Instant::now(), 0);
-    let mut writer = Writer {
-        world,
-        log,
-        saver,
-        shared,
-        saved_at,
-        logged,
-    };
+    let mut writer = Writer { world, log, saver, shared, saved_at, logged };
     // The next start shall not replay what this one did.
     writer.save(None)?;
     shared.set_stage(Stage::Ready);
@@ -335,12 +304,7 @@ impl Writer<'_> {
         let mut changed = Changed::default();
         for command in commands {
             match command {
-                Command::Frames {
-                    source,
-                    frames,
-                    has_more,
-                    reply,
-                } => {
+                Command::Frames { source, frames, has_more, reply } => {
                     let mut decision = self.world.decide(&source, frames, now_ms);
                     if has_more {
                         self.world.note_backlog(&source);
@@ -349,9 +313,7 @@ impl Writer<'_> {
                     answers.push(Answer::Frames(reply, source, decision));
                 }
                 Command::Write { write, reply } => {
-                    entries.push(Entry::Admin(
-                        serde_json::to_string(&write).unwrap_or_default(),
-                    ));
+                    entries.push(Entry::Admin(serde_json::to_string(&write).unwrap_or_default()));
                     // Settings take effect between the frames around them, as in the log.
                     self.apply(&mut answers, now_ms, &mut changed);
                     self.world.write(&write, &mut changed);
@@ -373,8 +335,7 @@ impl Writer<'_> {
                 continue;
             };
             for frame in decision.fresh.drain(..) {
-                self.world
-                    .apply(source, frame.batch.as_ref(), now_ms, changed);
+                self.world.apply(source, frame.batch.as_ref(), now_ms, changed);
             }
         }
     }
@@ -389,11 +350,7 @@ impl Writer<'_> {
         ciborium::into_writer(entries, &mut group).map_err(io::Error::other)?;
         self.log.append(&group)?;
         self.logged += group.len() as u64;
-        let mut syncs = self
-            .shared
-            .syncs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut syncs = self.shared.syncs.lock().unwrap_or_else(PoisonError::into_inner);
         syncs.count += 1;
         syncs.seconds += started.elapsed().as_secs_f64();
         syncs.bytes += group.len() as u64;
@@ -401,12 +358,7 @@ impl Writer<'_> {
     }
 
     fn answer(&self, answers: Vec<Answer>) {
-        let kept = self
-            .saver
-            .saved
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let kept = self.saver.saved.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for answer in answers {
             match answer {
                 Answer::Frames(reply, source, decision) => {
@@ -432,22 +384,14 @@ impl Writer<'_> {
         is_changed && !self.saver.saved.is_busy.load(Ordering::Acquire)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "checkpoints are due by the clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "checkpoints are due by the clock")]
     fn save(&mut self, done: Option<SyncSender<()>>) -> Result<(), WriterError> {
         self.log.rotate()?;
         let position = self.log.position();
         let pieces = checkpoint::take_dirty(&mut self.world, position);
         let marks = marks(&self.world);
         self.saver.saved.is_busy.store(true, Ordering::Release);
-        let sent = self.saver.sender.send(Checkpoint {
-            pieces,
-            position,
-            marks,
-            done,
-        });
+        let sent = self.saver.sender.send(Checkpoint { pieces, position, marks, done });
         (self.saved_at, self.logged) = (Instant::now(), 0);
         sent.map_err(|_| WriterError::Saver)
     }

@@ -1,0 +1,137 @@
+//! Configuration: `edgetally.toml`, then the environment, which alone holds secrets.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Keys of the file, to name the nearest when one is not known.
+const KEYS: [&str; 2] = ["listen", "data"];
+
+/// The configuration of `edgetally serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The data folder.
+    pub data: PathBuf,
+    /// A key that opens everything, if given.
+    pub admin_key: Option<String>,
+    /// Signs what goes between workers and aggregator.
+    pub edge_secret: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: SocketAddr,
+    data: PathBuf,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8_080)), data: PathBuf::from("data") }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is no TOML, or a value has the wrong type.
+    #[error("the configuration cannot be read: {0}")]
+    File(String),
+    /// A key that means nothing.
+    #[error("the configuration has no key {key:?}; the nearest is {nearest:?}")]
+    UnknownKey {
+        /// As written.
+        key: String,
+        /// The nearest known one.
+        nearest: &'static str,
+    },
+    /// A variable of the environment.
+    #[error("{name} {problem}")]
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads the text of a file, if there is one, and the environment.
+    ///
+    /// # Errors
+    /// If a key is not known, a value cannot be read, or a secret is missing.
+    pub fn read(
+        text: Option<&str>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let variable = |name: &'static str| environment(name).filter(|value| !value.is_empty());
+        let mut file = text.map_or_else(|| Ok(File::default()), parse)?;
+        if let Some(listen) = variable("EDGETALLY_LISTEN") {
+            file.listen = listen.parse().map_err(|_| ConfigError::Variable {
+                name: "EDGETALLY_LISTEN",
+                problem: format!("is {listen:?}, which is no address such as 127.0.0.1:8080"),
+            })?;
+        }
+        let edge_secret = variable("EDGETALLY_EDGE_SECRET").ok_or(ConfigError::Variable {
+            name: "EDGETALLY_EDGE_SECRET",
+            problem: "is not set; workers and aggregator share it".to_owned(),
+        })?;
+        Ok(Self {
+            listen: file.listen,
+            data: variable("EDGETALLY_DATA").map_or(file.data, PathBuf::from),
+            admin_key: variable("EDGETALLY_ADMIN_KEY"),
+            edge_secret,
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<File, ConfigError> {
+    let unreadable = |error: toml::de::Error| ConfigError::File(error.to_string());
+    let table: toml::Table = text.parse().map_err(unreadable)?;
+    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let near = |known: &&str| (strsim::jaro_winkler(known, key) * 1e6) as u64;
+        let nearest = KEYS.into_iter().max_by_key(near).unwrap_or_default();
+        return Err(ConfigError::UnknownKey { key: key.clone(), nearest });
+    }
+    toml::from_str(text).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: Option<&str>, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let find = |name: &str| environment.iter().find(|(n, _)| *n == name);
+        Config::read(text, |name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    const SECRET: (&str, &str) = ("EDGETALLY_EDGE_SECRET", "s");
+
+    /// The documented example is read as it is.
+    #[test]
+    fn the_example_is_read() {
+        let example = include_str!("../../docs/examples/edgetally.toml");
+        let config = read(Some(example), &[SECRET]).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(config.data, PathBuf::from("/var/lib/edgetally"));
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let environment = [SECRET, ("EDGETALLY_LISTEN", "127.0.0.1:0"), ("EDGETALLY_DATA", "d")];
+        let config = read(Some("listen = \"127.0.0.1:9\"\ndata = \"x\""), &environment).unwrap();
+        assert_eq!((config.listen.port(), config.data), (0, PathBuf::from("d")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let said = |text, environment: &[_]| read(text, environment).unwrap_err().to_string();
+        assert!(said(Some("lisen = \"127.0.0.1:9\""), &[SECRET]).contains("nearest is \"listen\""));
+        assert!(said(Some("listen = 5"), &[SECRET]).contains("listen"));
+        assert!(said(None, &[]).contains("EDGETALLY_EDGE_SECRET is not set"));
+        assert!(said(None, &[SECRET, ("EDGETALLY_LISTEN", "x")]).contains("EDGETALLY_LISTEN"));
+    }
+}

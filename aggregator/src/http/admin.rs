@@ -1,0 +1,199 @@
+//! Sites and keys: what administrators write.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use edgetally_proto::edge_config::KeyKind;
+use edgetally_proto::ids::SiteId;
+use edgetally_proto::settings::SiteSettings;
+use edgetally_proto::sign::key_hash;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::problem::Problem;
+use super::{App, auth, query};
+use crate::directory::{AdminWrite, Key};
+use crate::store::writer::Command;
+use crate::zone::Zone;
+
+/// Most custom parameters that can be kept.
+const PARAMS_KEEP_MAX: usize = 20;
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1_000;
+const KEY_BYTES: usize = 32;
+
+/// Which part of a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Page {
+    limit: Option<usize>,
+    /// The last id of the part before.
+    after: Option<String>,
+}
+
+/// Cuts a list, ordered by id, to the part that was asked for.
+fn page(page: &Page, rows: impl Iterator<Item = (String, Value)>) -> Result<Json<Value>, Problem> {
+    let limit = page.limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Problem::invalid("limit", format!("the limit is 1 to {LIMIT_MAX}")));
+    }
+    let is_after = |id: &str| page.after.as_deref().is_none_or(|after| id > after);
+    let mut rest = rows.filter(|(id, _)| is_after(id));
+    let part: Vec<(String, Value)> = rest.by_ref().take(limit).collect();
+    let last = part.last().map(|(id, _)| id.clone());
+    let next = if rest.next().is_some() { last } else { None };
+    let results: Vec<Value> = part.into_iter().map(|(_, row)| row).collect();
+    Ok(Json(json!({"results": results, "next": next})))
+}
+
+/// Makes a write durable and gives the version after it.
+async fn write(app: &App, write: AdminWrite) -> Result<u64, Problem> {
+    let (reply, version) = oneshot::channel();
+    app.engine.send(Command::Write { write, reply })?;
+    version.await.map_err(|_| Problem::not_ready())
+}
+
+fn site_id(text: &str) -> Result<SiteId, Problem> {
+    SiteId::parse(text).map_err(|error| Problem::invalid("site", error.to_string()))
+}
+
+fn site_json(app: &App, site: &SiteId) -> Result<Value, Problem> {
+    let view = app.engine.shared.view.load();
+    let entry = view.directory.sites.get(site).ok_or_else(Problem::unknown_site)?;
+    Ok(json!({"site": site, "version": entry.version, "settings": entry.settings}))
+}
+
+/// `GET /v1/sites`
+pub async fn sites(
+    State(app): State<App>,
+    Query(part): Query<Page>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    auth::admin(&app, &headers)?;
+    let view = app.engine.shared.view.load();
+    let rows = view.directory.sites.iter().map(|(site, entry)| {
+        let row = json!({"site": site, "version": entry.version, "settings": entry.settings});
+        (site.to_string(), row)
+    });
+    page(&part, rows)
+}
+
+/// `GET /v1/sites/{site}`
+pub async fn site(
+    State(app): State<App>,
+    Path(site): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    auth::admin(&app, &headers)?;
+    site_json(&app, &site_id(&site)?).map(Json)
+}
+
+/// `PUT /v1/sites/{site}`
+pub async fn put_site(
+    State(app): State<App>,
+    Path(site): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    auth::admin(&app, &headers)?;
+    let site = site_id(&site)?;
+    let settings: SiteSettings = query::json(&body)?;
+    check(&settings)?;
+    let settings = Box::new(settings);
+    write(&app, AdminWrite::PutSite { site: site.clone(), settings }).await?;
+    site_json(&app, &site).map(Json)
+}
+
+fn check(settings: &SiteSettings) -> Result<(), Problem> {
+    if Zone::parse(&settings.timezone).is_none() {
+        let detail = format!("{:?} is no IANA zone", settings.timezone);
+        return Err(Problem::invalid("timezone", detail));
+    }
+    if settings.params.keep.len() > PARAMS_KEEP_MAX {
+        let detail = format!("at most {PARAMS_KEEP_MAX} parameters are kept");
+        return Err(Problem::invalid("params.keep", detail));
+    }
+    if settings.session.gap.ms == 0 {
+        return Err(Problem::invalid("session.gap", "a gap of nothing ends every session"));
+    }
+    Ok(())
+}
+
+/// `DELETE /v1/sites/{site}`: settings, keys and everything counted.
+pub async fn delete_site(
+    State(app): State<App>,
+    Path(site): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    auth::admin(&app, &headers)?;
+    let site = site_id(&site)?;
+    site_json(&app, &site)?;
+    write(&app, AdminWrite::DeleteSite { site }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    site: SiteId,
+    kind: KeyKind,
+}
+
+/// `POST /v1/keys`: the key is shown in this answer and never again.
+pub async fn post_key(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    auth::admin(&app, &headers)?;
+    let NewKey { site, kind } = query::json(&body)?;
+    if !app.engine.shared.view.load().directory.sites.contains_key(&site) {
+        return Err(Problem::invalid("site", "there is no such site"));
+    }
+    let key = format!("{}{}", kind.prefix(), random_hex(KEY_BYTES)?);
+    let id = format!("key_{}", random_hex(KEY_BYTES / 4)?);
+    let kept = Key { id: id.clone(), hash: key_hash(&key), site: site.clone(), kind };
+    write(&app, AdminWrite::PutKey(kept)).await?;
+    let body = json!({"id": id, "key": key, "site": site, "kind": kind});
+    Ok(Json(body))
+}
+
+fn random_hex(bytes: usize) -> Result<String, Problem> {
+    let mut random = vec![0u8; bytes];
+    getrandom::fill(&mut random).map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", error.to_string())
+    })?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// `GET /v1/keys`
+pub async fn keys(
+    State(app): State<App>,
+    Query(part): Query<Page>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    auth::admin(&app, &headers)?;
+    let view = app.engine.shared.view.load();
+    let rows = view
+        .directory
+        .keys
+        .values()
+        .map(|key| (key.id.clone(), json!({"id": key.id, "site": key.site, "kind": key.kind})));
+    page(&part, rows)
+}
+
+/// `DELETE /v1/keys/{id}`
+pub async fn delete_key(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    auth::admin(&app, &headers)?;
+    if !app.engine.shared.view.load().directory.keys.contains_key(&id) {
+        return Err(Problem::not_found("there is no such key"));
+    }
+    write(&app, AdminWrite::DeleteKey { id }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,57 @@
+//! `GET /v1/edges`: how far every shard has come.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::{App, auth, now_ms};
+use crate::view::{EdgeState, LAGGING_MS};
+use crate::zone::Zone;
+
+fn time(ms: i64) -> Option<String> {
+    (ms > 0).then(|| Zone::default().rfc3339(ms))
+}
+
+/// Shards, and the sums over them: accepted = applied + late duplicates + dead + in flight.
+pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
+    auth::reader(&app, &headers, None)?;
+    let view = app.engine.shared.view.load();
+    let now_ms = now_ms();
+    let shards: Vec<Value> = view
+        .edges
+        .iter()
+        .map(|(source, edge)| {
+            json!({
+                "shard": source.shard,
+                "epoch": source.epoch.to_string(),
+                "last_sequence": edge.last,
+                "gaps": edge.gaps,
+                "replays": edge.replays,
+                "forks": edge.forks,
+                "lag_ms": edge.lag_ms,
+                "frames": edge.tally.frames,
+                "dead": edge.tally.dead,
+                "accepted": edge.tally.accepted,
+                "late_duplicates": edge.tally.late_duplicates,
+                "committed_at": time(edge.tally.committed_at_ms),
+                "heard_at": time(edge.heard_at_ms),
+                "lagging": edge.has_backlog && now_ms - edge.heard_at_ms > LAGGING_MS,
+            })
+        })
+        .collect();
+    let sum = |of: fn(&EdgeState) -> u64| view.edges.values().map(of).sum::<u64>();
+    let (read, late) = (sum(|e| e.tally.accepted), sum(|e| e.tally.late_duplicates));
+    let dead = sum(|e| e.tally.dead);
+    // What a shard has not sent yet is known only to the shard.
+    let in_flight = 0;
+    let totals = json!({
+        "accepted": read + dead + in_flight,
+        "applied": read - late,
+        "late_duplicates": late,
+        "dead": dead,
+        "in_flight": in_flight,
+    });
+    Ok(Json(json!({"shards": shards, "totals": totals})))
+}

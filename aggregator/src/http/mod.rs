@@ -1,0 +1,138 @@
+//! The HTTP interface.
+
+pub mod admin;
+pub mod auth;
+pub mod edges;
+pub mod frames;
+pub mod metrics;
+pub mod pages;
+pub mod problem;
+pub mod query;
+
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use edgetally_proto::limits::FRAMES_BYTES_MAX;
+use edgetally_proto::sign::key_hash;
+
+use crate::config::Config;
+use crate::store::writer::{Engine, Stage};
+use metrics::Metrics;
+use problem::Problem;
+
+/// What every handler sees.
+#[derive(Clone)]
+pub struct App {
+    /// The thread that owns the state.
+    pub engine: Engine,
+    /// Hash of the admin key of the environment.
+    pub admin_hash: Option<Arc<str>>,
+    /// Signs what goes between workers and aggregator.
+    pub edge_secret: Arc<str>,
+    /// What is counted of requests.
+    pub metrics: Arc<Metrics>,
+    /// Settings for the workers, by version.
+    pub edge_config: Arc<Mutex<Option<(u64, Bytes)>>>,
+}
+
+impl App {
+    /// The handlers' view of a program with this configuration.
+    #[must_use]
+    pub fn new(engine: Engine, config: &Config) -> Self {
+        Self {
+            engine,
+            admin_hash: config.admin_key.as_deref().map(|key| key_hash(key).into()),
+            edge_secret: config.edge_secret.as_str().into(),
+            metrics: Arc::default(),
+            edge_config: Arc::default(),
+        }
+    }
+
+    /// Refuses while the state is not there.
+    ///
+    /// # Errors
+    /// If the program is starting or ending.
+    pub fn ready(&self) -> Result<(), Problem> {
+        if self.engine.shared.stage() == Stage::Ready { Ok(()) } else { Err(Problem::not_ready()) }
+    }
+}
+
+/// The clock, in epoch milliseconds.
+#[expect(clippy::disallowed_methods, reason = "requests are where time enters")]
+#[must_use]
+pub fn now_ms() -> i64 {
+    let elapsed = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    let api = Router::new()
+        .route("/v1/edges", get(edges::get))
+        .route("/v1/query", post(query::post))
+        .route("/api/v2/query", post(query::post))
+        .route("/v1/sites", get(admin::sites))
+        .route("/v1/sites/{site}", get(admin::site).put(admin::put_site).delete(admin::delete_site))
+        .route("/v1/keys", get(admin::keys).post(admin::post_key))
+        .route("/v1/keys/{id}", delete(admin::delete_key))
+        .route_layer(middleware::from_fn_with_state(app.clone(), only_when_ready));
+    Router::new()
+        .route("/v1/frames", post(frames::post))
+        .route("/v1/edge/config", get(frames::config))
+        .merge(api)
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics::get))
+        .merge(pages::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn(never_stored))
+        .layer(DefaultBodyLimit::max(FRAMES_BYTES_MAX + 1))
+        .with_state(app)
+}
+
+async fn only_when_ready(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.ready() {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Answers are of this moment; only a page may say otherwise of its files.
+async fn never_stored(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+async fn healthz() -> &'static str {
+    "ok"
+}
+
+async fn readyz(State(app): State<App>) -> Response {
+    match app.engine.shared.stage() {
+        Stage::Ready => "ready".into_response(),
+        stage => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{stage:?}").to_lowercase()).into_response()
+        }
+    }
+}
+
+async fn not_found() -> Problem {
+    Problem::not_found("there is no such route")
+}
+
+async fn not_allowed(method: Method) -> Problem {
+    let detail = format!("{method} is not allowed here");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}

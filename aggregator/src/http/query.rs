@@ -1,0 +1,47 @@
+//! `POST /v1/query`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::problem::Problem;
+use super::{App, auth, now_ms};
+use crate::query::{self, request::Request};
+
+/// Reads a JSON body; an error names the member.
+///
+/// # Errors
+/// If it is no JSON, or not of this type.
+pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let value = read.map_err(|error| {
+        let path = error.path().to_string();
+        Problem::invalid(if path == "." { "body" } else { &path }, error.inner().to_string())
+    })?;
+    reader.end().map_err(|error| Problem::invalid("body", error.to_string()))?;
+    Ok(value)
+}
+
+/// Answers a query.
+pub async fn post(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    // Whoever has no key learns nothing, not even that the query is wrong.
+    auth::reader(&app, &headers, None)?;
+    let request: Request = json(&body)?;
+    auth::reader(&app, &headers, Some(&request.site_id))?;
+    let view = app.engine.shared.view.load_full();
+    let now_ms = now_ms();
+    let answered = tokio::task::spawn_blocking(move || query::answer(&view, &request, now_ms));
+    let answer = answered.await.map_err(|error| {
+        let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+        Problem::new(status, "fatal", error.to_string())
+    })?;
+    Ok(Json(answer?))
+}

@@ -1,0 +1,64 @@
+//! Answers queries from a snapshot: pure, and never a wrong number.
+//!
+//! What cannot be answered exactly is refused with the pair that does not fit.
+
+pub mod buckets;
+pub mod filter;
+pub mod metric;
+pub mod range;
+pub mod report;
+pub mod request;
+pub mod run;
+
+use serde_json::Value;
+
+use crate::view::View;
+
+/// Why a query has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryError {
+    /// The query itself is wrong.
+    Invalid {
+        /// Path of the member.
+        field: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A metric cannot be broken down, filtered or had in this way.
+    Unsupported {
+        /// The pair, or the member.
+        detail: String,
+    },
+    /// Too many rows, or finer than is kept.
+    TooFine {
+        /// What to do about it.
+        detail: String,
+    },
+    /// There is no such site.
+    UnknownSite,
+}
+
+impl QueryError {
+    /// An error in a member of the query.
+    pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), detail: detail.into() }
+    }
+}
+
+/// Reads a query and answers it.
+///
+/// # Errors
+/// If the query is wrong or cannot be answered exactly.
+pub fn answer(view: &View, query: &request::Request, now_ms: i64) -> Result<Value, QueryError> {
+    let entry = view.directory.sites.get(&query.site_id).ok_or(QueryError::UnknownSite)?;
+    let site = view.sites.get(&query.site_id).cloned().unwrap_or_default();
+    let site = if view.sites.contains_key(&query.site_id) {
+        site
+    } else {
+        let zone = crate::zone::Zone::parse(&entry.settings.timezone).unwrap_or_default();
+        std::sync::Arc::new(crate::view::SiteView { zone, ..crate::view::SiteView::default() })
+    };
+    let plan = request::plan(query, &site, entry.settings.currency, now_ms)?;
+    let rows = run::run(&plan, &site)?;
+    Ok(report::report(&plan, query, rows, view, &site, now_ms))
+}

@@ -1,0 +1,66 @@
+//! The answer to a query, as JSON.
+
+use edgetally_proto::money::{Currency, format_minor};
+use serde_json::{Number, Value as Json, json};
+
+use super::request::{Plan, Request};
+use super::run::{Row, Value};
+use crate::view::{SiteView, View};
+
+/// Money as reports show it.
+#[must_use]
+pub fn money(all: &[(Currency, i128)]) -> Json {
+    let one = |(currency, minor): &(Currency, i128)| json!({"currency": currency.code(), "amount": format_minor(*minor, *currency)});
+    all.iter().map(one).collect()
+}
+
+fn json_of(value: &Value) -> Json {
+    match value {
+        Value::Count(count) => json!(count),
+        Value::Money(Some(all)) => money(all),
+        Value::Percent(Some(hundredths)) => {
+            let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+            text.parse::<Number>().map_or(Json::Null, Json::Number)
+        }
+        Value::Percent(None) | Value::Money(None) => Json::Null,
+    }
+}
+
+/// Puts an answer together.
+#[must_use]
+pub fn report(
+    plan: &Plan,
+    query: &Request,
+    rows: Vec<Row>,
+    view: &View,
+    site: &SiteView,
+    now_ms: i64,
+) -> Json {
+    let total = rows.len();
+    let page = rows.into_iter().skip(query.pagination.offset).take(query.pagination.limit);
+    let results: Vec<Json> = page
+        .map(|row| {
+            let metrics: Vec<Json> = row.values.iter().map(json_of).collect();
+            let mut result = json!({"dimensions": row.dimensions, "metrics": metrics});
+            if query.include.bounds {
+                // Everything answered here is exact.
+                result["bounds"] = vec![Json::Null; row.values.len()].into();
+            }
+            result
+        })
+        .collect();
+    let mut meta = json!({
+        "watermark": view.watermark_ms(now_ms).map(|ms| site.zone.rfc3339(ms)),
+        "lagging": view.lagging(now_ms),
+    });
+    if query.include.bounds {
+        meta["estimates"] = json!({});
+    }
+    if query.include.total_rows {
+        meta["total_rows"] = json!(total);
+    }
+    let mut echo = serde_json::to_value(query).unwrap_or_default();
+    let range = plan.range;
+    echo["date_range"] = json!([site.zone.rfc3339(range.from_ms), site.zone.rfc3339(range.to_ms)]);
+    json!({"results": results, "meta": meta, "query": echo})
+}

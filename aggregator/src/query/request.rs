@@ -1,0 +1,223 @@
+//! A query as written, and the plan it becomes.
+
+use edgetally_proto::ids::SiteId;
+use edgetally_proto::money::Currency;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::QueryError;
+use super::buckets::{self, Bucket};
+use super::filter::{self, Filter};
+use super::metric::{self, Dimension, Metric};
+use super::range::{self, DateRange, Range};
+use crate::view::SiteView;
+
+/// Most metrics of one query.
+const METRICS_MAX: usize = 30;
+/// Rows of an answer that asks for no number of them.
+const LIMIT_DEFAULT: usize = buckets::ROWS_MAX;
+
+/// `POST /v1/query`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The site.
+    pub site_id: SiteId,
+    /// What to measure.
+    pub metrics: Vec<String>,
+    /// When.
+    pub date_range: DateRange,
+    /// What to break it down by.
+    #[serde(default)]
+    pub dimensions: Vec<String>,
+    /// Which events to count.
+    #[serde(default)]
+    pub filters: Vec<Value>,
+    /// Order of the rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_by: Option<Vec<(String, Direction)>>,
+    /// Which rows.
+    #[serde(default)]
+    pub pagination: Pagination,
+    /// What else to say.
+    #[serde(default)]
+    pub include: Include,
+}
+
+/// Which way rows are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Smallest first.
+    Asc,
+    /// Largest first.
+    Desc,
+}
+
+/// Which rows.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pagination {
+    /// How many.
+    pub limit: usize,
+    /// After how many.
+    pub offset: usize,
+}
+
+impl Default for Pagination {
+    fn default() -> Self {
+        Self { limit: LIMIT_DEFAULT, offset: 0 }
+    }
+}
+
+/// What else to say.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Include {
+    /// Bounds of each number.
+    pub bounds: bool,
+    /// How many rows there are without pagination.
+    pub total_rows: bool,
+    /// Another stretch to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Value>,
+}
+
+/// What to order by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderKey {
+    /// A metric, by its place in the query.
+    Metric(usize),
+    /// A dimension, by its place in the query.
+    Dimension(usize),
+}
+
+/// A query that can be answered.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What to measure.
+    pub metrics: Vec<Metric>,
+    /// What to break it down by.
+    pub dimensions: Vec<Dimension>,
+    /// The whole stretch.
+    pub range: Range,
+    /// Its rows; one without a name where time is no dimension.
+    pub buckets: Vec<Bucket>,
+    /// Which events to count.
+    pub filter: Option<Filter>,
+    /// Order of the rows.
+    pub order_by: Vec<(OrderKey, Direction)>,
+    /// Currency of an empty sum.
+    pub currency: Currency,
+    /// The instant of the answer.
+    pub now_ms: i64,
+}
+
+/// Checks a query and works out its rows.
+///
+/// # Errors
+/// If it is wrong, or asks for what does not go together.
+pub fn plan(
+    query: &Request,
+    site: &SiteView,
+    currency: Currency,
+    now_ms: i64,
+) -> Result<Plan, QueryError> {
+    let metrics = named(&query.metrics, "metrics", metric::metric)?;
+    if metrics.is_empty() || metrics.len() > METRICS_MAX {
+        return Err(QueryError::invalid("metrics", format!("name 1 to {METRICS_MAX} metrics")));
+    }
+    let dimensions = named(&query.dimensions, "dimensions", metric::dimension)?;
+    let filter = filter::parse(&query.filters)?;
+    check_pairs(query, &metrics, &dimensions)?;
+    if query.include.comparison.is_some() {
+        let detail = "include.comparison is not answered by this version".to_owned();
+        return Err(QueryError::Unsupported { detail });
+    }
+    if query.pagination.limit == 0 || query.pagination.limit > buckets::ROWS_MAX {
+        let detail = format!("the limit is 1 to {}", buckets::ROWS_MAX);
+        return Err(QueryError::invalid("pagination.limit", detail));
+    }
+    let range = range::resolve(&query.date_range, site, now_ms)?;
+    let mut units = dimensions.iter().filter_map(|dimension| match dimension {
+        Dimension::Time(unit) => Some(*unit),
+        _ => None,
+    });
+    let buckets = match (units.next(), units.next()) {
+        (None, _) => vec![Bucket { range, label: String::new() }],
+        (Some(unit), None) => buckets::cut(range, unit, &site.zone)?,
+        (Some(_), Some(_)) => {
+            return Err(QueryError::invalid(
+                "dimensions",
+                "time can be broken down in one way only",
+            ));
+        }
+    };
+    let order_by = order(query, &dimensions)?;
+    Ok(Plan { metrics, dimensions, range, buckets, filter, order_by, currency, now_ms })
+}
+
+fn named<T: Copy + PartialEq>(
+    names: &[String],
+    member: &str,
+    read: impl Fn(&str, &str) -> Result<T, QueryError>,
+) -> Result<Vec<T>, QueryError> {
+    let mut all = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let field = format!("{member}[{at}]");
+        let one = read(name, &field)?;
+        if all.contains(&one) {
+            return Err(QueryError::invalid(field, format!("{name:?} is there twice")));
+        }
+        all.push(one);
+    }
+    Ok(all)
+}
+
+fn check_pairs(
+    query: &Request,
+    metrics: &[Metric],
+    dimensions: &[Dimension],
+) -> Result<(), QueryError> {
+    for (metric, name) in metrics.iter().zip(&query.metrics) {
+        let with = |what: &str| QueryError::Unsupported {
+            detail: format!("the metric {name} cannot be had {what}"),
+        };
+        for (dimension, by) in dimensions.iter().zip(&query.dimensions) {
+            if !metric.goes_with(*dimension) {
+                return Err(with(&format!("by {by}")));
+            }
+        }
+        if !query.filters.is_empty() && !metric.takes_names() {
+            return Err(with("with a filter on event:name"));
+        }
+    }
+    Ok(())
+}
+
+fn order(
+    query: &Request,
+    dimensions: &[Dimension],
+) -> Result<Vec<(OrderKey, Direction)>, QueryError> {
+    let Some(order_by) = &query.order_by else {
+        // Time runs forwards; other rows come with the largest first.
+        let time = dimensions.iter().position(|d| matches!(d, Dimension::Time(_)));
+        return Ok(match time {
+            Some(at) => vec![
+                (OrderKey::Dimension(at), Direction::Asc),
+                (OrderKey::Metric(0), Direction::Desc),
+            ],
+            None => vec![(OrderKey::Metric(0), Direction::Desc)],
+        });
+    };
+    let place = |names: &[String], name: &String| names.iter().position(|known| known == name);
+    let read = |(at, (name, direction)): (usize, &(String, Direction))| {
+        let key = place(&query.metrics, name)
+            .map(OrderKey::Metric)
+            .or_else(|| place(&query.dimensions, name).map(OrderKey::Dimension));
+        let detail = format!("{name:?} is neither among the metrics nor the dimensions");
+        key.map(|key| (key, *direction))
+            .ok_or_else(|| QueryError::invalid(format!("order_by[{at}]"), detail))
+    };
+    order_by.iter().enumerate().map(read).collect()
+}

@@ -1,0 +1,292 @@
+//! Computes the rows of a plan from the snapshot of a site.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgetally_proto::money::Currency;
+
+use super::QueryError;
+use super::buckets::{Bucket, ROWS_MAX};
+use super::metric::{Dimension, Metric};
+use super::request::{Direction, OrderKey, Plan};
+use crate::merge::Measure;
+use crate::orders::sales::Sum;
+use crate::texts::{TextId, text_of};
+use crate::view::SiteView;
+
+/// One number of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A count.
+    Count(i64),
+    /// Percent times a hundred; none where it is undefined.
+    Percent(Option<i64>),
+    /// Minor units by currency; none where it is undefined.
+    Money(Option<Vec<(Currency, i128)>>),
+}
+
+impl Value {
+    /// Orders values; undefined ones come first, money goes by its first currency.
+    fn compare(&self, other: &Self) -> Ordering {
+        let key = |value: &Self| match value {
+            Self::Count(count) => Some(i128::from(*count)),
+            Self::Percent(percent) => percent.map(i128::from),
+            Self::Money(money) => money.as_ref().and_then(|m| m.first()).map(|(_, minor)| *minor),
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+/// One row of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Which bucket of the plan it is of.
+    pub bucket: usize,
+    /// Its dimensions.
+    pub dimensions: Vec<String>,
+    /// Its metrics.
+    pub values: Vec<Value>,
+}
+
+/// Sums of one bucket.
+#[derive(Debug, Default)]
+struct Sums {
+    /// By name: events, events of bots, distinct visitors.
+    names: BTreeMap<TextId, (i64, i64, i64)>,
+    rejects: BTreeMap<&'static str, i64>,
+    duplicates: i64,
+    visitors: i64,
+    concurrent: i64,
+    sales: Sum,
+}
+
+/// The rows of a plan, in order.
+///
+/// # Errors
+/// If they are too many.
+pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
+    let passing = passing(plan, site);
+    let sums: Vec<Sums> =
+        plan.buckets.iter().map(|bucket| sums(plan, site, bucket, passing.as_ref())).collect();
+    let mut rows = Vec::new();
+    let inner = inner_keys(plan, site, &sums);
+    if plan.buckets.len().saturating_mul(inner.len()) > ROWS_MAX {
+        let detail = format!("the answer has more than {ROWS_MAX} rows; take a coarser time");
+        return Err(QueryError::TooFine { detail });
+    }
+    for (at, (bucket, sums)) in plan.buckets.iter().zip(&sums).enumerate() {
+        for key in &inner {
+            let dimensions = plan.dimensions.iter().map(|dimension| match dimension {
+                Dimension::Time(_) => bucket.label.clone(),
+                Dimension::EventName | Dimension::RejectCode => key.text.clone(),
+            });
+            let values = plan.metrics.iter().map(|metric| value(*metric, plan, site, sums, key));
+            let (dimensions, values) = (dimensions.collect(), values.collect());
+            rows.push(Row { bucket: at, dimensions, values });
+        }
+    }
+    sort(&mut rows, plan);
+    Ok(rows)
+}
+
+/// The names that the filter lets pass; none if there is no filter.
+fn passing(plan: &Plan, site: &SiteView) -> Option<BTreeSet<TextId>> {
+    let filter = plan.filter.as_ref()?;
+    let all = (0..).zip(site.texts.iter());
+    Some(all.filter(|(_, text)| filter.passes(text)).map(|(id, _)| id).collect())
+}
+
+fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet<TextId>>) -> Sums {
+    let range = bucket.range;
+    let mut sums = Sums::default();
+    let passes = |name: TextId| passing.is_none_or(|names| names.contains(&name));
+    let needs = |wanted: fn(&Metric) -> bool| plan.metrics.iter().any(wanted);
+    if needs(|metric| metric.is_counted()) {
+        site.counters.visit(range.from_ms, range.to_ms, |measure, count| match measure {
+            Measure::Events { name, bot, .. } if passes(name) => {
+                let cell = sums.names.entry(name).or_default();
+                if bot { cell.1 += count } else { cell.0 += count }
+            }
+            Measure::Events { .. } | Measure::Dropped => {}
+            Measure::Rejects(code) => *sums.rejects.entry(code.as_str()).or_default() += count,
+            Measure::Duplicates | Measure::LateDuplicates => sums.duplicates += count,
+        });
+    }
+    if needs(|metric| matches!(metric, Metric::Visitors)) {
+        visitors(plan, site, bucket, &passes, &mut sums);
+    }
+    if needs(|metric| matches!(metric, Metric::ConcurrentVisitors)) {
+        sums.concurrent = count(site.presence.concurrent(range.to_ms.min(plan.now_ms)));
+    }
+    if needs(|metric| metric.is_of_orders()) {
+        sums.sales = site.sales.between(range.from_ms, range.to_ms);
+    }
+    sums
+}
+
+impl Metric {
+    fn is_counted(self) -> bool {
+        !self.is_of_orders() && !matches!(self, Self::Visitors | Self::ConcurrentVisitors)
+    }
+
+    fn is_of_orders(self) -> bool {
+        matches!(self, Self::Orders | Self::Revenue | Self::Units | Self::Aov)
+    }
+}
+
+fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn visitors(
+    plan: &Plan,
+    site: &SiteView,
+    bucket: &Bucket,
+    passes: &impl Fn(TextId) -> bool,
+    sums: &mut Sums,
+) {
+    let (from, to) = (bucket.range.from_ms, bucket.range.to_ms);
+    if plan.dimensions.contains(&Dimension::EventName) {
+        for (name, _) in site.presence.distinct_by_name(from, to, &site.zone) {
+            if passes(name) {
+                sums.names.entry(name).or_default().2 += 1;
+            }
+        }
+        return;
+    }
+    let wanted: Option<&dyn Fn(TextId) -> bool> =
+        if plan.filter.is_some() { Some(passes) } else { None };
+    sums.visitors = count(site.presence.distinct(from, to, wanted, &site.zone));
+}
+
+/// What a row is about beside its time.
+struct InnerKey {
+    text: String,
+    name: Option<TextId>,
+}
+
+/// The names or codes of the answer: those with anything in it, in any bucket.
+fn inner_keys(plan: &Plan, site: &SiteView, sums: &[Sums]) -> Vec<InnerKey> {
+    if plan.dimensions.contains(&Dimension::EventName) {
+        let shows_bots = plan.metrics.contains(&Metric::BotEvents);
+        let seen = sums.iter().flat_map(|sums| &sums.names);
+        let shown = seen.filter(|(_, (events, bots, visitors))| {
+            *events != 0 || *visitors != 0 || (shows_bots && *bots != 0)
+        });
+        let names: BTreeSet<TextId> = shown.map(|(name, _)| *name).collect();
+        let key = |name| InnerKey { text: text_of(&site.texts, name).to_owned(), name: Some(name) };
+        return names.into_iter().map(key).collect();
+    }
+    if plan.dimensions.contains(&Dimension::RejectCode) {
+        let codes: BTreeSet<&str> =
+            sums.iter().flat_map(|sums| sums.rejects.keys().copied()).collect();
+        return codes
+            .into_iter()
+            .map(|code| InnerKey { text: code.to_owned(), name: None })
+            .collect();
+    }
+    vec![InnerKey { text: String::new(), name: None }]
+}
+
+fn value(metric: Metric, plan: &Plan, site: &SiteView, sums: &Sums, key: &InnerKey) -> Value {
+    let named = |wanted: Option<&str>| -> i64 {
+        let of_row = |name: &TextId| key.name.is_none_or(|row| row == *name);
+        let of_metric =
+            |name: &TextId| wanted.is_none_or(|wanted| text_of(&site.texts, *name) == wanted);
+        let names = sums.names.iter().filter(|(name, _)| of_row(name) && of_metric(name));
+        names.map(|(_, (events, _, _))| events).sum()
+    };
+    match metric {
+        Metric::Events(wanted) => Value::Count(named(wanted)),
+        Metric::BotEvents => {
+            let names = sums.names.iter().filter(|(name, _)| key.name.is_none_or(|k| k == **name));
+            Value::Count(names.map(|(_, (_, bots, _))| bots).sum())
+        }
+        Metric::PaymentSuccessRate => {
+            let (good, bad) = (named(Some("payment_success")), named(Some("payment_failed")));
+            Value::Percent((good + bad > 0).then(|| {
+                half_even(10_000 * i128::from(good), i128::from(good + bad)).try_into().unwrap_or(0)
+            }))
+        }
+        Metric::Visitors => Value::Count(match key.name {
+            Some(name) => sums.names.get(&name).map_or(0, |(_, _, visitors)| *visitors),
+            None => sums.visitors,
+        }),
+        Metric::ConcurrentVisitors => Value::Count(sums.concurrent),
+        Metric::Orders => Value::Count(sums.sales.orders),
+        Metric::Units => Value::Count(sums.sales.units),
+        Metric::Revenue => Value::Money(Some(revenue(&sums.sales, plan.currency))),
+        Metric::Aov => Value::Money(mean(&sums.sales, plan.currency)),
+        Metric::Rejected if plan.dimensions.contains(&Dimension::RejectCode) => {
+            Value::Count(sums.rejects.get(key.text.as_str()).copied().unwrap_or(0))
+        }
+        Metric::Rejected => Value::Count(sums.rejects.values().sum()),
+        Metric::Duplicates => Value::Count(sums.duplicates),
+    }
+}
+
+/// Money by currency, the site's own first, which is there even if it is nothing.
+#[must_use]
+pub fn revenue(sum: &Sum, currency: Currency) -> Vec<(Currency, i128)> {
+    let mut all: Vec<_> =
+        sum.takings.iter().map(|(code, takings)| (*code, takings.minor)).collect();
+    if all.is_empty() {
+        all.push((currency, 0));
+    }
+    all.sort_by_key(|(code, _)| (*code != currency, *code));
+    all
+}
+
+fn mean(sum: &Sum, currency: Currency) -> Option<Vec<(Currency, i128)>> {
+    let sold = sum.takings.iter().filter(|(_, takings)| takings.orders > 0);
+    let mut all: Vec<_> = sold
+        .map(|(code, takings)| (*code, half_even(takings.minor, i128::from(takings.orders))))
+        .collect();
+    all.sort_by_key(|(code, _)| (*code != currency, *code));
+    (!all.is_empty()).then_some(all)
+}
+
+/// Division of numbers that are not negative, rounded half to even.
+fn half_even(dividend: i128, divisor: i128) -> i128 {
+    let (quotient, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
+    match (rest * 2).cmp(&divisor) {
+        Ordering::Greater => quotient + 1,
+        Ordering::Equal => quotient + quotient.rem_euclid(2),
+        Ordering::Less => quotient,
+    }
+}
+
+fn sort(rows: &mut [Row], plan: &Plan) {
+    rows.sort_by(|a, b| {
+        let keys = plan.order_by.iter().map(|(key, direction)| {
+            let order = match key {
+                OrderKey::Metric(at) => match (a.values.get(*at), b.values.get(*at)) {
+                    (Some(a), Some(b)) => a.compare(b),
+                    _ => Ordering::Equal,
+                },
+                // Labels of a repeated hour order by offset, so time goes by the bucket.
+                OrderKey::Dimension(at) => match plan.dimensions.get(*at) {
+                    Some(Dimension::Time(_)) => a.bucket.cmp(&b.bucket),
+                    _ => a.dimensions.get(*at).cmp(&b.dimensions.get(*at)),
+                },
+            };
+            if *direction == Direction::Desc { order.reverse() } else { order }
+        });
+        let mut keys = keys.filter(|order| *order != Ordering::Equal);
+        keys.next().unwrap_or_else(|| (a.bucket, &a.dimensions).cmp(&(b.bucket, &b.dimensions)))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_round_half_to_even() {
+        for (dividend, divisor, expected) in
+            [(5, 2, 2), (7, 2, 4), (10, 4, 2), (11, 4, 3), (1, 3, 0), (2, 3, 1), (0, 9, 0)]
+        {
+            assert_eq!(half_even(dividend, divisor), expected, "{dividend}/{divisor}");
+        }
+    }
+}
