@@ -15,6 +15,7 @@ pub mod accumulate;
 pub mod known_ids;
 
 pub mod outbox;
+pub mod shard;
 
 #[cfg(target_arch = "wasm32")]
 pub mod platform;

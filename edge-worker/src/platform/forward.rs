@@ -12,6 +12,7 @@ use worker::{AbortController, Delay, Fetch, Headers, Result, console_error, cons
 use super::bindings;
 use super::shard::Core;
 use crate::outbox::{Next, Reply};
+use crate::shard::Parcel;
 
 /// Tries of one task before it leaves the rest to the alarm, so that an object whose aggregator is
 /// away for long may sleep.
@@ -19,18 +20,10 @@ const TRIES_MAX: u32 = 30;
 /// How long the aggregator may take for one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What one request carries.
-struct Parcel {
-    epoch: String,
-    first: u64,
-    last: u64,
-    body: Vec<u8>,
-}
-
 /// Starts the task, unless it runs or there is nothing to send.
 pub fn start(core: &Rc<Core>) -> Result<()> {
     let started = core.with(|memory| {
-        let start = !memory.forwarding && memory.outbox.has_backlog();
+        let start = !memory.forwarding && memory.shard.has_backlog();
         memory.forwarding |= start;
         Ok(start)
     })?;
@@ -54,15 +47,14 @@ pub fn start(core: &Rc<Core>) -> Result<()> {
 async fn run(core: &Rc<Core>) -> Result<()> {
     let mut tries = 0;
     while tries < TRIES_MAX {
-        let Some(parcel) = take(core)? else {
-            return Ok(());
-        };
+        let parcel = core.with(|memory| Ok(memory.shard.parcel()?))?;
+        let Some(parcel) = parcel else { return Ok(()) };
         let (reply, pause_ms) = send(core, &parcel).await.unwrap_or_else(|error| {
             console_log!("forward: {error}");
             (Reply::Unavailable, 0)
         });
-        let next = core.with(|memory| Ok(memory.outbox.finish_send(reply)))?;
-        match next {
+        let epoch = Epoch(bindings::random()?);
+        match core.with(|memory| Ok(memory.shard.finish(&parcel, reply, epoch)?))? {
             Next::Rest => return Ok(()),
             Next::Send => {
                 tries = 0;
@@ -72,7 +64,9 @@ async fn run(core: &Rc<Core>) -> Result<()> {
                 tries += 1;
                 pause(after_ms).await;
             }
-            Next::NewEpoch { base } => begin_epoch(core, base)?,
+            Next::NewEpoch { base } => {
+                console_error!("forward: epoch {epoch} begins after frame {base}");
+            }
         }
     }
     Ok(())
@@ -84,43 +78,20 @@ async fn pause(ms: i64) {
     }
 }
 
-/// Reads back from the ring what is to be sent next.
-fn take(core: &Rc<Core>) -> Result<Option<Parcel>> {
-    core.with(|memory| {
-        let Some(range) = memory.outbox.start_send() else {
-            return Ok(None);
-        };
-        let first = *range.start();
-        let (body, last) = memory.storage.body(range)?;
-        let outbox = &memory.outbox;
-        let (first, last) = (outbox.wire(first), outbox.wire(last));
-        Ok(Some(Parcel { epoch: outbox.epoch.to_string(), first, last, body }))
-    })
-}
-
-fn begin_epoch(core: &Rc<Core>, base: u64) -> Result<()> {
-    let epoch = Epoch(bindings::random()?);
-    console_error!("forward: a new epoch begins after frame {base}");
-    core.with(|memory| {
-        memory.storage.put_epoch(epoch, base)?;
-        memory.outbox.begin_epoch(epoch, base);
-        Ok(())
-    })
-}
-
 /// The reply, and how long the aggregator asks to wait before the next request.
 async fn send(core: &Rc<Core>, parcel: &Parcel) -> Result<(Reply, i64)> {
     let url = bindings::aggregator_url(&core.env, "/v1/frames")?;
     let secret = bindings::edge_secret(&core.env)?;
     let shard = core.state.id().name().ok_or("the shard has no name")?;
-    let head =
-        FramesHead { shard: &shard, epoch: &parcel.epoch, first: parcel.first, last: parcel.last };
+    let epoch = parcel.epoch.to_string();
+    let (first, last) = (parcel.first, parcel.last);
+    let head = FramesHead { shard: &shard, epoch: &epoch, first, last };
     let headers = Headers::new();
     headers.set("Content-Type", "application/cbor")?;
     headers.set(header::SHARD, &shard)?;
-    headers.set(header::EPOCH, &parcel.epoch)?;
-    headers.set(header::FIRST, &parcel.first.to_string())?;
-    headers.set(header::LAST, &parcel.last.to_string())?;
+    headers.set(header::EPOCH, &epoch)?;
+    headers.set(header::FIRST, &first.to_string())?;
+    headers.set(header::LAST, &last.to_string())?;
     headers.set(header::SIGNATURE, &sign::frames(&secret, &head, &parcel.body))?;
     let request = bindings::post(&url, headers, &parcel.body)?;
     let abort = AbortController::default();
