@@ -3,18 +3,18 @@
 //! In the order data meets them: the shop, a visit planned in it, a visitor who makes it, the crowd
 //! of all visitors, the events they send and when, the answers, and the count of what they confirm.
 
-mod answer;
+mod shop;
 mod cart;
+mod journey;
 mod checkout;
+mod visitor;
 mod crowd;
 mod event;
-mod journey;
 mod pace;
 mod sender;
-mod shop;
-mod summary;
+mod answer;
 mod tally;
-mod visitor;
+mod summary;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -106,6 +106,7 @@ pub fn run(args: Args) -> ExitCode {
         stop: &stop,
         progress: &progress,
         refusal: Mutex::new(None),
+        refusal_grace: sender::REFUSAL_GRACE,
     };
     run.play(&mut crowd, start_ms);
     progress.finish_and_clear();

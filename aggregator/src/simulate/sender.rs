@@ -1,6 +1,7 @@
 //! Sends what the crowd does: several connections, the schedule's rate, and the same events again
 //! until the worker has confirmed them. The only file of the simulator with a clock and I/O.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use indicatif::ProgressBar;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use ureq::http::Uri;
 
 use super::answer::{Reply, Verdict, backoff_ms, judge};
 use super::crowd::Crowd;
@@ -24,7 +26,7 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 /// How long a batch is sent again before its events count as unconfirmed.
 const CONFIRM_MAX: Duration = Duration::from_secs(300);
 /// A refusal may mean a key or site so new that the worker has not heard of it.
-const REFUSAL_GRACE: Duration = Duration::from_secs(10);
+pub const REFUSAL_GRACE: Duration = Duration::from_secs(10);
 /// Largest answer that is read: each of 500 events rejected with a message.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -37,6 +39,15 @@ pub struct Target {
     pub site: String,
     /// A server key of the site.
     pub key: String,
+}
+
+impl Target {
+    /// The proxy that the environment names, unless the worker runs on this machine.
+    fn proxy(&self) -> Option<ureq::Proxy> {
+        let uri: Option<Uri> = self.endpoint.parse().ok();
+        let is_local = uri.as_ref().and_then(Uri::host).is_some_and(is_loopback);
+        if is_local { None } else { ureq::Proxy::try_from_env() }
+    }
 }
 
 /// One run and all that its threads share.
@@ -56,6 +67,8 @@ pub struct Run<'a> {
     pub progress: &'a ProgressBar,
     /// Why the worker refuses this run, once it does.
     pub refusal: Mutex<Option<String>>,
+    /// How long refusals are tried again: [`REFUSAL_GRACE`].
+    pub refusal_grace: Duration,
 }
 
 /// Events on their way, since `due`.
@@ -75,6 +88,19 @@ pub fn epoch_ms() -> i64 {
 #[expect(clippy::disallowed_methods, reason = "the sender is where the simulator meets the clock")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of the sender has nothing else to do until then"
+)]
+fn nap(duration: Duration) {
+    thread::sleep(duration);
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -123,7 +149,7 @@ impl Run<'_> {
             }
             // Short naps keep the batches punctual and a stop prompt, whatever the rate.
             let until_due = self.pace.due_at(place).saturating_sub(start.elapsed());
-            thread::sleep(until_due.clamp(Duration::from_millis(1), LINGER / 4));
+            nap(until_due.clamp(Duration::from_millis(1), LINGER / 4));
         }
         send(parcels, &mut parcel);
     }
@@ -132,6 +158,7 @@ impl Run<'_> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(ATTEMPT_MAX))
+            .proxy(self.target.proxy())
             .build()
             .into();
         let mut jitter = ChaCha8Rng::seed_from_u64(number);
@@ -157,7 +184,7 @@ impl Run<'_> {
                 Verdict::Again { wait_ms, why } => (wait_ms, why, false),
                 Verdict::Refused { why } => (None, why, true),
             };
-            if is_refusal && first_attempt.elapsed() >= REFUSAL_GRACE {
+            if is_refusal && first_attempt.elapsed() >= self.refusal_grace {
                 lock(&self.refusal).get_or_insert(why);
             } else {
                 self.progress.set_message(why);
@@ -166,7 +193,7 @@ impl Run<'_> {
                 return lock(self.tally).give_up(parcel.events.len());
             }
             let wait_ms = backoff_ms(failed + 1, wait_ms, jitter.random());
-            thread::sleep(Duration::from_millis(wait_ms));
+            nap(Duration::from_millis(wait_ms));
         }
     }
 
@@ -199,3 +226,6 @@ fn send(parcels: &Sender<Parcel>, parcel: &mut Parcel) {
         let _ = parcels.send(Parcel { events, due: parcel.due });
     }
 }
+
+#[cfg(test)]
+mod tests;
