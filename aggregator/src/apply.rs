@@ -154,10 +154,14 @@ impl World {
         changed: &mut Changed,
     ) {
         let (mut accepted, mut late_duplicates) = (0, 0);
+        let committed_at_ms = batch.map_or(now_ms, |batch| batch.committed_at_ms);
+        // A replay of the log has no clock, and says nothing of how late frames came.
+        let lag_ms = if now_ms > 0 { (now_ms - committed_at_ms).max(0) } else { 0 };
         for share in batch.iter().flat_map(|batch| &batch.sites) {
             let zone = self.zone(&share.site);
             let site = self.sites.entry(share.site.clone()).or_insert_with(|| Site::new(zone));
             let effects = site.apply(share);
+            site.lag_ms = lag_ms;
             accepted += effects.accepted;
             late_duplicates += effects.late_duplicates;
             let known = changed.sites.entry(share.site.clone()).or_default();
@@ -181,9 +185,7 @@ impl World {
         let (last, tally) = (mark.last, mark.tally);
         let edge = self.edges.entry(source.clone()).or_default();
         (edge.last, edge.tally) = (last, tally);
-        if now_ms > 0 {
-            edge.lag_ms = (now_ms - tally.committed_at_ms).max(0);
-        }
+        edge.lag_ms = lag_ms;
         self.dirty_marks.insert(source.clone());
     }
 
@@ -281,5 +283,6 @@ fn view_of(site: &Site) -> SiteView {
         presence: site.presence.clone(),
         sales: site.ledger.sales.clone(),
         zone: site.zone.clone(),
+        lag_ms: site.lag_ms,
     }
 }

@@ -29,6 +29,7 @@ pub mod store;
 pub mod view;
 
 pub mod http;
+pub mod live;
 pub mod query;
 
 pub mod simulate;

@@ -102,6 +102,7 @@ async fn listen(
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, data = %config.data.display(), "listening");
     let app = App::new(engine.clone(), config);
+    tokio::spawn(http::live::run(app.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut graceful = stopped.clone();
     let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {

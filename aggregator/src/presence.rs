@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use edgetally_proto::time::{HOUR_MS, SECOND_MS, second_of};
 use imbl::OrdMap;
-use rustc_hash::{FxHashSet, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use crate::merge::Level;
 use crate::texts::TextId;
@@ -221,6 +221,41 @@ impl Presence {
         });
         found.len()
     }
+
+    /// [`Self::concurrent`] at the end of each of some seconds, in one pass.
+    #[must_use]
+    pub fn concurrent_by_second(&self, first: i64, last: i64) -> Vec<usize> {
+        let length = usize::try_from(last - first + 1).unwrap_or_default();
+        let mut steps = vec![0i64; length + 1];
+        let mut covered: FxHashMap<PersonId, i64> = FxHashMap::default();
+        let place = |second: i64| usize::try_from(second - first).unwrap_or_default().min(length);
+        let from = second_of((first + 1) * SECOND_MS - CONCURRENT_MS);
+        for (second, visits) in self.seconds.range(from..=last + 1) {
+            for visit in visits.iter() {
+                let at_ms = second * SECOND_MS + i64::from(visit.ms);
+                // Present at the ends of seconds that lie in [at, at + 5 min).
+                let begin = (at_ms - 1).div_euclid(SECOND_MS).max(first);
+                let end = (at_ms + CONCURRENT_MS - 1).div_euclid(SECOND_MS);
+                let until = covered.entry(visit.person).or_insert(first);
+                let begin = begin.max(*until);
+                if begin < end && begin <= last {
+                    *until = end;
+                    if let Some(step) = steps.get_mut(place(begin)) {
+                        *step += 1;
+                    }
+                    if let Some(step) = steps.get_mut(place(end)) {
+                        *step -= 1;
+                    }
+                }
+            }
+        }
+        let mut present = 0i64;
+        let counts = steps.into_iter().take(length).map(|step| {
+            present += step;
+            usize::try_from(present).unwrap_or_default()
+        });
+        counts.collect()
+    }
 }
 
 fn change_crowd(crowds: &mut OrdMap<i64, Crowd>, key: i64, visit: Visit, is_added: bool) {
@@ -287,6 +322,10 @@ mod tests {
             prop_assert_eq!(presence.distinct(from, to, None, &Utc), plain.len());
             prop_assert_eq!(presence.distinct(from, to, Some(&|n| n == 2), &Utc), second.len());
             prop_assert_eq!(presence.distinct_by_name(from, to, &Utc).len(), named.len());
+            let second = from / 1_000;
+            let one_by_one: Vec<usize> = (second..second + 400)
+                .map(|second| presence.concurrent((second + 1) * 1_000)).collect();
+            prop_assert_eq!(presence.concurrent_by_second(second, second + 399), one_by_one);
             presence.cut_days(&Utc);
             prop_assert_eq!(presence.distinct(from, to, None, &Utc), plain.len());
         }

@@ -60,6 +60,8 @@ pub struct Site {
     pub ledger: Ledger,
     /// Zone of the site's days.
     pub zone: Zone,
+    /// From the commit of the last frame with news of it to the arrival here.
+    pub lag_ms: i64,
     timelines: FxHashMap<TextId, Timeline>,
     persons: FxHashMap<Person, PersonId>,
 }
@@ -221,8 +223,19 @@ impl Site {
         }
         if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
             let change = self.ledger.insert(key, trace);
-            note_order(change, effects);
+            self.note_order(change, effects);
         }
+    }
+
+    fn note_order(&self, mut change: OrderChange, effects: &mut Effects) {
+        if change.before == change.after {
+            return;
+        }
+        let times = [change.before, change.after].into_iter().flatten();
+        effects.seconds.extend(times.map(|order| second_of(order.at_ms)));
+        let money = change.after.and_then(|order| self.records.get(order.money_record));
+        change.fact = money.and_then(|record| record.fact.clone());
+        effects.orders.push(change);
     }
 
     /// Undoes what followed from a record, because an earlier copy of it turned up.
@@ -238,7 +251,7 @@ impl Site {
         }
         if let Some((key, _)) = ledger::trace(number, &record, self.texts.text(record.name)) {
             let change = self.ledger.remove(key, number);
-            note_order(change, effects);
+            self.note_order(change, effects);
         }
     }
 
@@ -304,13 +317,4 @@ impl Site {
             effects.orders.clear();
         }
     }
-}
-
-fn note_order(change: OrderChange, effects: &mut Effects) {
-    if change.before == change.after {
-        return;
-    }
-    let times = [change.before, change.after].into_iter().flatten();
-    effects.seconds.extend(times.map(|order| second_of(order.at_ms)));
-    effects.orders.push(change);
 }

@@ -25,6 +25,8 @@ pub struct SiteView {
     pub sales: Sales,
     /// Zone of its days.
     pub zone: Zone,
+    /// From the commit of the last frame with news of it to the arrival here.
+    pub lag_ms: i64,
 }
 
 /// One numbering of a shard.

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod auth;
 pub mod edges;
 pub mod frames;
+pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod problem;
@@ -40,6 +41,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Settings for the workers, by version.
     pub edge_config: Arc<Mutex<Option<(u64, Bytes)>>>,
+    /// Live streams.
+    pub hub: Arc<live::Hub>,
 }
 
 impl App {
@@ -52,6 +55,7 @@ impl App {
             edge_secret: config.edge_secret.as_str().into(),
             metrics: Arc::default(),
             edge_config: Arc::default(),
+            hub: Arc::default(),
         }
     }
 
@@ -76,6 +80,7 @@ pub fn now_ms() -> i64 {
 pub fn router(app: App) -> Router {
     let api = Router::new()
         .route("/v1/edges", get(edges::get))
+        .route("/v1/live", get(live::get))
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post))
         .route("/v1/sites", get(admin::sites))

@@ -1,5 +1,7 @@
 //! The ledger: the events of every order, and what each order is now.
 
+use std::sync::Arc;
+
 use edgetally_proto::record::Fact;
 use rustc_hash::FxHashMap;
 
@@ -38,6 +40,8 @@ pub struct OrderChange {
     pub before: Option<Order>,
     /// What counts now.
     pub after: Option<Order>,
+    /// What the event that gives the money says.
+    pub fact: Option<Arc<Fact>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -90,7 +94,7 @@ impl Ledger {
 
     fn settle(&mut self, key: OrderKey) -> OrderChange {
         let Some(entry) = self.orders.get_mut(&key) else {
-            return OrderChange { key, before: None, after: None };
+            return OrderChange { key, before: None, after: None, fact: None };
         };
         let after = settle(&entry.traces).filter(|order| order.is_booked);
         let before = std::mem::replace(&mut entry.booked, after);
@@ -98,6 +102,6 @@ impl Ledger {
             before.iter().for_each(|order| self.sales.change(order, false));
             after.iter().for_each(|order| self.sales.change(order, true));
         }
-        OrderChange { key, before, after }
+        OrderChange { key, before, after, fact: None }
     }
 }

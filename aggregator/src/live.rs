@@ -1,0 +1,314 @@
+//! The live stream of a site: what to say, and when.
+//!
+//! A second is told once, two seconds after its end; what changes in it later is told as a
+//! correction. Pure: the clock is an argument.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use edgetally_proto::money::Currency;
+use edgetally_proto::time::{HOUR_MS, SECOND_MS, second_of};
+use serde_json::{Value, json};
+
+use crate::merge::Measure;
+use crate::orders::ledger::OrderChange;
+use crate::presence::Days;
+use crate::query::report::money;
+use crate::query::run::revenue;
+use crate::site::Effects;
+use crate::texts::text_of;
+use crate::view::SiteView;
+
+/// A second is told this long after its end.
+const TICK_DELAY_MS: i64 = 2 * SECOND_MS;
+/// Running numbers come no more often than this.
+const NOW_EVERY_MS: i64 = SECOND_MS;
+/// Seconds whose numbers are remembered, to tell whether a change matters.
+const HISTORY_S: i64 = 600;
+/// After a pause of the program, at most this many seconds are told.
+const CATCH_UP_S: i64 = 60;
+/// Messages kept for readers who come back.
+const RING: usize = 2_048;
+/// Orders older than this are imports, not news.
+const ORDER_AGE_MS: i64 = 24 * HOUR_MS;
+/// Corrections of one step; a backfill may touch any number of seconds.
+const CORRECTIONS_MAX: usize = 600;
+
+/// The numbers of one second.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    revenue: Vec<(Currency, i128)>,
+    orders: i64,
+    events: i64,
+    pageviews: i64,
+    payments_succeeded: i64,
+    payments_failed: i64,
+    concurrent_visitors: usize,
+}
+
+/// One message with its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Grows by one; `Last-Event-ID` brings it back.
+    pub id: u64,
+    /// JSON.
+    pub data: String,
+}
+
+/// The stream of one site.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    currency: Currency,
+    next_id: u64,
+    ring: VecDeque<Message>,
+    /// What was told of the last seconds.
+    told: BTreeMap<i64, Figures>,
+    last_tick: i64,
+    last_now_ms: i64,
+    /// Seconds that changed after they were told.
+    changed: BTreeSet<i64>,
+}
+
+impl Stream {
+    /// A stream that begins now. Numbers go on growing when the program starts again, because
+    /// they begin with the clock.
+    #[must_use]
+    pub fn new(currency: Currency, now_ms: i64) -> Self {
+        Self {
+            currency,
+            next_id: u64::try_from(now_ms).unwrap_or_default(),
+            ring: VecDeque::new(),
+            told: BTreeMap::new(),
+            last_tick: second_of(now_ms - TICK_DELAY_MS) - 1,
+            last_now_ms: 0,
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// What is to be said at this moment.
+    pub fn step(
+        &mut self,
+        site: &SiteView,
+        changes: Option<&Effects>,
+        now_ms: i64,
+    ) -> Vec<Message> {
+        let mut said = Vec::new();
+        if let Some(changes) = changes {
+            let told = changes.seconds.iter().filter(|second| **second <= self.last_tick);
+            self.changed.extend(told);
+            for change in &changes.orders {
+                said.extend(order(change, site, now_ms));
+            }
+        }
+        said.extend(self.ticks(site, now_ms));
+        if now_ms - self.last_now_ms >= NOW_EVERY_MS {
+            self.last_now_ms = now_ms;
+            said.extend(self.corrections(site, now_ms));
+            said.push(self.full("now", second_of(now_ms), site, now_ms));
+        }
+        said.into_iter().map(|message| self.keep(&message)).collect()
+    }
+
+    fn keep(&mut self, message: &Value) -> Message {
+        let message = Message { id: self.next_id, data: message.to_string() };
+        self.next_id += 1;
+        if self.ring.len() == RING {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(message.clone());
+        message
+    }
+
+    /// The messages after one, if they are still kept.
+    pub fn since(&self, id: u64) -> impl Iterator<Item = &Message> {
+        let is_kept = self.ring.front().is_some_and(|first| first.id <= id + 1);
+        self.ring.iter().filter(move |message| is_kept && message.id > id)
+    }
+
+    fn ticks(&mut self, site: &SiteView, now_ms: i64) -> Vec<Value> {
+        let due = second_of(now_ms - TICK_DELAY_MS) - 1;
+        let first = (self.last_tick + 1).max(due - CATCH_UP_S);
+        let mut said = Vec::new();
+        for second in first..=due {
+            self.told.insert(second, figures(second, site, self.currency, now_ms));
+            said.push(self.full("tick", second, site, now_ms));
+        }
+        self.last_tick = self.last_tick.max(due);
+        self.told = self.told.split_off(&(due - HISTORY_S));
+        said
+    }
+
+    /// Seconds told before that are different now.
+    fn corrections(&mut self, site: &SiteView, now_ms: i64) -> Vec<Value> {
+        let changed = std::mem::take(&mut self.changed);
+        let Some(first) = changed.iter().find(|second| self.told.contains_key(second)) else {
+            let old = changed.iter().take(CORRECTIONS_MAX);
+            return old.map(|second| self.correction(*second, site, now_ms)).collect();
+        };
+        // Who is present at one moment is present for five minutes.
+        let concurrent = site.presence.concurrent_by_second(*first, self.last_tick);
+        let mut differ: BTreeSet<i64> = changed.range(..first).copied().collect();
+        for (second, concurrent_visitors) in (*first..).zip(concurrent) {
+            let Some(told) = self.told.get_mut(&second) else { continue };
+            let mut fresh = told.clone();
+            if changed.contains(&second) {
+                fresh = figures(second, site, self.currency, now_ms);
+            }
+            fresh.concurrent_visitors = concurrent_visitors;
+            if fresh != *told {
+                *told = fresh;
+                differ.insert(second);
+            }
+        }
+        let differ = differ.into_iter().take(CORRECTIONS_MAX);
+        differ.map(|second| self.correction(second, site, now_ms)).collect()
+    }
+
+    fn correction(&self, second: i64, site: &SiteView, now_ms: i64) -> Value {
+        let figures = figures(second, site, self.currency, now_ms);
+        members("correction", second, &figures, site)
+    }
+
+    /// A message with the numbers of a second and of the day so far.
+    fn full(&self, kind: &str, second: i64, site: &SiteView, now_ms: i64) -> Value {
+        let figures = figures(second, site, self.currency, now_ms);
+        let mut message = members(kind, second, &figures, site);
+        message["today"] = today(site, self.currency, now_ms);
+        message["lag_ms"] = json!(site.lag_ms);
+        message
+    }
+}
+
+fn members(kind: &str, second: i64, figures: &Figures, site: &SiteView) -> Value {
+    json!({
+        "type": kind,
+        "second": site.zone.rfc3339(second * SECOND_MS),
+        "revenue": money(&figures.revenue),
+        "orders": figures.orders,
+        "events": figures.events,
+        "pageviews": figures.pageviews,
+        "payments_succeeded": figures.payments_succeeded,
+        "payments_failed": figures.payments_failed,
+        "concurrent_visitors": figures.concurrent_visitors,
+    })
+}
+
+/// The numbers of a second, the same as a query by second gives.
+fn figures(second: i64, site: &SiteView, currency: Currency, now_ms: i64) -> Figures {
+    let (from, to) = (second * SECOND_MS, (second + 1) * SECOND_MS);
+    let mut figures = Figures::default();
+    site.counters.visit(from, to, |measure, count| {
+        let Measure::Events { name, bot: false, .. } = measure else { return };
+        figures.events += count;
+        match text_of(&site.texts, name) {
+            "page_view" => figures.pageviews += count,
+            "payment_success" => figures.payments_succeeded += count,
+            "payment_failed" => figures.payments_failed += count,
+            _ => {}
+        }
+    });
+    let sum = site.sales.between(from, to);
+    figures.orders = sum.orders;
+    figures.revenue = revenue(&sum, currency);
+    figures.concurrent_visitors = site.presence.concurrent(to.min(now_ms));
+    figures
+}
+
+/// The numbers of the site's day. Sessions are not counted yet, and a guess is no number.
+fn today(site: &SiteView, currency: Currency, now_ms: i64) -> Value {
+    let day = site.zone.day_of(now_ms);
+    let (from, to) = (site.zone.start_of(day), site.zone.start_of(day + 1));
+    let mut events = 0;
+    site.counters.visit(from, to, |measure, count| {
+        if matches!(measure, Measure::Events { bot: false, .. }) {
+            events += count;
+        }
+    });
+    let sum = site.sales.between(from, to);
+    json!({
+        "revenue": money(&revenue(&sum, currency)),
+        "orders": sum.orders,
+        "events": events,
+        "sessions": null,
+        "visitors": site.presence.distinct(from, to, None, &site.zone),
+    })
+}
+
+/// An order that has just been booked.
+fn order(change: &OrderChange, site: &SiteView, now_ms: i64) -> Option<Value> {
+    let (None, Some(order)) = (change.before, change.after) else { return None };
+    if now_ms - order.at_ms > ORDER_AGE_MS {
+        return None;
+    }
+    let value = order.value.map(|value| money(&[(value.currency, i128::from(value.minor))]));
+    let items: Vec<Value> = change
+        .fact
+        .iter()
+        .flat_map(|fact| &fact.items)
+        .map(|item| json!({"item_id": item.id, "item_name": item.name, "quantity": item.quantity}))
+        .collect();
+    Some(json!({
+        "type": "order",
+        "transaction_id": change.key.transaction,
+        "value": value.and_then(|list| list.get(0).cloned()),
+        // Credit comes with attribution.
+        "channel": null,
+        "city": change.fact.as_ref().and_then(|fact| fact.shipping_city.clone()),
+        "items": items,
+        "at": site.zone.rfc3339(order.at_ms),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orders::settle::Order;
+
+    const NOW: i64 = 1_772_420_400_000;
+
+    fn kinds(messages: &[Message]) -> Vec<String> {
+        let kind = |message: &Message| {
+            let value: Value = serde_json::from_str(&message.data).unwrap();
+            format!("{} {}", value["type"].as_str().unwrap(), value["orders"])
+        };
+        messages.iter().map(kind).collect()
+    }
+
+    fn sold(site: &mut SiteView, at_ms: i64) -> Effects {
+        let order =
+            Order { record: 0, money_record: 0, at_ms, is_booked: true, value: None, units: 1 };
+        site.sales.change(&order, true);
+        Effects { seconds: [second_of(at_ms)].into(), ..Effects::default() }
+    }
+
+    #[test]
+    fn a_second_is_told_two_seconds_after_its_end_and_corrected_later() {
+        let mut site = SiteView::default();
+        let mut stream = Stream::new(Currency::USD, NOW);
+        assert_eq!(kinds(&stream.step(&site, None, NOW)), ["now 0"]);
+        assert_eq!(kinds(&stream.step(&site, None, NOW + 999)), [""; 0]);
+        // The second that began 2 s before the start ends 1 s before it.
+        let effects = sold(&mut site, NOW - 1_500);
+        let said = stream.step(&site, Some(&effects), NOW + 1_000);
+        assert_eq!(kinds(&said), ["tick 1", "now 0"]);
+        let effects = sold(&mut site, NOW - 1_400);
+        assert_eq!(kinds(&stream.step(&site, Some(&effects), NOW + 1_500)), [""; 0]);
+        let said = stream.step(&site, None, NOW + 2_000);
+        assert_eq!(kinds(&said), ["tick 0", "correction 2", "now 0"]);
+        assert_eq!(kinds(&stream.step(&site, None, NOW + 3_000)), ["tick 0", "now 0"]);
+    }
+
+    #[test]
+    fn who_comes_back_gets_what_was_missed() {
+        let site = SiteView::default();
+        let mut stream = Stream::new(Currency::USD, NOW);
+        let mut said = Vec::new();
+        for second in 0..5 {
+            said.extend(stream.step(&site, None, NOW + second * 1_000));
+        }
+        let ids: Vec<u64> = said.iter().map(|message| message.id).collect();
+        assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1));
+        let missed: Vec<u64> = stream.since(ids[3]).map(|message| message.id).collect();
+        assert_eq!(missed, ids[4..]);
+        assert_eq!(stream.since(3).count(), 0, "what is not kept cannot be resumed");
+    }
+}
