@@ -308,7 +308,7 @@ function showOrder(order) {
   row.dataset.order = order.transaction_id;
   const about = [order.city, order.channel, itemText(order.items)];
   row.append(
-    node("b", money(order.value)),
+    node("b", [order.value ?? []].flat().map((one) => money(one)).join(" · ") || "–"),
     node("time", wall(order.at)),
     node("small", about.filter(Boolean).join(" · ")),
     node("small", order.transaction_id),
