@@ -313,11 +313,12 @@ fn occurred(
         })?;
     let time = corrected(client_ms, rules.sent_at_ms, received);
     let oldest = match (rules.server_key, rules.settings.retention.facts) {
-        (true, Retention::Unlimited) => i64::MIN,
+        (true, Retention::Unlimited) => EARLIEST_MS,
         (true, Retention::For(span)) => received.saturating_sub(span.ms),
         (false, _) => received.saturating_sub(rules.settings.lateness.ms),
     };
-    if time.occurred_at_ms < oldest {
+    // A wrong `sent_at` can carry a good time out of every bound.
+    if time.occurred_at_ms < oldest.max(EARLIEST_MS) {
         let message = "is older than this key may report";
         return Err(reject(RejectCode::TimestampTooOld, "ts", message));
     }

@@ -5,7 +5,8 @@ use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::raw::RawBatch;
 use edgetally_proto::record::Flags;
-use edgetally_proto::settings::{Consent, OnDenied, SiteSettings};
+use edgetally_proto::settings::{Consent, OnDenied, Retention, SiteSettings};
+use edgetally_proto::time::EARLIEST_MS;
 use edgetally_proto::validate::{Ids, Reject, Rules, Visitor, Warning, ids_of, validate};
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -186,6 +187,13 @@ fn times() {
     let server = Case { server_key: true, ..Case::default() };
     server.accept(&event(json!({"ts": T - 35 * DAY_MS})));
     let reject = server.judge(&event(json!({"ts": T - 35 * DAY_MS - 1}))).unwrap_err();
+    assert_eq!(reject.code, RejectCode::TimestampTooOld);
+
+    let mut unlimited = Case { server_key: true, ..Case::default() };
+    unlimited.settings.retention.facts = Retention::Unlimited;
+    unlimited.accept(&event(json!({"ts": EARLIEST_MS})));
+    unlimited.sent_at_ms = Some(i64::MAX);
+    let reject = unlimited.judge(&event(json!({"ts": T}))).unwrap_err();
     assert_eq!(reject.code, RejectCode::TimestampTooOld);
 
     let corrected = Case { sent_at_ms: Some(T + 3_600_000), ..Case::default() };

@@ -5,4 +5,6 @@ mod dev;
 #[cfg(test)]
 mod e2e;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tidy;
