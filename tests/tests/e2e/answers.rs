@@ -14,17 +14,9 @@ fn doubtful_events_are_accepted_with_a_warning() {
     let mut anonymous = view("id", Value::Null);
     anonymous.as_object_mut().expect("an object").remove("ts");
     let cases = [
-        (
-            purchase("value", json!("10.5")),
-            "value_rounded",
-            "params.value",
-        ),
+        (purchase("value", json!("10.5")), "value_rounded", "params.value"),
         (view("name", json!("view")), "alias_used", "name"),
-        (
-            view("user_id", json!("undefined")),
-            "user_id_ignored",
-            "user_id",
-        ),
+        (view("user_id", json!("undefined")), "user_id_ignored", "user_id"),
         (anonymous, "not_idempotent", "id"),
     ];
     for (at, (event, code, field)) in cases.into_iter().enumerate() {
@@ -35,24 +27,14 @@ fn doubtful_events_are_accepted_with_a_warning() {
         let answer = site.send(&dev, std::slice::from_ref(&event));
         assert_eq!(answer["accepted"], json!(1), "{answer}");
         let told = &answer["warnings"][0];
-        assert_eq!(
-            (&told["index"], &told["code"]),
-            (&json!(0), &json!(code)),
-            "{event}: {answer}"
-        );
+        assert_eq!((&told["index"], &told["code"]), (&json!(0), &json!(code)), "{event}: {answer}");
         assert_eq!(told["field"], json!(field), "{answer}");
     }
     let future = view("ts", json!(now_ms() + DAY_MS));
     let batch = json!({"site": site.id, "events": [future]});
-    let answer = dev
-        .collect(Some(&site.server_key), &batch)
-        .expect("an answer");
+    let answer = dev.collect(Some(&site.server_key), &batch).expect("an answer");
     let answer = answer.json().expect("a body");
-    assert_eq!(
-        answer["warnings"][0]["code"],
-        json!("timestamp_clamped"),
-        "{answer}"
-    );
+    assert_eq!(answer["warnings"][0]["code"], json!("timestamp_clamped"), "{answer}");
 }
 
 /// A browser may report a week back and no further.
@@ -63,17 +45,9 @@ fn a_write_key_reaches_a_week_back() {
     let event = |id: &str, age: i64| json!({"id": id, "name": "page_view", "client_id": "c-1", "ts": now_ms() - age * DAY_MS});
     let events = [event("new", 6), event("old", 8)];
     let batch = json!({"site": site.id, "key": site.write_key, "events": events});
-    let answer = dev
-        .collect(None, &batch)
-        .expect("an answer")
-        .json()
-        .expect("a body");
+    let answer = dev.collect(None, &batch).expect("an answer").json().expect("a body");
     assert_eq!(answer["accepted"], json!(1), "{answer}");
-    assert_eq!(
-        answer["rejected"][0]["code"],
-        json!("timestamp_too_old"),
-        "{answer}"
-    );
+    assert_eq!(answer["rejected"][0]["code"], json!("timestamp_too_old"), "{answer}");
     assert_eq!(answer["rejected"][0]["index"], json!(1), "{answer}");
 }
 
@@ -115,17 +89,10 @@ fn repeats_within_a_batch_are_duplicates() {
     same["id"] = json!("0193a5f0-0000-7000-8000-000000000001");
     let mut other_client = one.clone();
     other_client["client_id"] = json!("c-2");
-    let answer = site.send(
-        &dev,
-        &[one, same, other_client, view("name", json!("No Name"))],
-    );
+    let answer = site.send(&dev, &[one, same, other_client, view("name", json!("No Name"))]);
     let counts = [&answer["accepted"], &answer["duplicates"]];
     assert_eq!(counts, [&json!(2), &json!(1)], "{answer}");
-    assert_eq!(
-        answer["rejected"].as_array().map(Vec::len),
-        Some(1),
-        "{answer}"
-    );
+    assert_eq!(answer["rejected"].as_array().map(Vec::len), Some(1), "{answer}");
     site.expect_totals(&dev, &["events"], &json!([2]));
 }
 
@@ -141,15 +108,8 @@ fn validation_alone_stores_nothing() {
     for _ in 0..2 {
         let answer = http::post_json(&url, Some(&site.server_key), &batch).expect("an answer");
         let answer = answer.json().expect("a body");
-        assert_eq!(
-            (&answer["accepted"], &answer["duplicates"]),
-            (&json!(1), &json!(0))
-        );
-        assert_eq!(
-            answer["rejected"][0]["code"],
-            json!("name_invalid"),
-            "{answer}"
-        );
+        assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(1), &json!(0)));
+        assert_eq!(answer["rejected"][0]["code"], json!("name_invalid"), "{answer}");
     }
     site.expect_totals(&dev, &["events", "visitors"], &json!([0, 0]));
 }

@@ -11,29 +11,40 @@ use super::system::{Site, expect_as_simulated, finish_simulate, is_soak, start_s
 
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 
-/// Plays a run while `part` is killed twice, and then starts everything again on the same data.
-fn check(part: &str) -> Value {
+/// How hard a test is played.
+struct Round {
+    rate: &'static str,
+    seconds: u64,
+    kills: u32,
+}
+
+fn round() -> Round {
+    if is_soak() {
+        Round { rate: "500", seconds: 30, kills: 5 }
+    } else {
+        Round { rate: "300", seconds: 12, kills: 2 }
+    }
+}
+
+/// Plays a run while the parts are killed again and again, and then starts everything anew on the
+/// same data.
+fn check(parts: &[&str]) -> Value {
     let data = tempfile::tempdir().expect("a folder");
     let dev = Dev::start_on(data.path()).expect("ready");
     let settings = json!({"timezone": "Asia/Ho_Chi_Minh", "currency": "VND", "bots": "off"});
     let site = Site::create(&dev, "killed", &settings);
-    let (rate, seconds) = if is_soak() { ("500", 30) } else { ("300", 12) };
+    let Round { rate, seconds, kills } = round();
     let duration = format!("{seconds}s");
     let run = start_simulate(&dev, &site, &["--rate", rate, "--duration", &duration]);
-    for _ in 0..2 {
-        thread::sleep(Duration::from_secs(seconds / 3));
-        let old = dev.kill(part).expect("killed");
-        within("the part to be back", RECOVERY_LIMIT, || {
-            let is_new = dev.pid(part).is_ok_and(|pid| pid != old);
-            let urls = [dev.edge("/healthz"), dev.aggregator("/readyz")];
-            let answers = |url: &String| http::get(url).is_ok_and(|answer| answer.status == 200);
-            Ok((is_new && urls.iter().all(answers)).then_some(()))
-        })
-        .expect("back in time");
+    for _ in 0..kills {
+        thread::sleep(Duration::from_secs(seconds) / (kills + 1));
+        let killed = parts.iter().map(|part| (*part, dev.kill(part).expect("killed")));
+        await_return(&dev, &killed.collect::<Vec<_>>());
     }
     let sent = finish_simulate(run);
     assert_eq!(sent["unconfirmed"], json!(0), "{sent}");
     expect_as_simulated(&dev, &site, &sent);
+    assert_all_arrived(&dev, &sent);
 
     assert!(dev.stop().expect("it ends").success());
     let dev = Dev::start_on(data.path()).expect("ready again");
@@ -41,18 +52,49 @@ fn check(part: &str) -> Value {
     sent
 }
 
-/// A worker killed twice in mid-traffic loses nothing it accepted and counts nothing twice.
-#[test]
-fn a_killed_worker_loses_and_repeats_nothing() {
-    let sent = check("workerd");
-    assert!(
-        sent["retries"].as_i64() > Some(0),
-        "no request met the killed worker: {sent}"
-    );
+/// Waits until other processes than the killed ones answer.
+fn await_return(dev: &Dev, killed: &[(&str, i32)]) {
+    within("the parts to be back", RECOVERY_LIMIT, || {
+        let is_new = |(part, old): &(&str, i32)| dev.pid(part).is_ok_and(|pid| pid != *old);
+        let urls = [dev.edge("/healthz"), dev.aggregator("/readyz")];
+        let answers = |url: &String| http::get(url).is_ok_and(|answer| answer.status == 200);
+        Ok((killed.iter().all(is_new) && urls.iter().all(answers)).then_some(()))
+    })
+    .expect("back in time");
 }
 
-/// An aggregator killed twice in mid-traffic is noticed by nobody who sends events.
+/// The books of the edges balance: nothing on the way, nothing dead, no shard has forked.
+fn assert_all_arrived(dev: &Dev, sent: &Value) {
+    let authorization = format!("Bearer {}", dev.text("admin_key"));
+    let headers = [("authorization", authorization.as_str())];
+    let answer = http::send("GET", &dev.aggregator("/v1/edges"), &headers, &[]);
+    let edges = answer.expect("an answer").json().expect("a report");
+    let totals = &edges["totals"];
+    let of = |name: &str| totals[name].as_i64().expect("a count");
+    assert_eq!(of("accepted"), of("applied") + of("late_duplicates"), "{edges}");
+    assert_eq!((of("in_flight"), of("dead")), (0, 0), "{edges}");
+    assert_eq!(json!(of("applied")), sent["events"], "{edges}");
+    for shard in edges["shards"].as_array().expect("shards") {
+        assert_eq!(shard["forks"], json!(0), "{edges}");
+    }
+}
+
+/// A worker killed in mid-traffic loses nothing it accepted and counts nothing twice.
+#[test]
+fn a_killed_worker_loses_and_repeats_nothing() {
+    let sent = check(&["workerd"]);
+    assert!(sent["retries"].as_i64() > Some(0), "no request met the killed worker: {sent}");
+}
+
+/// An aggregator killed in mid-traffic is noticed by nobody who sends events.
 #[test]
 fn a_killed_aggregator_loses_and_repeats_nothing() {
-    check("aggregator");
+    let sent = check(&["aggregator"]);
+    assert_eq!(sent["retries"], json!(0), "{sent}");
+}
+
+/// Both killed at the same moment find together again.
+#[test]
+fn both_killed_at_once_lose_and_repeat_nothing() {
+    check(&["workerd", "aggregator"]);
 }

@@ -38,10 +38,7 @@ fn assert_limited(answer: &Answer) -> u64 {
     let wait_ms = problem["retry_after_ms"].as_u64().expect("a wait");
     let header = answer.header("retry-after").expect("Retry-After");
     let wait_s: u64 = header.parse().expect("whole seconds");
-    assert!(
-        wait_ms > 0 && wait_s >= 1 && wait_s * 1_000 >= wait_ms,
-        "{wait_ms} ms, {wait_s} s"
-    );
+    assert!(wait_ms > 0 && wait_s >= 1 && wait_s * 1_000 >= wait_ms, "{wait_ms} ms, {wait_s} s");
     wait_ms
 }
 
@@ -51,30 +48,18 @@ fn an_address_beyond_its_burst_waits() {
     let dev = shared();
     let site = tight_site(&dev, "limited", 1, 5);
     let started = Instant::now();
-    let answers: Vec<Answer> = (0..20)
-        .map(|_| ask(&dev, &site, &site.write_key, "203.0.113.7"))
-        .collect();
+    let answers: Vec<Answer> =
+        (0..20).map(|_| ask(&dev, &site, &site.write_key, "203.0.113.7")).collect();
     let elapsed = started.elapsed().as_secs_f64();
     let admitted = answers.iter().filter(|answer| answer.status == 202).count();
-    assert!(
-        admitted >= 5 && admitted as f64 <= 5.0 + elapsed,
-        "{admitted} in {elapsed} s"
-    );
+    assert!(admitted >= 5 && admitted as f64 <= 5.0 + elapsed, "{admitted} in {elapsed} s");
     for answer in answers.iter().filter(|answer| answer.status != 202) {
         assert_limited(answer);
     }
     let wait_ms = assert_limited(&ask(&dev, &site, &site.write_key, "203.0.113.7"));
-    assert_eq!(
-        ask(&dev, &site, &site.write_key, "203.0.113.8").status,
-        202,
-        "another address"
-    );
+    assert_eq!(ask(&dev, &site, &site.write_key, "203.0.113.8").status, 202, "another address");
     thread::sleep(Duration::from_millis(wait_ms + 50));
-    assert_eq!(
-        ask(&dev, &site, &site.write_key, "203.0.113.7").status,
-        202,
-        "after the wait"
-    );
+    assert_eq!(ask(&dev, &site, &site.write_key, "203.0.113.7").status, 202, "after the wait");
 }
 
 /// An IPv6 visitor has a whole /64, and one bucket for it.
@@ -84,19 +69,11 @@ fn ipv6_addresses_share_a_bucket_by_64() {
     let site = tight_site(&dev, "limited-v6", 1, 3);
     for host in 1..=3 {
         let address = format!("2001:db8:1:2::{host}");
-        assert_eq!(
-            ask(&dev, &site, &site.write_key, &address).status,
-            202,
-            "{address}"
-        );
+        assert_eq!(ask(&dev, &site, &site.write_key, &address).status, 202, "{address}");
     }
     let mut limited = (4..=9).map(|host| format!("2001:db8:1:2:aaaa::{host}"));
     assert!(limited.any(|address| ask(&dev, &site, &site.write_key, &address).status == 429));
-    assert_eq!(
-        ask(&dev, &site, &site.write_key, "2001:db8:1:3::1").status,
-        202,
-        "another /64"
-    );
+    assert_eq!(ask(&dev, &site, &site.write_key, "2001:db8:1:3::1").status, 202, "another /64");
 }
 
 /// A shop's own server is never limited by its address.
@@ -105,10 +82,7 @@ fn server_keys_are_exempt() {
     let dev = shared();
     let site = tight_site(&dev, "limited-server", 1, 2);
     for _ in 0..20 {
-        assert_eq!(
-            ask(&dev, &site, &site.server_key, "203.0.113.9").status,
-            202
-        );
+        assert_eq!(ask(&dev, &site, &site.server_key, "203.0.113.9").status, 202);
     }
 }
 
@@ -126,19 +100,13 @@ fn the_default_limit_holds_under_a_flood() {
     });
     let elapsed = started.elapsed().as_secs_f64();
     let (admitted, most) = (admitted.into_inner(), 50.0 + 200.0 * elapsed);
-    assert!(
-        admitted >= 50 && admitted as f64 <= most,
-        "{admitted} of 900 in {elapsed} s"
-    );
+    assert!(admitted >= 50 && admitted as f64 <= most, "{admitted} of 900 in {elapsed} s");
 }
 
 /// Takes requests off the heap until it is empty.
 fn flood(dev: &Dev, site: &Site, left: &AtomicUsize, admitted: &AtomicUsize) {
     let take = |count: usize| count.checked_sub(1);
-    while left
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-        .is_ok()
-    {
+    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
         let answer = ask(dev, site, &site.write_key, "203.0.113.20");
         if answer.status == 202 {
             admitted.fetch_add(1, Ordering::Relaxed);

@@ -11,12 +11,8 @@ use super::system::{Site, shared};
 fn events() -> Vec<Value> {
     let path = edgetally_tests::root().join("tests/data/clickstream-otto/train.jsonl");
     let text = std::fs::read_to_string(path).expect("the data");
-    let sessions = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("a session"));
-    sessions
-        .flat_map(|session: Value| events_of(&session))
-        .collect()
+    let sessions = text.lines().map(|line| serde_json::from_str(line).expect("a session"));
+    sessions.flat_map(|session: Value| events_of(&session)).collect()
 }
 
 fn events_of(session: &Value) -> Vec<Value> {
@@ -63,14 +59,7 @@ fn a_shops_log_is_counted_once() {
         "retention": {"facts": "unlimited"},
     });
     let site = Site::create(&dev, "otto", &settings);
-    let metrics = [
-        "events",
-        "item_views",
-        "add_to_carts",
-        "orders",
-        "revenue",
-        "visitors",
-    ];
+    let metrics = ["events", "item_views", "add_to_carts", "orders", "revenue", "visitors"];
     let expected = json!([862, 800, 52, 10, [{"currency": "EUR", "amount": "0.00"}], 20]);
     let by_name = BTreeMap::from([
         ("view_item".to_owned(), 800),

@@ -23,11 +23,7 @@ struct Request {
 impl Request {
     fn new(body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
-        Self {
-            method: "POST",
-            headers,
-            body: body.into(),
-        }
+        Self { method: "POST", headers, body: body.into() }
     }
 
     fn json(body: &Value) -> Self {
@@ -57,11 +53,8 @@ impl Request {
     }
 
     fn send(&self, dev: &Dev) -> Answer {
-        let headers: Vec<(&str, &str)> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let headers: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         http::send(self.method, &dev.edge("/v1/events"), &headers, &self.body).expect("an answer")
     }
 }
@@ -106,19 +99,11 @@ fn padded(site: &Site, bytes: usize) -> String {
 fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) -> Value {
     assert_eq!(answer.status, status, "{what}: {}", answer.text());
     let content_type = answer.header("content-type").unwrap_or_default();
-    assert!(
-        content_type.starts_with("application/problem+json"),
-        "{what}: {content_type}"
-    );
+    assert!(content_type.starts_with("application/problem+json"), "{what}: {content_type}");
     let problem = answer.json().expect("a problem");
     assert_eq!(problem["status"], json!(status), "{what}: {problem}");
     for member in ["type", "title", "detail"] {
-        assert!(
-            problem[member]
-                .as_str()
-                .is_some_and(|text| !text.is_empty()),
-            "{what}: {problem}"
-        );
+        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: {problem}");
     }
     if !code.is_empty() {
         assert_eq!(problem["code"], json!(code), "{what}: {problem}");
@@ -146,42 +131,12 @@ fn unreadable_bodies_are_refused() {
     let cases = [
         ("GET", good.clone().method("PUT"), 405, ""),
         ("DELETE", good.clone().method("DELETE"), 405, ""),
-        (
-            "XML",
-            good.clone().with("content-type", "application/xml"),
-            415,
-            "",
-        ),
-        (
-            "a form",
-            good.with("content-type", "application/x-www-form-urlencoded"),
-            415,
-            "",
-        ),
-        (
-            "200 KB",
-            Request::new(padded(&site, 200_000)),
-            413,
-            "body_too_large",
-        ),
-        (
-            "200 KB in gzip",
-            Request::new(padded(&site, 200_000)).gzipped(),
-            413,
-            "body_too_large",
-        ),
-        (
-            "1.1 MB by a server",
-            server(1_100_000),
-            413,
-            "body_too_large",
-        ),
-        (
-            "1.1 MB by a server in gzip",
-            server(1_100_000).gzipped(),
-            413,
-            "body_too_large",
-        ),
+        ("XML", good.clone().with("content-type", "application/xml"), 415, ""),
+        ("a form", good.with("content-type", "application/x-www-form-urlencoded"), 415, ""),
+        ("200 KB", Request::new(padded(&site, 200_000)), 413, "body_too_large"),
+        ("200 KB in gzip", Request::new(padded(&site, 200_000)).gzipped(), 413, "body_too_large"),
+        ("1.1 MB by a server", server(1_100_000), 413, "body_too_large"),
+        ("1.1 MB by a server in gzip", server(1_100_000).gzipped(), 413, "body_too_large"),
         (
             "200 KB by an unknown key",
             Request::new(padded(&site, 200_000)).by("sk_unknown"),
@@ -189,39 +144,14 @@ fn unreadable_bodies_are_refused() {
             "body_too_large",
         ),
         ("nothing", Request::new(""), 400, "invalid_json"),
-        (
-            "half an object",
-            Request::new("{\"site\": \"refusals\""),
-            400,
-            "invalid_json",
-        ),
+        ("half an object", Request::new("{\"site\": \"refusals\""), 400, "invalid_json"),
         ("two values", Request::new("{} {}"), 400, "invalid_json"),
-        (
-            "not UTF-8",
-            Request::new(&b"{\"site\": \"\xff\"}"[..]),
-            400,
-            "invalid_json",
-        ),
+        ("not UTF-8", Request::new(&b"{\"site\": \"\xff\"}"[..]), 400, "invalid_json"),
         ("no gzip", bad_gzip, 400, "invalid_json"),
         ("half a gzip", cut_gzip, 400, "invalid_json"),
-        (
-            "70 deep",
-            Request::new(deep(&site, 70)),
-            400,
-            "invalid_json",
-        ),
-        (
-            "10,000 deep",
-            Request::new(deep(&site, 10_000)),
-            400,
-            "invalid_json",
-        ),
-        (
-            "10,000 deep and open",
-            Request::new("[".repeat(10_000)),
-            400,
-            "invalid_json",
-        ),
+        ("70 deep", Request::new(deep(&site, 70)), 400, "invalid_json"),
+        ("10,000 deep", Request::new(deep(&site, 10_000)), 400, "invalid_json"),
+        ("10,000 deep and open", Request::new("[".repeat(10_000)), 400, "invalid_json"),
     ];
     for (what, request, status, code) in cases {
         assert_problem(&request.send(&dev), status, code, what);
@@ -238,19 +168,10 @@ fn bodies_within_the_limits_are_accepted() {
     let large = changed(&site, "padding", json!("x".repeat(200_000)));
     let cases = [
         ("JSON", good.clone(), 50),
-        (
-            "text",
-            good.clone()
-                .with("content-type", "text/plain;charset=UTF-8"),
-            50,
-        ),
+        ("text", good.clone().with("content-type", "text/plain;charset=UTF-8"), 50),
         ("gzip", good.gzipped(), 50),
         ("50 deep", Request::new(deep(&site, 50)), 1),
-        (
-            "200 KB by a server",
-            Request::json(&large).by(&site.server_key),
-            1,
-        ),
+        ("200 KB by a server", Request::json(&large).by(&site.server_key), 1),
         ("no events", Request::json(&batch(&site, 0)), 0),
         (
             "1,000 events by a server",
@@ -289,21 +210,14 @@ fn batches_of_the_wrong_shape_are_refused_by_field() {
         let request = Request::json(&changed(&site, member, value));
         let problem = assert_problem(&request.send(&dev), 400, "invalid_batch", &what);
         let field = problem["field"].as_str().unwrap_or_default();
-        assert!(
-            field == member || field.starts_with(&format!("{member}.")),
-            "{what}: {problem}"
-        );
+        assert!(field == member || field.starts_with(&format!("{member}.")), "{what}: {problem}");
     }
     for text in ["[]", "\"batch\"", "7", "null"] {
         assert_problem(&Request::new(text).send(&dev), 400, "invalid_batch", text);
     }
     let inner = changed(&site, "consent", json!({"analytics": "yes"}));
-    let problem = assert_problem(
-        &Request::json(&inner).send(&dev),
-        400,
-        "invalid_batch",
-        "consent",
-    );
+    let problem =
+        assert_problem(&Request::json(&inner).send(&dev), 400, "invalid_batch", "consent");
     assert_eq!(problem["field"], json!("consent.analytics"));
 }
 
@@ -317,36 +231,11 @@ fn unknown_sites_and_wrong_keys_are_refused() {
     let keyless = || with_key(Value::Null);
     let cases = [
         ("no key", keyless(), 401, "key_invalid"),
-        (
-            "a wrong key",
-            with_key(json!("wk_wrong")),
-            401,
-            "key_invalid",
-        ),
-        (
-            "a key of another site",
-            with_key(json!(other.write_key)),
-            401,
-            "key_invalid",
-        ),
-        (
-            "a server key in the body",
-            with_key(json!(site.server_key)),
-            401,
-            "key_invalid",
-        ),
-        (
-            "another site's server key",
-            keyless().by(&other.server_key),
-            401,
-            "key_invalid",
-        ),
-        (
-            "a read key",
-            keyless().by(dev.text("read_key")),
-            401,
-            "key_invalid",
-        ),
+        ("a wrong key", with_key(json!("wk_wrong")), 401, "key_invalid"),
+        ("a key of another site", with_key(json!(other.write_key)), 401, "key_invalid"),
+        ("a server key in the body", with_key(json!(site.server_key)), 401, "key_invalid"),
+        ("another site's server key", keyless().by(&other.server_key), 401, "key_invalid"),
+        ("a read key", keyless().by(dev.text("read_key")), 401, "key_invalid"),
         (
             "an unknown site",
             Request::json(&changed(&site, "site", json!("nowhere"))),
@@ -357,10 +246,7 @@ fn unknown_sites_and_wrong_keys_are_refused() {
     for (what, request, status, code) in cases {
         assert_problem(&request.send(&dev), status, code, what);
     }
-    for request in [
-        keyless().by(&site.write_key),
-        keyless().by(&site.server_key),
-    ] {
+    for request in [keyless().by(&site.write_key), keyless().by(&site.server_key)] {
         assert_eq!(request.send(&dev).status, 202);
     }
     assert_no_panic(&dev);
@@ -372,37 +258,23 @@ fn origins_are_checked_and_answers_can_be_read() {
     let dev = shared();
     let site = site(&dev, "refusals-origins");
     let from = |origin: &str| Request::json(&batch(&site, 1)).with("origin", origin);
-    for origin in [
-        "https://evil.example",
-        "null",
-        "http://shop.example",
-        "https://shop.example:8443",
-    ] {
+    for origin in
+        ["https://evil.example", "null", "http://shop.example", "https://shop.example:8443"]
+    {
         let answer = from(origin).send(&dev);
         assert_problem(&answer, 403, "origin_not_allowed", origin);
-        assert!(
-            answer.header("access-control-allow-origin").is_some(),
-            "{origin}"
-        );
+        assert!(answer.header("access-control-allow-origin").is_some(), "{origin}");
     }
     let broken = Request::new("{").with("origin", ORIGIN);
     for (request, status) in [(from(ORIGIN), 202), (broken, 400)] {
         let answer = request.send(&dev);
         assert_eq!(answer.status, status, "{}", answer.text());
-        let allowed = answer
-            .header("access-control-allow-origin")
-            .expect("a readable answer");
+        let allowed = answer.header("access-control-allow-origin").expect("a readable answer");
         assert!(allowed == "*" || allowed == ORIGIN, "{allowed}");
-        let exposed = answer
-            .header("access-control-expose-headers")
-            .unwrap_or_default();
+        let exposed = answer.header("access-control-expose-headers").unwrap_or_default();
         assert!(exposed.to_lowercase().contains("retry-after"), "{exposed}");
     }
-    assert_eq!(
-        Request::json(&batch(&site, 1)).send(&dev).status,
-        202,
-        "no origin"
-    );
+    assert_eq!(Request::json(&batch(&site, 1)).send(&dev).status, 202, "no origin");
     assert_eq!(from(ORIGIN).method("OPTIONS").send(&dev).status, 204);
 }
 
@@ -414,17 +286,8 @@ fn too_many_events_are_refused() {
     let many = Request::json(&batch(&site, 51));
     assert_problem(&many.send(&dev), 413, "too_many_events", "51 by a browser");
     let many = Request::json(&batch(&site, 1_001)).by(&site.server_key);
-    assert_problem(
-        &many.send(&dev),
-        413,
-        "too_many_events",
-        "1,001 by a server",
-    );
-    assert_eq!(
-        site.totals(&dev, &["events"]),
-        json!([0]),
-        "nothing of them is kept"
-    );
+    assert_problem(&many.send(&dev), 413, "too_many_events", "1,001 by a server");
+    assert_eq!(site.totals(&dev, &["events"]), json!([0]), "nothing of them is kept");
 }
 
 /// Of several faults the first of the documented order is told.
@@ -434,49 +297,19 @@ fn the_first_fault_wins() {
     let site = site(&dev, "refusals-order");
     let mut wrong = changed(&site, "key", json!("wk_wrong"));
     let cases = [
-        (
-            "method, then type",
-            Request::new("{").method("PUT").with("content-type", "a/b"),
-            405,
-            "",
-        ),
-        (
-            "type, then JSON",
-            Request::new("{").with("content-type", "image/png"),
-            415,
-            "",
-        ),
-        (
-            "key, then origin",
-            Request::json(&wrong).with("origin", "null"),
-            401,
-            "key_invalid",
-        ),
+        ("method, then type", Request::new("{").method("PUT").with("content-type", "a/b"), 405, ""),
+        ("type, then JSON", Request::new("{").with("content-type", "image/png"), 415, ""),
+        ("key, then origin", Request::json(&wrong).with("origin", "null"), 401, "key_invalid"),
     ];
     for (what, request, status, code) in cases {
         assert_problem(&request.send(&dev), status, code, what);
     }
     wrong["site"] = json!("nowhere");
-    assert_problem(
-        &Request::json(&wrong).send(&dev),
-        404,
-        "unknown_site",
-        "site, then key",
-    );
+    assert_problem(&Request::json(&wrong).send(&dev), 404, "unknown_site", "site, then key");
     wrong["sent_at"] = json!("now");
-    assert_problem(
-        &Request::json(&wrong).send(&dev),
-        400,
-        "invalid_batch",
-        "batch, then site",
-    );
+    assert_problem(&Request::json(&wrong).send(&dev), 400, "invalid_batch", "batch, then site");
     let many = Request::json(&batch(&site, 51)).with("origin", "null");
-    assert_problem(
-        &many.send(&dev),
-        403,
-        "origin_not_allowed",
-        "origin, then too many",
-    );
+    assert_problem(&many.send(&dev), 403, "origin_not_allowed", "origin, then too many");
 }
 
 /// A change of settings is in force everywhere within two seconds.

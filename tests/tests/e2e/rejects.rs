@@ -40,22 +40,9 @@ fn check(dev: &Dev, site: &Site, cases: &[(Value, &str, &str)]) {
             json!(2 * at),
             "{event} was accepted, or another refused: {told}"
         );
-        assert_eq!(
-            (&told["code"], &told["field"]),
-            (&json!(code), &json!(field)),
-            "{event}"
-        );
-        assert!(
-            told["message"]
-                .as_str()
-                .is_some_and(|text| !text.is_empty()),
-            "{told}"
-        );
-        assert_eq!(
-            told["id"],
-            numbered(at, event)["id"],
-            "the id is echoed as sent"
-        );
+        assert_eq!((&told["code"], &told["field"]), (&json!(code), &json!(field)), "{event}");
+        assert!(told["message"].as_str().is_some_and(|text| !text.is_empty()), "{told}");
+        assert_eq!(told["id"], numbered(at, event)["id"], "the id is echoed as sent");
     }
     assert_eq!(rejected.len(), cases.len());
 }
@@ -75,33 +62,17 @@ fn members_are_checked() {
             (view("id", json!("đ")), "id_invalid", "id"),
             (view("client_id", Value::Null), "missing_field", "client_id"),
             (view("client_id", json!(" ")), "missing_field", "client_id"),
-            (
-                view("client_id", long(129)),
-                "client_id_invalid",
-                "client_id",
-            ),
-            (
-                view("client_id", json!("a\u{7}b")),
-                "client_id_invalid",
-                "client_id",
-            ),
+            (view("client_id", long(129)), "client_id_invalid", "client_id"),
+            (view("client_id", json!("a\u{7}b")), "client_id_invalid", "client_id"),
             (view("name", Value::Null), "missing_field", "name"),
             (view("name", json!("")), "missing_field", "name"),
             (view("name", json!("Page View")), "name_invalid", "name"),
             (view("name", json!("1st")), "name_invalid", "name"),
             (view("name", long(41)), "name_invalid", "name"),
-            (
-                view("name", json!("lot_closed")),
-                "name_not_allowed",
-                "name",
-            ),
+            (view("name", json!("lot_closed")), "name_not_allowed", "name"),
             (view("user_id", long(129)), "field_too_long", "user_id"),
             (view("user_id", json!(7)), "value_invalid", "user_id"),
-            (
-                view("platform", json!("fridge")),
-                "value_invalid",
-                "platform",
-            ),
+            (view("platform", json!("fridge")), "value_invalid", "platform"),
             (view("params", json!([1])), "value_invalid", "params"),
             (view("context", json!("page")), "value_invalid", "context"),
         ],
@@ -118,66 +89,18 @@ fn commerce_is_checked() {
         &dev,
         &site,
         &[
-            (
-                purchase("value", json!(-1)),
-                "value_out_of_bounds",
-                "params.value",
-            ),
-            (
-                purchase("value", json!("-0.5")),
-                "value_out_of_bounds",
-                "params.value",
-            ),
-            (
-                purchase("value", json!("1e16")),
-                "value_out_of_bounds",
-                "params.value",
-            ),
-            (
-                purchase("value", json!("ten")),
-                "value_invalid",
-                "params.value",
-            ),
-            (
-                purchase("value", json!(true)),
-                "value_invalid",
-                "params.value",
-            ),
-            (
-                purchase("tax", json!(-1)),
-                "value_out_of_bounds",
-                "params.tax",
-            ),
-            (
-                purchase("shipping", json!({})),
-                "value_invalid",
-                "params.shipping",
-            ),
-            (
-                purchase("discount", json!(-5)),
-                "value_out_of_bounds",
-                "params.discount",
-            ),
-            (
-                purchase("currency", json!("XXQ")),
-                "currency_unknown",
-                "params.currency",
-            ),
-            (
-                purchase("currency", json!(704)),
-                "value_invalid",
-                "params.currency",
-            ),
-            (
-                purchase("items", json!("sku-1")),
-                "value_invalid",
-                "params.items",
-            ),
-            (
-                purchase("items", json!(many)),
-                "too_many_items",
-                "params.items",
-            ),
+            (purchase("value", json!(-1)), "value_out_of_bounds", "params.value"),
+            (purchase("value", json!("-0.5")), "value_out_of_bounds", "params.value"),
+            (purchase("value", json!("1e16")), "value_out_of_bounds", "params.value"),
+            (purchase("value", json!("ten")), "value_invalid", "params.value"),
+            (purchase("value", json!(true)), "value_invalid", "params.value"),
+            (purchase("tax", json!(-1)), "value_out_of_bounds", "params.tax"),
+            (purchase("shipping", json!({})), "value_invalid", "params.shipping"),
+            (purchase("discount", json!(-5)), "value_out_of_bounds", "params.discount"),
+            (purchase("currency", json!("XXQ")), "currency_unknown", "params.currency"),
+            (purchase("currency", json!(704)), "value_invalid", "params.currency"),
+            (purchase("items", json!("sku-1")), "value_invalid", "params.items"),
+            (purchase("items", json!(many)), "too_many_items", "params.items"),
             (items(json!({})), "missing_field", "params.items[1].item_id"),
             (
                 items(json!({"item_id": "a", "quantity": -2})),
@@ -209,31 +132,15 @@ fn commerce_is_checked() {
                 "value_invalid",
                 "params.items[1].price",
             ),
-            (
-                purchase("transaction_id", Value::Null),
-                "missing_field",
-                "params.transaction_id",
-            ),
-            (
-                purchase("transaction_id", json!("  ")),
-                "missing_field",
-                "params.transaction_id",
-            ),
+            (purchase("transaction_id", Value::Null), "missing_field", "params.transaction_id"),
+            (purchase("transaction_id", json!("  ")), "missing_field", "params.transaction_id"),
             (
                 purchase("transaction_id", json!("x".repeat(129))),
                 "field_too_long",
                 "params.transaction_id",
             ),
-            (
-                event("purchase", json!({"transaction_id": "T-2"})),
-                "missing_field",
-                "params.value",
-            ),
-            (
-                event("order_created", json!({"value": 5})),
-                "missing_field",
-                "params.transaction_id",
-            ),
+            (event("purchase", json!({"transaction_id": "T-2"})), "missing_field", "params.value"),
+            (event("order_created", json!({"value": 5})), "missing_field", "params.transaction_id"),
         ],
     );
 }
@@ -244,38 +151,18 @@ fn other_events_are_checked() {
     let dev = shared();
     let site = site(&dev, "rejects-others");
     let url = format!("https://shop.example/{}", "x".repeat(2_048));
-    let of = |name: &str| {
-        event(
-            name,
-            json!({"item_id": "a", "experiment_id": "x", "metric": "LCP"}),
-        )
-    };
+    let of =
+        |name: &str| event(name, json!({"item_id": "a", "experiment_id": "x", "metric": "LCP"}));
     let far = 4_102_444_800_000_i64;
     check(
         &dev,
         &site,
         &[
             (of("refund"), "missing_field", "params.transaction_id"),
-            (
-                of("order_cancelled"),
-                "missing_field",
-                "params.transaction_id",
-            ),
-            (
-                of("payment_success"),
-                "missing_field",
-                "params.transaction_id",
-            ),
-            (
-                of("payment_failed"),
-                "missing_field",
-                "params.transaction_id",
-            ),
-            (
-                event("stock_update", json!({"stock": 1})),
-                "missing_field",
-                "params.item_id",
-            ),
+            (of("order_cancelled"), "missing_field", "params.transaction_id"),
+            (of("payment_success"), "missing_field", "params.transaction_id"),
+            (of("payment_failed"), "missing_field", "params.transaction_id"),
+            (event("stock_update", json!({"stock": 1})), "missing_field", "params.item_id"),
             (of("stock_update"), "missing_field", "params.stock"),
             (
                 event("stock_update", json!({"item_id": "a", "stock": -1})),
@@ -288,42 +175,22 @@ fn other_events_are_checked() {
                 "params.stock",
             ),
             (of("search"), "missing_field", "params.search_term"),
-            (
-                event("experiment_view", json!({})),
-                "missing_field",
-                "params.experiment_id",
-            ),
+            (event("experiment_view", json!({})), "missing_field", "params.experiment_id"),
             (of("experiment_view"), "missing_field", "params.variant_id"),
-            (
-                event("web_vital", json!({"value": 1})),
-                "missing_field",
-                "params.metric",
-            ),
+            (event("web_vital", json!({"value": 1})), "missing_field", "params.metric"),
             (of("web_vital"), "missing_field", "params.value"),
-            (
-                view("params", json!({"note": "x".repeat(1_025)})),
-                "field_too_long",
-                "params.note",
-            ),
+            (view("params", json!({"note": "x".repeat(1_025)})), "field_too_long", "params.note"),
             (
                 view("params", json!({"a": [{"b": "x".repeat(1_025)}]})),
                 "field_too_long",
                 "params.a[0].b",
             ),
-            (
-                view("context", json!({"page_url": url})),
-                "field_too_long",
-                "context.page_url",
-            ),
+            (view("context", json!({"page_url": url})), "field_too_long", "context.page_url"),
             (view("ts", json!("yesterday")), "timestamp_invalid", "ts"),
             (view("ts", json!(1.5)), "timestamp_invalid", "ts"),
             (view("ts", json!(5)), "timestamp_invalid", "ts"),
             (view("ts", json!(far)), "timestamp_invalid", "ts"),
-            (
-                view("ts", json!(now_ms() - 40 * DAY_MS)),
-                "timestamp_too_old",
-                "ts",
-            ),
+            (view("ts", json!(now_ms() - 40 * DAY_MS)), "timestamp_too_old", "ts"),
         ],
     );
     assert_no_panic(&dev);
@@ -336,11 +203,7 @@ fn the_first_fault_of_an_event_wins() {
     let site = site(&dev, "rejects-order");
     let mut event = items(json!({"item_id": "a", "quantity": -1}));
     event["ts"] = json!("never");
-    let mut cases = vec![(
-        event.clone(),
-        "value_out_of_bounds",
-        "params.items[1].quantity",
-    )];
+    let mut cases = vec![(event.clone(), "value_out_of_bounds", "params.items[1].quantity")];
     event["params"]["value"] = json!(-1);
     cases.push((event.clone(), "value_out_of_bounds", "params.value"));
     event["name"] = json!("Not A Name");

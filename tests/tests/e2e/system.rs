@@ -57,17 +57,26 @@ impl Site {
     /// Sends events with the server key and returns the body of the 202.
     pub fn send(&self, dev: &Dev, events: &[Value]) -> Value {
         let batch = json!({"site": self.id, "sent_at": now_ms(), "events": events});
-        let answer = dev
-            .collect(Some(&self.server_key), &batch)
-            .expect("an answer");
+        let answer = dev.collect(Some(&self.server_key), &batch).expect("an answer");
         assert_eq!(answer.status, 202, "{}", answer.text());
         answer.json().expect("a 202 has a body")
     }
 
     /// Asks for metrics over all time; one row for each value of the dimensions.
     pub fn query(&self, dev: &Dev, metrics: &[&str], dimensions: &[&str]) -> Vec<Row> {
+        self.query_range(dev, metrics, dimensions, "all")
+    }
+
+    /// Asks for metrics of a range; one row for each value of the dimensions.
+    pub fn query_range(
+        &self,
+        dev: &Dev,
+        metrics: &[&str],
+        dimensions: &[&str],
+        range: &str,
+    ) -> Vec<Row> {
         let query = json!({
-            "site_id": self.id, "metrics": metrics, "date_range": "all", "dimensions": dimensions,
+            "site_id": self.id, "metrics": metrics, "date_range": range, "dimensions": dimensions,
         });
         let url = dev.aggregator("/v1/query");
         let answer = http::post_json(&url, Some(dev.text("admin_key")), &query);
@@ -102,11 +111,7 @@ impl Site {
         });
         assert!(reached.is_ok(), "{metrics:?} are {last}, not {expected}");
         thread::sleep(SETTLING);
-        assert_eq!(
-            self.totals(dev, metrics),
-            *expected,
-            "{metrics:?} changed afterwards"
-        );
+        assert_eq!(self.totals(dev, metrics), *expected, "{metrics:?} changed afterwards");
     }
 }
 
@@ -117,10 +122,15 @@ pub struct Row(Value);
 impl Row {
     /// The value of a dimension.
     pub fn dimension(&self, at: usize) -> String {
-        self.0["dimensions"][at]
-            .as_str()
-            .expect("a dimension")
-            .to_owned()
+        self.0["dimensions"][at].as_str().expect("a dimension").to_owned()
+    }
+
+    /// An amount of a currency without decimals, the only one of its list.
+    pub fn money(&self, at: usize, currency: &str) -> i64 {
+        let list = &self.0["metrics"][at];
+        assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
+        assert_eq!(list[0]["currency"], json!(currency));
+        list[0]["amount"].as_str().and_then(|text| text.parse().ok()).expect("an amount")
     }
 
     /// A metric that counts.
@@ -133,10 +143,7 @@ impl Row {
 pub fn put_settings(dev: &Dev, id: &str, settings: &Value) {
     let url = dev.aggregator(&format!("/v1/sites/{id}"));
     let authorization = format!("Bearer {}", dev.text("admin_key"));
-    let headers = [
-        ("authorization", authorization.as_str()),
-        ("content-type", "application/json"),
-    ];
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
     let answer = http::send("PUT", &url, &headers, settings.to_string().as_bytes());
     let answer = answer.expect("an answer");
     assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
@@ -144,11 +151,7 @@ pub fn put_settings(dev: &Dev, id: &str, settings: &Value) {
 
 fn create_key(dev: &Dev, site: &str, kind: &str) -> String {
     let body = json!({"site": site, "kind": kind});
-    let answer = http::post_json(
-        &dev.aggregator("/v1/keys"),
-        Some(dev.text("admin_key")),
-        &body,
-    );
+    let answer = http::post_json(&dev.aggregator("/v1/keys"), Some(dev.text("admin_key")), &body);
     let answer = answer.expect("an answer");
     assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
     let key = answer.json().expect("a key");
@@ -157,9 +160,7 @@ fn create_key(dev: &Dev, site: &str, kind: &str) -> String {
 
 /// Epoch milliseconds.
 pub fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("after 1970");
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     i64::try_from(since.as_millis()).expect("before the year 292278994")
 }
 
@@ -188,25 +189,15 @@ pub fn finish_simulate(child: Child) -> Value {
     let started = Instant::now();
     let output = child.wait_with_output().expect("it ends");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success(),
-        "after {:?}: {told}",
-        started.elapsed()
-    );
+    assert!(output.status.success(), "after {:?}: {told}", started.elapsed());
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
 /// Waits until the aggregator's numbers are those that the simulator says were stored.
 pub fn expect_as_simulated(dev: &Dev, site: &Site, sent: &Value) {
     let of = |name: &str| sent[name].clone();
-    let metrics = [
-        "events",
-        "orders",
-        "revenue",
-        "visitors",
-        "payments_succeeded",
-        "payments_failed",
-    ];
+    let metrics =
+        ["events", "orders", "revenue", "visitors", "payments_succeeded", "payments_failed"];
     let expected = Value::Array(metrics.iter().map(|name| of(name)).collect());
     site.expect_totals(dev, &metrics, &expected);
     let by_name: BTreeMap<String, i64> =
