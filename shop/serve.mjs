@@ -5,7 +5,7 @@
 import { fstatSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, join, normalize, sep } from "node:path";
+import { extname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -16,6 +16,8 @@ const TYPES = {
   ".js": "text/javascript; charset=utf-8",
   ".svg": "image/svg+xml",
 };
+
+const PUBLIC = new Set(["/shop.css", "/goods.css", "/icon.svg"]);
 
 /** The shop's pages: path pattern, the module that draws it, the title until it has. */
 const PAGES = [
@@ -50,11 +52,11 @@ async function shopPage([, module, title]) {
   return html.replace(/\{\{(\w+)\}\}/g, (_, name) => attribute(filled[name]));
 }
 
-/** A file below this folder that a page may ask for, or nothing. */
+/** A file that a page may ask for, or nothing; whatever the address hides in dots and slashes. */
 function asset(path) {
-  const isPublic = path.startsWith("/js/") || path === "/shop.css" || path === "/icon.svg";
-  const file = normalize(join(root, path));
-  return isPublic && file.startsWith(root + (root.endsWith(sep) ? "" : sep)) ? file : undefined;
+  const plain = posix.normalize(path);
+  const isPublic = plain.startsWith("/js/") || PUBLIC.has(plain);
+  return isPublic && TYPES[extname(plain)] ? join(root, plain) : undefined;
 }
 
 async function answer(request, response) {
