@@ -298,6 +298,26 @@ impl Site {
         }
     }
 
+    /// Every event on a timeline with its person: `u:<user>`, `c:<client>` or
+    /// `c:<client>#<logout>`.
+    pub fn owned(&self) -> impl Iterator<Item = (&Stored, String)> {
+        let steps = self.timelines.values().flat_map(Timeline::iter);
+        steps.filter_map(|(step, owner)| {
+            let record = self.records.get(step.record)?;
+            let client = self.texts.text(record.client);
+            Some((
+                record,
+                match owner {
+                    Owner::User(user) => format!("u:{}", self.texts.text(*user)),
+                    Owner::Client => format!("c:{client}"),
+                    Owner::AfterLogout(logout) => {
+                        format!("c:{client}#{}", self.records.get(*logout)?.id)
+                    }
+                },
+            ))
+        })
+    }
+
     /// Cuts days by another zone.
     pub fn set_zone(&mut self, zone: Zone) {
         self.zone = zone;

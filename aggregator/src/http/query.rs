@@ -19,8 +19,10 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut reader);
     let value = read.map_err(|error| {
+        // A question mark stands for a member whose name was not read.
         let path = error.path().to_string();
-        Problem::invalid(if path == "." { "body" } else { &path }, error.inner().to_string())
+        let path = path.trim_end_matches('?').trim_end_matches('.');
+        Problem::invalid(if path.is_empty() { "body" } else { path }, error.inner().to_string())
     })?;
     reader.end().map_err(|error| Problem::invalid("body", error.to_string()))?;
     Ok(value)

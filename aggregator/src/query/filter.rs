@@ -169,7 +169,7 @@ mod tests {
                 other => panic!("{json}: {other:?}"),
             }
         }
-        let deep = format!("[{}{}]", "[\"not\", ".repeat(40), "]".repeat(40));
+        let deep = format!("[{}[]{}]", "[\"not\", ".repeat(40), "]".repeat(40));
         assert!(parse_text(&deep).is_err());
         let city = parse_text(r#"[["is", "visit:city", ["Hue"]]]"#);
         assert!(matches!(city, Err(QueryError::Unsupported { .. })));

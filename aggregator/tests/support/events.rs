@@ -1,0 +1,135 @@
+//! Events as the edge would pack them.
+
+use std::collections::HashMap;
+
+use edgetally_proto::batch::{Batch, SiteBatch};
+use edgetally_proto::event::Platform;
+use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
+use edgetally_proto::money::{Currency, Money};
+use edgetally_proto::record::{Fact, Flags, Item, Record};
+use edgetally_proto::rollup::CounterKey;
+use edgetally_proto::time::second_of;
+
+/// The site of the tests.
+pub fn demo() -> SiteId {
+    SiteId::parse("demo").unwrap()
+}
+
+/// One accepted event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub id: String,
+    pub client: String,
+    pub user: Option<String>,
+    pub name: String,
+    pub platform: Platform,
+    pub at_ms: i64,
+    pub received_ms: i64,
+    pub hash: u64,
+    pub is_bot: bool,
+    /// Transaction and VND.
+    pub order: Option<(String, i64)>,
+}
+
+impl Event {
+    pub fn new(id: &str, client: &str, name: &str, at_ms: i64) -> Self {
+        Self {
+            id: id.to_owned(),
+            client: client.to_owned(),
+            user: None,
+            name: name.to_owned(),
+            platform: Platform::Web,
+            at_ms,
+            received_ms: at_ms,
+            hash: 1,
+            is_bot: false,
+            order: None,
+        }
+    }
+
+    pub fn user(self, user: &str) -> Self {
+        Self { user: Some(user.to_owned()), ..self }
+    }
+
+    pub fn order(self, transaction: &str, value: i64) -> Self {
+        Self { order: Some((transaction.to_owned(), value)), ..self }
+    }
+}
+
+/// Texts of a table, each once.
+struct Table<T> {
+    values: Vec<T>,
+    numbers: HashMap<String, u32>,
+}
+
+impl<T> Table<T> {
+    fn new() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::new() }
+    }
+
+    fn number(&mut self, text: &str, make: impl Fn(&str) -> T) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let number = self.values.len() as u32;
+        self.values.push(make(text));
+        self.numbers.insert(text.to_owned(), number);
+        number
+    }
+}
+
+/// The share of the demo site in a frame with these events.
+pub fn share(events: &[Event]) -> SiteBatch {
+    let mut share = SiteBatch::new(demo());
+    let (mut names, mut clients, mut users) = (Table::new(), Table::new(), Table::new());
+    for event in events {
+        let name = names.number(&event.name, |text| EventName::parse(text).unwrap());
+        let client = clients.number(&event.client, |text| ClientId::parse(text).unwrap());
+        let user = event.user.as_ref();
+        let user = user.map(|user| users.number(user, |text| UserId::parse(text).unwrap()));
+        let key = CounterKey {
+            second: second_of(event.at_ms),
+            name,
+            platform: event.platform,
+            bot: event.is_bot,
+        };
+        *share.counters.entry(key).or_default() += 1;
+        if let Some((transaction, value)) = &event.order {
+            share.facts.push(fact(share.records.len() as u32, transaction, *value));
+        }
+        share.records.push(Record {
+            id: EventId::parse(&event.id).unwrap(),
+            client: Some(client),
+            user,
+            name,
+            platform: event.platform,
+            occurred_at_ms: event.at_ms,
+            received_at_ms: event.received_ms,
+            flags: Flags::default().with(Flags::BOT, event.is_bot),
+            page: None,
+            referrer: None,
+            campaign: None,
+            payload_hash: event.hash,
+        });
+    }
+    share.tables.names = names.values;
+    share.tables.clients = clients.values;
+    share.tables.users = users.values;
+    share
+}
+
+fn fact(record: u32, transaction: &str, value: i64) -> Fact {
+    Fact {
+        record,
+        transaction: Some(TransactionId::parse(transaction).unwrap()),
+        value: Some(Money { minor: value, currency: Currency::parse("VND").unwrap() }),
+        shipping_city: Some("Huế".to_owned()),
+        items: vec![Item { id: Some("sku-1".to_owned()), quantity: 2, ..Item::default() }],
+        ..Fact::default()
+    }
+}
+
+/// A frame's content.
+pub fn batch(events: &[Event], committed_at_ms: i64) -> Batch {
+    Batch { committed_at_ms, sites: vec![share(events)] }
+}

@@ -1,0 +1,4 @@
+//! What the tests share: events made into frames, and the program as a process.
+
+pub mod events;
+pub mod server;
