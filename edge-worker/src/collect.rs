@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use edgetally_proto::edge_config::KeyKind;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::limits::{
@@ -97,27 +98,56 @@ pub struct Head {
 }
 
 impl Head {
+    /// What stands behind a scheme in the `Authorization` header.
+    fn authorization_of(&self, scheme: &str) -> Option<&str> {
+        let (named, rest) = self.authorization.as_deref()?.trim().split_once(' ')?;
+        named.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+    }
+
     /// The key of the `Authorization` header.
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
-        let (scheme, key) = self.authorization.as_deref()?.trim().split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+        self.authorization_of("bearer")
     }
 
-    /// Refuses what is not sent as JSON, or is packed in a way that is not known here.
+    /// The user name of basic authentication.
+    #[must_use]
+    pub fn basic_user(&self) -> Option<String> {
+        let decoded = BASE64_STANDARD.decode(self.authorization_of("basic")?).ok()?;
+        let pair = String::from_utf8(decoded).ok()?;
+        pair.split(':').next().map(str::to_owned)
+    }
+
+    /// The same request with a key that came elsewhere in it.
+    #[must_use]
+    pub fn with_key(self, key: &str) -> Self {
+        Self { authorization: Some(format!("Bearer {key}")), ..self }
+    }
+
+    /// Refuses what is not sent as JSON.
     ///
     /// # Errors
     /// 415.
     pub fn check_media(&self) -> Result<(), Problem> {
-        let refuse = |detail: &str| Err(Problem::new(415, "unsupported_media_type", detail));
         let media = self.content_type.as_deref().unwrap_or_default();
         let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if media != "application/json" && media != "text/plain" {
-            return refuse("send application/json or text/plain");
+        if media == "application/json" || media == "text/plain" {
+            return Ok(());
         }
+        Err(Problem::new(415, "unsupported_media_type", "send application/json or text/plain"))
+    }
+
+    /// Refuses what is packed in a way that is not known here.
+    ///
+    /// # Errors
+    /// 415.
+    pub fn check_encoding(&self) -> Result<(), Problem> {
         match self.content_encoding.as_deref().unwrap_or_default().trim() {
             "" | "identity" | "gzip" => Ok(()),
-            _ => refuse("send the body as it is, or gzip"),
+            _ => {
+                let detail = "send the body as it is, or gzip";
+                Err(Problem::new(415, "unsupported_media_type", detail))
+            }
         }
     }
 
@@ -172,6 +202,17 @@ pub fn parse(body: &[u8]) -> Result<RawBatch, Problem> {
     })
 }
 
+/// How a route lets senders in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// By a key: a write key anywhere, a server key in the header.
+    Key,
+    /// By a server key only.
+    ServerKey,
+    /// By the origin alone; ids are never used.
+    Origin,
+}
+
 /// A sender that may send to a site.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
@@ -194,6 +235,7 @@ pub fn may_be_stale(problem: &Problem) -> bool {
 /// # Errors
 /// 404, 401, 403, in this order.
 pub fn authorize<'a>(
+    access: Access,
     head: &Head,
     batch: &RawBatch,
     settings: &'a Settings,
@@ -201,18 +243,9 @@ pub fn authorize<'a>(
     let Some((site, of_site)) = settings.site(&batch.site) else {
         return Err(Problem::new(404, "unknown_site", "there is no such site"));
     };
-    let invalid = |detail: &str| Err(Problem::new(401, "key_invalid", detail));
-    let in_header = head.authorization.is_some();
-    let key = if in_header { head.bearer() } else { batch.key.as_deref() };
-    let server_key = match key.and_then(|key| settings.key(key)) {
-        None => return invalid("the key is missing or not known"),
-        Some((of, _)) if of != site => return invalid("the key is of another site"),
-        Some((_, KeyKind::Server)) if !in_header => {
-            return invalid("a server key may only be sent in the Authorization header");
-        }
-        Some((_, KeyKind::Server)) => true,
-        Some((_, KeyKind::Write)) => false,
-        Some(_) => return invalid("this kind of key sends no events"),
+    let server_key = match access {
+        Access::Origin => false,
+        Access::Key | Access::ServerKey => has_server_key(access, head, batch, settings, site)?,
     };
     let origin = head.origin.as_deref();
     if !server_key && !origin.is_none_or(|origin| of_site.admits_origin(origin)) {
@@ -220,6 +253,29 @@ pub fn authorize<'a>(
         return Err(Problem::new(403, "origin_not_allowed", detail));
     }
     Ok(Sender { site, settings: of_site, server_key })
+}
+
+/// Whether the key that lets a sender in is a server key.
+fn has_server_key(
+    access: Access,
+    head: &Head,
+    batch: &RawBatch,
+    settings: &Settings,
+    site: &SiteId,
+) -> Result<bool, Problem> {
+    let invalid = |detail: &str| Err(Problem::new(401, "key_invalid", detail));
+    let in_header = head.authorization.is_some();
+    let key = if in_header { head.bearer() } else { batch.key.as_deref() };
+    match key.and_then(|key| settings.key(key)) {
+        None => invalid("the key is missing or not known"),
+        Some((of, _)) if of != site => invalid("the key is of another site"),
+        Some((_, KeyKind::Server)) if !in_header => {
+            invalid("a server key may only be sent in the Authorization header")
+        }
+        Some((_, KeyKind::Server)) => Ok(true),
+        Some((_, KeyKind::Write)) if access == Access::Key => Ok(false),
+        Some(_) => invalid("this kind of key may not send here"),
+    }
 }
 
 /// Refuses batches of too many events.

@@ -6,6 +6,7 @@
 pub mod config;
 
 pub mod collect;
+pub mod compat;
 pub mod rate_limit;
 
 pub mod enrich;

@@ -110,7 +110,10 @@ fn consent(member: Option<Value>) -> Result<Option<bool>, BatchError> {
 }
 
 /// Reads JSON whose nesting is bounded before anything is built from it.
-fn parse_json(body: &[u8]) -> Result<Value, BatchError> {
+///
+/// # Errors
+/// If it is no JSON, or nested deeper than [`JSON_DEPTH_MAX`].
+pub fn parse_json(body: &[u8]) -> Result<Value, BatchError> {
     if depth(body) > JSON_DEPTH_MAX {
         return Err(BatchError::InvalidJson(format!("nested deeper than {JSON_DEPTH_MAX}")));
     }

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod directory;
+mod events;
 mod forward;
 mod limiter;
 mod routes;

@@ -1,25 +1,14 @@
-//! Routes of the worker: `POST /v1/events`, the SDK, health.
+//! Routes of the worker, and how each is answered.
 
-use std::collections::{BTreeMap, HashSet};
-
-use edgetally_proto::batch::Batch;
-use edgetally_proto::event::Event;
-use edgetally_proto::frame;
 use edgetally_proto::raw::RawBatch;
-use edgetally_proto::time::second_of;
-use edgetally_proto::validate::{Rules, Visitor, ids_of, validate};
-use futures_util::StreamExt;
-use futures_util::future::join_all;
+use serde_json::json;
 use worker::{Context, Env, Headers, Method, Request, Response, Result};
 
-use super::bindings;
-use super::limiter;
-use super::settings::{self, Current};
+use super::events::{self, platform_failed};
+use super::settings;
 use super::wake;
-use crate::accumulate::Window;
-use crate::collect::{self, Head, Outcome, Problem, Sender, body_too_large};
-use crate::enrich::enrich;
-use crate::route::shard_of;
+use crate::collect::{self, Access, Head, Problem};
+use crate::compat::{ga4, plausible, segment};
 
 /// The SDK's files, under their names.
 const SDK: [(&str, &str); 3] = [
@@ -31,28 +20,138 @@ const SDK: [(&str, &str); 3] = [
 const CURRENT: &str = "public, max-age=3600";
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
+/// What a route takes events by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Events,
+    Ga4 { debug: bool },
+    Plausible,
+    Segment(segment::Call),
+}
+
+impl Route {
+    fn of_path(path: &str) -> Option<Self> {
+        match path {
+            "/v1/events" => Some(Self::Events),
+            "/mp/collect" => Some(Self::Ga4 { debug: false }),
+            "/debug/mp/collect" => Some(Self::Ga4 { debug: true }),
+            "/api/event" => Some(Self::Plausible),
+            path => segment::Call::of_path(path).map(Self::Segment),
+        }
+    }
+}
+
 /// Answers a request.
 pub async fn answer(request: Request, env: &Env, context: &Context) -> Result<Response> {
     let waking = env.clone();
     context.wait_until(async move { wake::wake_once(&waking).await });
     let path = request.path();
-    match (request.method(), path.as_str()) {
-        (Method::Post, "/v1/events") => post_events(request, env).await,
+    match (request.method(), Route::of_path(&path)) {
         (Method::Options, _) => preflight(),
-        (_, "/v1/events") => {
-            let problem = Problem::new(405, "method_not_allowed", "use POST");
-            let answer = refuse(&problem)?;
+        (Method::Post, Some(route)) => post(route, request, env).await,
+        (_, Some(_)) => {
+            let answer = refuse(&Problem::new(405, "method_not_allowed", "use POST"))?;
             answer.headers().set("Allow", "POST, OPTIONS")?;
             Ok(answer)
         }
-        (Method::Get | Method::Head, "/healthz") => {
-            let version = env!("CARGO_PKG_VERSION");
-            let body = serde_json::json!({"status": "ok", "archive": "off", "version": version});
-            Response::from_json(&body)
-        }
-        (Method::Get | Method::Head, path) => sdk(path),
+        (Method::Get | Method::Head, None) if path == "/healthz" => health(),
+        (Method::Get | Method::Head, None) => sdk(&path),
         _ => refuse(&Problem::new(404, "not_found", "there is no such route")),
     }
+}
+
+fn health() -> Result<Response> {
+    let version = env!("CARGO_PKG_VERSION");
+    Response::from_json(&json!({"status": "ok", "archive": "off", "version": version}))
+}
+
+async fn post(route: Route, request: Request, env: &Env) -> Result<Response> {
+    let answer = match route {
+        Route::Events => post_events(request, env).await,
+        Route::Ga4 { debug } => post_ga4(request, env, debug).await,
+        Route::Plausible => post_plausible(request, env).await,
+        Route::Segment(call) => post_segment(request, env, call).await,
+    };
+    match answer {
+        Ok(answer) => {
+            let answer = answer?;
+            expose(answer.headers())?;
+            Ok(answer)
+        }
+        Err(problem) => refuse(&problem),
+    }
+}
+
+/// An answer, or why the request is refused.
+type Answer = std::result::Result<Result<Response>, Problem>;
+
+fn query(request: &Request, name: &str) -> Option<String> {
+    let url = request.url().ok()?;
+    url.query_pairs().find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
+}
+
+async fn post_events(request: Request, env: &Env) -> Answer {
+    let head = Head::of(&request);
+    head.check_media()?;
+    let dry_run = query(&request, "validate").as_deref() == Some("1");
+    let (body, current) = events::receive(request, env, &head).await?;
+    let batch = collect::parse(&body)?;
+    let outcome = events::accept(env, &head, &batch, current, Access::Key, dry_run).await?;
+    Ok(Response::from_json(&outcome.to_json(&batch.events)).map(|r| r.with_status(202)))
+}
+
+/// GA4 answers 204 whatever it thinks of the events, and tells on the debug route only.
+async fn post_ga4(request: Request, env: &Env, debug: bool) -> Answer {
+    let site = query(&request, "measurement_id").or_else(|| query(&request, "firebase_app_id"));
+    let secret = query(&request, "api_secret").unwrap_or_default();
+    let head = Head::of(&request).with_key(&secret);
+    let (body, current) = events::receive(request, env, &head).await?;
+    let batch = ga4::parse(&site.unwrap_or_default(), &body)?;
+    let outcome = events::accept(env, &head, &batch, current, Access::ServerKey, debug).await?;
+    if debug {
+        return Ok(Response::from_json(&ga4::validation_messages(&outcome.rejected)));
+    }
+    Ok(Response::empty().map(|answer| answer.with_status(204)))
+}
+
+/// Plausible's scripts look at the header to learn that an event was not taken.
+async fn post_plausible(request: Request, env: &Env) -> Answer {
+    let head = Head { authorization: None, ..Head::of(&request) };
+    let (body, current) = events::receive(request, env, &head).await?;
+    let batch = plausible::parse(&body)?;
+    let outcome = events::accept(env, &head, &batch, current, Access::Origin, false).await?;
+    let answer = || -> Result<Response> {
+        let answer = Response::ok("ok")?.with_status(202);
+        if !outcome.rejected.is_empty() {
+            answer.headers().set("x-plausible-dropped", "1")?;
+        }
+        Ok(answer)
+    };
+    Ok(answer())
+}
+
+/// The key says which site it is; browsers put it into the body.
+async fn post_segment(request: Request, env: &Env, call: segment::Call) -> Answer {
+    let head = Head::of(&request);
+    let in_header = head.basic_user();
+    let head = match &in_header {
+        Some(key) => head.with_key(key),
+        None => Head { authorization: None, ..head },
+    };
+    let (body, current) = events::receive(request, env, &head).await?;
+    let key = in_header.clone().or_else(|| segment::write_key(&body)).unwrap_or_default();
+    let current = match current.settings.key(&key) {
+        Some(_) => current,
+        None => settings::refresh(env, true).await.map_err(platform_failed)?,
+    };
+    let known = current.settings.key(&key).map(|(site, _)| site.to_string());
+    let Some(site) = known else {
+        return Err(Problem::new(401, "key_invalid", "the key is missing or not known"));
+    };
+    let batch = segment::parse(call, &site, &body)?;
+    let batch = RawBatch { key: in_header.is_none().then_some(key), ..batch };
+    events::accept(env, &head, &batch, current, Access::Key, false).await?;
+    Ok(Response::from_json(&json!({"success": true})))
 }
 
 fn preflight() -> Result<Response> {
@@ -100,197 +199,4 @@ fn refuse(problem: &Problem) -> Result<Response> {
         answer.headers().set("Retry-After", &seconds.to_string())?;
     }
     Ok(answer)
-}
-
-async fn post_events(request: Request, env: &Env) -> Result<Response> {
-    match collect_events(request, env).await {
-        Ok(body) => {
-            let answer = Response::from_json(&body)?.with_status(202);
-            expose(answer.headers())?;
-            Ok(answer)
-        }
-        Err(problem) => refuse(&problem),
-    }
-}
-
-fn head_of(request: &Request) -> Head {
-    let header = |name: &str| request.headers().get(name).ok().flatten();
-    Head {
-        content_type: header("Content-Type"),
-        content_encoding: header("Content-Encoding"),
-        origin: header("Origin"),
-        authorization: header("Authorization"),
-        user_agent: header("User-Agent").unwrap_or_default(),
-        gpc: header("Sec-GPC").as_deref() == Some("1"),
-        address: header("CF-Connecting-IP").unwrap_or_else(|| "127.0.0.1".to_owned()),
-    }
-}
-
-fn platform_failed(error: worker::Error) -> Problem {
-    Problem::overloaded(error.to_string())
-}
-
-/// Reads the body, never more than one chunk beyond its limit.
-async fn read(mut request: Request, bytes_max: usize) -> std::result::Result<Vec<u8>, Problem> {
-    let length = request.headers().get("Content-Length").ok().flatten();
-    if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > bytes_max) {
-        return Err(body_too_large(bytes_max));
-    }
-    let Ok(mut stream) = request.stream() else {
-        return Ok(Vec::new());
-    };
-    let mut body = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk.map_err(platform_failed)?);
-        if body.len() > bytes_max {
-            return Err(body_too_large(bytes_max));
-        }
-    }
-    Ok(body)
-}
-
-/// The way of a request, step by step; each step may refuse all of it.
-async fn collect_events(
-    request: Request,
-    env: &Env,
-) -> std::result::Result<serde_json::Value, Problem> {
-    let head = head_of(&request);
-    head.check_media()?;
-    let query = request.url().ok().and_then(|url| url.query().map(str::to_owned));
-    let dry_run = query.is_some_and(|query| query.split('&').any(|pair| pair == "validate=1"));
-    let current = settings_for(env, &head).await?;
-    let bytes_max = head.body_bytes_max(&current.settings);
-    let body = collect::unpack(&head, read(request, bytes_max).await?, bytes_max)?;
-    let batch = collect::parse(&body)?;
-    let current = settings_of(env, &head, &batch, current).await?;
-    let sender = collect::authorize(&head, &batch, &current.settings)?;
-    limiter::admit(env, &sender, &head.address).await?;
-    collect::check_count(&batch, sender.server_key)?;
-    let (mut outcome, events) = judge(&head, &batch, &sender, &current)?;
-    if dry_run {
-        count_repeats(&events, &mut outcome);
-    } else {
-        store(env, &batch, &sender, events, &mut outcome).await?;
-    }
-    Ok(outcome.to_json(&batch.events))
-}
-
-/// Settings that know the key of the header, if the aggregator does: it decides how much is read.
-async fn settings_for(env: &Env, head: &Head) -> std::result::Result<Current, Problem> {
-    let current = settings::current(env).await.map_err(platform_failed)?;
-    match head.bearer() {
-        Some(key) if current.settings.key(key).is_none() => {
-            settings::refresh(env, true).await.map_err(platform_failed)
-        }
-        _ => Ok(current),
-    }
-}
-
-/// Settings by which a batch is judged: asked for anew before its site or key is refused.
-async fn settings_of(
-    env: &Env,
-    head: &Head,
-    batch: &RawBatch,
-    current: Current,
-) -> std::result::Result<Current, Problem> {
-    match collect::authorize(head, batch, &current.settings) {
-        Err(problem) if collect::may_be_stale(&problem) => {
-            settings::refresh(env, true).await.map_err(platform_failed)
-        }
-        _ => Ok(current),
-    }
-}
-
-/// Validates and enriches the events; the refused are in the outcome.
-fn judge(
-    head: &Head,
-    batch: &RawBatch,
-    sender: &Sender<'_>,
-    current: &Current,
-) -> std::result::Result<(Outcome, Vec<Event>), Problem> {
-    let nonce = bindings::random::<8>().map_err(platform_failed)?;
-    let rules = Rules {
-        site: sender.site,
-        settings: sender.settings,
-        server_key: sender.server_key,
-        received_at_ms: bindings::now_ms(),
-        sent_at_ms: batch.sent_at_ms,
-        ids: ids_of(sender.settings, batch.consent, head.gpc),
-        visitor: Visitor {
-            address: &head.address,
-            user_agent: &head.user_agent,
-            salt: current.salt.as_bytes(),
-        },
-        nonce: u64::from_le_bytes(nonce),
-    };
-    let mut outcome = Outcome::default();
-    let mut events = Vec::with_capacity(batch.events.len());
-    for (index, raw) in batch.events.iter().enumerate() {
-        let judged = validate(raw, index, &rules).and_then(|(event, warnings)| {
-            let bots = sender.settings.bots;
-            Ok((enrich(event, bots, sender.server_key, &head.user_agent)?, warnings))
-        });
-        match judged {
-            Ok((event, warnings)) => {
-                outcome.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
-                events.push(event);
-            }
-            Err(reject) => outcome.rejected.push((index, reject)),
-        }
-    }
-    Ok((outcome, events))
-}
-
-/// Counts the repeats within a batch that is only checked.
-fn count_repeats(events: &[Event], outcome: &mut Outcome) {
-    let distinct: HashSet<_> = events.iter().map(|event| (&event.client, &event.id)).collect();
-    outcome.accepted = distinct.len();
-    outcome.duplicates = events.len() - outcome.accepted;
-}
-
-/// Hands events and counts to their shards; done when all of them have committed.
-async fn store(
-    env: &Env,
-    batch: &RawBatch,
-    sender: &Sender<'_>,
-    events: Vec<Event>,
-    outcome: &mut Outcome,
-) -> std::result::Result<(), Problem> {
-    let now_ms = bindings::now_ms();
-    let home = &sender.settings.home_region;
-    let mut shards: BTreeMap<String, Window> = BTreeMap::new();
-    for event in events {
-        let client = event.client.as_ref().map(|client| client.as_str());
-        let shard = shard_of(sender.site, home, client);
-        shards.entry(shard).or_default().fold(sender.site, event);
-    }
-    if !outcome.rejected.is_empty() || batch.dropped > 0 {
-        let shard = shards.keys().next().cloned();
-        let shard = shard.unwrap_or_else(|| shard_of(sender.site, home, None));
-        let window = shards.entry(shard).or_default();
-        for (_, reject) in &outcome.rejected {
-            window.count_reject(sender.site, second_of(now_ms), reject.code);
-        }
-        if batch.dropped > 0 {
-            window.count_dropped(sender.site, second_of(now_ms), batch.dropped);
-        }
-    }
-    let sends = shards.iter_mut().map(|(shard, window)| admit(env, shard, window.seal(now_ms)));
-    for admitted in join_all(sends).await {
-        for new in admitted.map_err(platform_failed)? {
-            outcome.accepted += usize::from(new);
-            outcome.duplicates += usize::from(!new);
-        }
-    }
-    Ok(())
-}
-
-/// Whether each record of a batch was new to its shard, once the shard has committed.
-async fn admit(env: &Env, shard: &str, batch: Batch) -> Result<Vec<bool>> {
-    let stub = bindings::shard(env, shard)?;
-    let mut answer = bindings::call(&stub, bindings::ADMIT, &frame::encode(&batch)).await?;
-    if answer.status_code() != 200 {
-        return Err(answer.text().await?.into());
-    }
-    Ok(answer.bytes().await?.into_iter().map(|new| new == 1).collect())
 }

@@ -1,0 +1,222 @@
+//! The way of a batch through the worker, step by step; each step may refuse all of it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use edgetally_proto::batch::Batch;
+use edgetally_proto::event::Event;
+use edgetally_proto::frame;
+use edgetally_proto::raw::RawBatch;
+use edgetally_proto::time::second_of;
+use edgetally_proto::validate::{Ids, Rules, Visitor, ids_of, validate};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use worker::{Env, Request, Result};
+
+use super::bindings;
+use super::limiter;
+use super::settings::{self, Current};
+use crate::accumulate::Window;
+use crate::collect::{self, Access, Head, Outcome, Problem, Sender, body_too_large};
+use crate::enrich::enrich;
+use crate::route::shard_of;
+
+impl Head {
+    /// What counts of a request.
+    pub fn of(request: &Request) -> Self {
+        let header = |name: &str| request.headers().get(name).ok().flatten();
+        Self {
+            content_type: header("Content-Type"),
+            content_encoding: header("Content-Encoding"),
+            origin: header("Origin"),
+            authorization: header("Authorization"),
+            user_agent: header("User-Agent").unwrap_or_default(),
+            gpc: header("Sec-GPC").as_deref() == Some("1"),
+            address: header("CF-Connecting-IP").unwrap_or_else(|| "127.0.0.1".to_owned()),
+        }
+    }
+}
+
+/// A failure of the platform: not all is known to be durable.
+pub fn platform_failed(error: worker::Error) -> Problem {
+    Problem::overloaded(error.to_string())
+}
+
+/// Reads the body, never more than one chunk beyond its limit.
+async fn read(mut request: Request, bytes_max: usize) -> std::result::Result<Vec<u8>, Problem> {
+    let length = request.headers().get("Content-Length").ok().flatten();
+    if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > bytes_max) {
+        return Err(body_too_large(bytes_max));
+    }
+    let Ok(mut stream) = request.stream() else {
+        return Ok(Vec::new());
+    };
+    let mut body = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        body.extend_from_slice(&chunk.map_err(platform_failed)?);
+        if body.len() > bytes_max {
+            return Err(body_too_large(bytes_max));
+        }
+    }
+    Ok(body)
+}
+
+/// Reads a body, bounded by what the key of the header may send, and unpacks it.
+pub async fn receive(
+    request: Request,
+    env: &Env,
+    head: &Head,
+) -> std::result::Result<(Vec<u8>, Current), Problem> {
+    head.check_encoding()?;
+    let current = settings_for(env, head).await?;
+    let bytes_max = head.body_bytes_max(&current.settings);
+    let body = read(request, bytes_max).await?;
+    Ok((collect::unpack(head, body, bytes_max)?, current))
+}
+
+/// Takes a batch, or refuses all of it. A dry run judges the events and stores nothing.
+pub async fn accept(
+    env: &Env,
+    head: &Head,
+    batch: &RawBatch,
+    current: Current,
+    access: Access,
+    dry_run: bool,
+) -> std::result::Result<Outcome, Problem> {
+    let current = settings_of(env, access, head, batch, current).await?;
+    let sender = collect::authorize(access, head, batch, &current.settings)?;
+    limiter::admit(env, &sender, &head.address).await?;
+    collect::check_count(batch, sender.server_key)?;
+    let (mut outcome, events) = judge(access, head, batch, &sender, &current)?;
+    if dry_run {
+        count_repeats(&events, &mut outcome);
+    } else {
+        store(env, batch, &sender, events, &mut outcome).await?;
+    }
+    Ok(outcome)
+}
+
+/// Settings that know the key of the header, if the aggregator does: it decides how much is read.
+async fn settings_for(env: &Env, head: &Head) -> std::result::Result<Current, Problem> {
+    let current = settings::current(env).await.map_err(platform_failed)?;
+    match head.bearer() {
+        Some(key) if current.settings.key(key).is_none() => {
+            settings::refresh(env, true).await.map_err(platform_failed)
+        }
+        _ => Ok(current),
+    }
+}
+
+/// Settings by which a batch is judged: asked for anew before its site or key is refused.
+async fn settings_of(
+    env: &Env,
+    access: Access,
+    head: &Head,
+    batch: &RawBatch,
+    current: Current,
+) -> std::result::Result<Current, Problem> {
+    match collect::authorize(access, head, batch, &current.settings) {
+        Err(problem) if collect::may_be_stale(&problem) => {
+            settings::refresh(env, true).await.map_err(platform_failed)
+        }
+        _ => Ok(current),
+    }
+}
+
+/// Validates and enriches the events; the refused are in the outcome.
+fn judge(
+    access: Access,
+    head: &Head,
+    batch: &RawBatch,
+    sender: &Sender<'_>,
+    current: &Current,
+) -> std::result::Result<(Outcome, Vec<Event>), Problem> {
+    let nonce = bindings::random::<8>().map_err(platform_failed)?;
+    let ids = match (access, ids_of(sender.settings, batch.consent, head.gpc)) {
+        (Access::Origin, Ids::Used) => Ids::Cookieless,
+        (_, ids) => ids,
+    };
+    let rules = Rules {
+        site: sender.site,
+        settings: sender.settings,
+        server_key: sender.server_key,
+        received_at_ms: bindings::now_ms(),
+        sent_at_ms: batch.sent_at_ms,
+        ids,
+        visitor: Visitor {
+            address: &head.address,
+            user_agent: &head.user_agent,
+            salt: current.salt.as_bytes(),
+        },
+        nonce: u64::from_le_bytes(nonce),
+    };
+    let mut outcome = Outcome::default();
+    let mut events = Vec::with_capacity(batch.events.len());
+    for (index, raw) in batch.events.iter().enumerate() {
+        let judged = validate(raw, index, &rules).and_then(|(event, warnings)| {
+            let bots = sender.settings.bots;
+            Ok((enrich(event, bots, sender.server_key, &head.user_agent)?, warnings))
+        });
+        match judged {
+            Ok((event, warnings)) => {
+                outcome.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
+                events.push(event);
+            }
+            Err(reject) => outcome.rejected.push((index, reject)),
+        }
+    }
+    Ok((outcome, events))
+}
+
+/// Counts the repeats within a batch that is only checked.
+fn count_repeats(events: &[Event], outcome: &mut Outcome) {
+    let distinct: HashSet<_> = events.iter().map(|event| (&event.client, &event.id)).collect();
+    outcome.accepted = distinct.len();
+    outcome.duplicates = events.len() - outcome.accepted;
+}
+
+/// Hands events and counts to their shards; done when all of them have committed.
+async fn store(
+    env: &Env,
+    batch: &RawBatch,
+    sender: &Sender<'_>,
+    events: Vec<Event>,
+    outcome: &mut Outcome,
+) -> std::result::Result<(), Problem> {
+    let now_ms = bindings::now_ms();
+    let home = &sender.settings.home_region;
+    let mut shards: BTreeMap<String, Window> = BTreeMap::new();
+    for event in events {
+        let client = event.client.as_ref().map(|client| client.as_str());
+        let shard = shard_of(sender.site, home, client);
+        shards.entry(shard).or_default().fold(sender.site, event);
+    }
+    if !outcome.rejected.is_empty() || batch.dropped > 0 {
+        let shard = shards.keys().next().cloned();
+        let shard = shard.unwrap_or_else(|| shard_of(sender.site, home, None));
+        let window = shards.entry(shard).or_default();
+        for (_, reject) in &outcome.rejected {
+            window.count_reject(sender.site, second_of(now_ms), reject.code);
+        }
+        if batch.dropped > 0 {
+            window.count_dropped(sender.site, second_of(now_ms), batch.dropped);
+        }
+    }
+    let sends = shards.iter_mut().map(|(shard, window)| admit(env, shard, window.seal(now_ms)));
+    for admitted in join_all(sends).await {
+        for new in admitted.map_err(platform_failed)? {
+            outcome.accepted += usize::from(new);
+            outcome.duplicates += usize::from(!new);
+        }
+    }
+    Ok(())
+}
+
+/// Whether each record of a batch was new to its shard, once the shard has committed.
+async fn admit(env: &Env, shard: &str, batch: Batch) -> Result<Vec<bool>> {
+    let stub = bindings::shard(env, shard)?;
+    let mut answer = bindings::call(&stub, bindings::ADMIT, &frame::encode(&batch)).await?;
+    if answer.status_code() != 200 {
+        return Err(answer.text().await?.into());
+    }
+    Ok(answer.bytes().await?.into_iter().map(|new| new == 1).collect())
+}
