@@ -1,4 +1,4 @@
-/** Drawing helpers and the frame around every page. */
+/** How things are drawn, and the frame around every page. */
 
 import { account, count, signOut } from "./store.js";
 import { signedOut } from "./track.js";
