@@ -32,17 +32,23 @@ use sender::{Run, Target};
 use summary::Summary;
 use tally::Tally;
 
+/// The worker of `cargo xtask dev`.
+const DEFAULT_EDGE: &str = "http://127.0.0.1:8787";
+
+const AFTER_HELP: &str = "\
+The same seed plays the same visits. Ids of events, clients, users and orders are made from the seed
+and the run id, so each run makes events of its own; a run repeated with its seed and --run-id is
+answered with duplicates. Events that got no answer are sent again with the same ids.
+
+Prints one JSON object: what the worker confirmed, in the terms of POST /v1/query.
+Exit code 0 if every event was confirmed, 1 if some were not, 2 for wrong usage.";
+
 /// Sends simulated visits and orders to a worker and prints what was stored as one JSON object.
-///
-/// The same seed plays the same visits. Ids of events, clients, users and orders are made from the
-/// seed and the run id; as the run id is the time of the start unless given, every run makes events
-/// of its own, and a run repeated with its run id and seed is answered with duplicates.
-///
-/// Exit code 0 if every event was confirmed, 1 if some were not, 2 for wrong usage.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// Address of the worker.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787", value_parser = edge_url)]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_EDGE, value_parser = edge_url)]
     edge: String,
     /// Site to send to.
     #[arg(long, default_value = "demo")]

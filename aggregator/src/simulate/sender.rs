@@ -90,14 +90,6 @@ fn now() -> Instant {
     Instant::now()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a thread of the sender has nothing else to do until then"
-)]
-fn nap(duration: Duration) {
-    thread::sleep(duration);
-}
-
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
@@ -149,7 +141,7 @@ impl Run<'_> {
             }
             // Short naps keep the batches punctual and a stop prompt, whatever the rate.
             let until_due = self.pace.due_at(place).saturating_sub(start.elapsed());
-            nap(until_due.clamp(Duration::from_millis(1), LINGER / 4));
+            thread::sleep(until_due.clamp(Duration::from_millis(1), LINGER / 4));
         }
         send(parcels, &mut parcel);
     }
@@ -193,7 +185,7 @@ impl Run<'_> {
                 return lock(self.tally).give_up(parcel.events.len());
             }
             let wait_ms = backoff_ms(failed + 1, wait_ms, jitter.random());
-            nap(Duration::from_millis(wait_ms));
+            thread::sleep(Duration::from_millis(wait_ms));
         }
     }
 

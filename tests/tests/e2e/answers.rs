@@ -42,7 +42,10 @@ fn doubtful_events_are_accepted_with_a_warning() {
 fn a_write_key_reaches_a_week_back() {
     let dev = shared();
     let site = site(&dev, "rejects-week");
-    let event = |id: &str, age: i64| json!({"id": id, "name": "page_view", "client_id": "c-1", "ts": now_ms() - age * DAY_MS});
+    let event = |id: &str, age: i64| {
+        let ts = now_ms() - age * DAY_MS;
+        json!({"id": id, "name": "page_view", "client_id": "c-1", "ts": ts})
+    };
     let events = [event("new", 6), event("old", 8)];
     let batch = json!({"site": site.id, "key": site.write_key, "events": events});
     let answer = dev.collect(None, &batch).expect("an answer").json().expect("a body");
@@ -67,8 +70,8 @@ fn settings_refuse_bots_and_missing_consent() {
         let answer = http::send("POST", &url, &headers, batch.to_string().as_bytes());
         answer.expect("an answer").json().expect("a body")
     };
-    let browser = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
-                   Chrome/142.0.0.0 Safari/537.36";
+    let browser = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 \
+                   (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
     let crawler = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
     let granted = json!({"analytics": true, "ads": true});
     let denied = json!({"analytics": false, "ads": false});

@@ -10,7 +10,8 @@ pub const DAY_MS: i64 = 86_400_000;
 
 /// A site that takes no names of its own but one.
 pub fn strict_site(dev: &Dev, id: &str) -> Site {
-    let settings = json!({"origins": ["*"], "bots": "off", "currency": "VND", "events": {"allow": ["lot_opened"]}});
+    let events = json!({"allow": ["lot_opened"]});
+    let settings = json!({"origins": ["*"], "bots": "off", "currency": "VND", "events": events});
     Site::create(dev, id, &settings)
 }
 
