@@ -88,7 +88,7 @@ impl From<Row> for Stored {
 
 impl From<Stored> for Row {
     fn from(record: Stored) -> Self {
-        let fact = record.fact.map(|fact| Arc::unwrap_or_clone(fact));
+        let fact = record.fact.map(Arc::unwrap_or_clone);
         (
             (record.id, record.client, record.user, record.name),
             (record.platform as u8, record.occurred_at_ms, record.received_at_ms, record.flags.0),

@@ -1,5 +1,13 @@
 //! One test binary: whole parts together, and the built program as a process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on ends, and tests wait by the clock"
+)]
+
 mod support;
 
 mod api;

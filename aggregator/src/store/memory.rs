@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Store, StoreError};
+use super::{Change, Store, StoreError, Visit};
 
 /// Keys and values in memory.
 #[derive(Debug, Clone, Default)]
@@ -11,10 +11,7 @@ pub struct Memory {
 }
 
 impl Store for Memory {
-    fn visit(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.values.iter().try_for_each(|(key, value)| visit(key, value))
     }
 

@@ -28,16 +28,16 @@ pub enum StoreError {
     Io(#[from] std::io::Error),
 }
 
+/// Takes one key and its value.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// Where checkpoints go.
 pub trait Store: Send {
     /// Visits every key in ascending order.
     ///
     /// # Errors
     /// If the store is damaged or cannot be read, or `visit` fails.
-    fn visit(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 
     /// Writes all changes or none, and returns when they are durable.
     ///

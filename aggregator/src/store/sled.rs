@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Change, Store, StoreError};
+use super::{Change, Store, StoreError, Visit};
 
 /// Background flushes also collect garbage, so they stay on.
 const FLUSH_EVERY_MS: u64 = 500;
@@ -45,10 +45,7 @@ impl Sled {
 }
 
 impl Store for Sled {
-    fn visit(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         let walk = catch_unwind(AssertUnwindSafe(|| {
             for pair in self.db.iter() {
                 let (key, value) = pair.map_err(|error| failed("sled does not read", &error))?;
