@@ -82,7 +82,9 @@ impl From<Retention> for String {
 }
 
 macro_rules! settings {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
@@ -350,7 +352,8 @@ mod tests {
 
     #[test]
     fn the_documented_settings_are_read_and_written_again() {
-        let text = r#"{"timezone": "Asia/Ho_Chi_Minh", "currency": "VND", "origins": ["https://shop.vn"],
+        let text = r#"{"timezone": "Asia/Ho_Chi_Minh", "currency": "VND",
+          "origins": ["https://shop.vn"],
           "events": {"allow": []}, "bots": "separate", "session": {"gap": "30m"}, "lateness": "7d",
           "attribution": {"window": "72h", "freeze": "7d"},
           "rates": {"USD": {"VND": "25400", "date": "2026-11-20", "source": "bank"}},

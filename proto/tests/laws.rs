@@ -84,7 +84,10 @@ proptest! {
 
     /// Ids order as their texts do.
     #[test]
-    fn ids_order_as_texts(a in "[0-9a-fA-F]{32}|[a-z0-9:.-]{1,40}", b in "[0-9a-f]{32}|[A-Z0-9_]{1,40}") {
+    fn ids_order_as_texts(
+        a in "[0-9a-fA-F]{32}|[a-z0-9:.-]{1,40}",
+        b in "[0-9a-f]{32}|[A-Z0-9_]{1,40}",
+    ) {
         let (a, b) = (EventId::parse(&a).unwrap(), EventId::parse(&b).unwrap());
         prop_assert_eq!(a.cmp(&b), a.to_string().as_bytes().cmp(b.to_string().as_bytes()));
     }

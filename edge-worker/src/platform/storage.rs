@@ -1,7 +1,7 @@
 //! The SQLite of a shard: epoch, ring of frames, rows of ids.
 //!
 //! ```sql
-//! meta(k, v)                  1: epoch (16 bytes) and base (u64, little endian); one write an epoch
+//! meta(k, v)                  1: epoch (16 bytes) and base (u64, little endian)
 //! ring(slot, seq, acked, frame)   slot = seq mod RING_SLOTS; acked: what was known at this commit
 //! ids(slot, minute, part)     slot = (minute mod 16) * 16 + part
 //! ```
