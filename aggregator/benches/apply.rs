@@ -1,6 +1,5 @@
 //! How fast frames are folded in: new events, repeats, and logins that reach back.
 
-#![expect(missing_docs, reason = "the macros of criterion make items without documentation")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
 use std::cell::RefCell;

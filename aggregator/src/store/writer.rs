@@ -257,11 +257,6 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a tick waits for company")]
-fn wait() {
-    std::thread::sleep(TICK);
-}
-
 /// Collects what arrives within a tick; the flag says that it is the last one.
 fn collect(first: Command, receiver: &Receiver<Command>) -> (Vec<Command>, bool) {
     let mut commands = vec![first];
@@ -286,7 +281,7 @@ fn collect(first: Command, receiver: &Receiver<Command>) -> (Vec<Command>, bool)
             Err(_) if waited => return (commands, false),
             Err(_) => {
                 waited = true;
-                wait();
+                std::thread::sleep(TICK);
                 match receiver.try_recv() {
                     Ok(command) => commands.push(command),
                     Err(_) => return (commands, false),
