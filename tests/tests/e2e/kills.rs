@@ -7,7 +7,9 @@ use edgetally_tests::dev::{Dev, within};
 use edgetally_tests::http;
 use serde_json::{Value, json};
 
-use super::system::{Site, expect_as_simulated, finish_simulate, is_soak, start_simulate};
+use super::system::{
+    Site, assert_no_panic, expect_as_simulated, finish_simulate, is_soak, start_simulate,
+};
 
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -45,6 +47,7 @@ fn check(parts: &[&str]) -> Value {
     assert_eq!(sent["unconfirmed"], json!(0), "{sent}");
     expect_as_simulated(&dev, &site, &sent);
     assert_all_arrived(&dev, &sent);
+    assert_no_panic(&dev);
 
     assert!(dev.stop().expect("it ends").success());
     let dev = Dev::start_on(data.path()).expect("ready again");

@@ -38,6 +38,7 @@ fn assert_limited(answer: &Answer) -> u64 {
     let wait_ms = problem["retry_after_ms"].as_u64().expect("a wait");
     let header = answer.header("retry-after").expect("Retry-After");
     let wait_s: u64 = header.parse().expect("whole seconds");
+    assert!(answer.header("access-control-allow-origin").is_some(), "a page may read it");
     assert!(wait_ms > 0 && wait_s >= 1 && wait_s * 1_000 >= wait_ms, "{wait_ms} ms, {wait_s} s");
     wait_ms
 }

@@ -7,5 +7,6 @@ mod limits;
 mod otto;
 mod refusals;
 mod rejects;
+mod served;
 mod simulate;
 mod system;

@@ -265,9 +265,17 @@ fn origins_are_checked_and_answers_can_be_read() {
         assert_problem(&answer, 403, "origin_not_allowed", origin);
         assert!(answer.header("access-control-allow-origin").is_some(), "{origin}");
     }
-    let broken = Request::new("{").with("origin", ORIGIN);
-    for (request, status) in [(from(ORIGIN), 202), (broken, 400)] {
-        let answer = request.send(&dev);
+    let lost = |member: &str| Request::json(&changed(&site, member, json!("lost")));
+    let cases = [
+        (Request::json(&batch(&site, 1)), 202),
+        (Request::new("{"), 400),
+        (lost("key"), 401),
+        (lost("site"), 404),
+        (Request::json(&batch(&site, 51)), 413),
+        (Request::new("{}").with("content-type", "image/png"), 415),
+    ];
+    for (request, status) in cases {
+        let answer = request.with("origin", ORIGIN).send(&dev);
         assert_eq!(answer.status, status, "{}", answer.text());
         let allowed = answer.header("access-control-allow-origin").expect("a readable answer");
         assert!(allowed == "*" || allowed == ORIGIN, "{allowed}");
