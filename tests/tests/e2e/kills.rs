@@ -56,7 +56,7 @@ fn check(parts: &[&str]) -> Value {
 }
 
 /// Waits until other processes than the killed ones answer.
-fn await_return(dev: &Dev, killed: &[(&str, i32)]) {
+pub fn await_return(dev: &Dev, killed: &[(&str, i32)]) {
     within("the parts to be back", RECOVERY_LIMIT, || {
         let is_new = |(part, old): &(&str, i32)| dev.pid(part).is_ok_and(|pid| pid != *old);
         let urls = [dev.edge("/healthz"), dev.aggregator("/readyz")];

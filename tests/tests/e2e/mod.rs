@@ -7,6 +7,7 @@ mod limits;
 mod otto;
 mod refusals;
 mod rejects;
+mod repeats;
 mod served;
 mod simulate;
 mod system;
