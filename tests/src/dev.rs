@@ -54,9 +54,7 @@ impl Dev {
         fs::create_dir_all(data)?;
         let log = data.join("dev.log");
         let mut command = dev_command();
-        command
-            .args(["--json", "--edge-port", "0", "--port", "0", "--data"])
-            .arg(data);
+        command.args(["--json", "--edge-port", "0", "--port", "0", "--data"]).arg(data);
         let mut child = command
             .args(options)
             .stdin(Stdio::piped())
@@ -66,15 +64,9 @@ impl Dev {
             .spawn()
             .context("cargo xtask dev cannot be started")?;
         let stdin = child.stdin.take();
-        let mut dev = Self {
-            child,
-            stdin,
-            ready: Value::Null,
-            _own_data: None,
-        };
-        dev.ready = dev
-            .read_ready_line()
-            .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+        let mut dev = Self { child, stdin, ready: Value::Null, _own_data: None };
+        dev.ready =
+            dev.read_ready_line().with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
         Ok(dev)
     }
 
@@ -107,9 +99,7 @@ impl Dev {
     pub fn pid(&self, name: &str) -> Result<i32> {
         let text = fs::read_to_string(self.data().join("pids.json")).context("pids.json")?;
         let pids: Value = serde_json::from_str(&text).context("pids.json")?;
-        let pid = pids[name]
-            .as_i64()
-            .with_context(|| format!("pids.json has no {name}"))?;
+        let pid = pids[name].as_i64().with_context(|| format!("pids.json has no {name}"))?;
         Ok(i32::try_from(pid)?)
     }
 
@@ -127,11 +117,8 @@ impl Dev {
 
     /// Asks `POST /v1/query` with the read key.
     pub fn query(&self, query: &Value) -> Result<Value> {
-        let answer = http::post_json(
-            &self.aggregator("/v1/query"),
-            Some(self.text("read_key")),
-            query,
-        )?;
+        let answer =
+            http::post_json(&self.aggregator("/v1/query"), Some(self.text("read_key")), query)?;
         anyhow::ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
         answer.json()
     }
@@ -154,9 +141,7 @@ impl Dev {
 
     fn wait(&mut self) -> Result<ExitStatus> {
         let child = &mut self.child;
-        within("cargo xtask dev to end", STOP_LIMIT, || {
-            Ok(child.try_wait()?)
-        })
+        within("cargo xtask dev to end", STOP_LIMIT, || Ok(child.try_wait()?))
     }
 
     fn read_ready_line(&mut self) -> Result<Value> {
@@ -169,9 +154,7 @@ impl Dev {
                 }
             }
         });
-        let line = lines
-            .recv_timeout(READY_LIMIT)
-            .context("cargo xtask dev never got ready")?;
+        let line = lines.recv_timeout(READY_LIMIT).context("cargo xtask dev never got ready")?;
         serde_json::from_str(&line).with_context(|| format!("the ready line is no JSON: {line}"))
     }
 }
@@ -183,10 +166,7 @@ impl Drop for Dev {
         }
         if self.end().is_err() {
             // The last resort: its guard ends the parts.
-            let _ = killpg(
-                Pid::from_raw(self.child.id().cast_signed()),
-                Signal::SIGKILL,
-            );
+            let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
             let _ = self.child.wait();
         }
     }

@@ -20,10 +20,7 @@ pub struct Answer {
 impl Answer {
     /// The first header of that (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -44,33 +41,18 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> R
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request
-        .body(body)
-        .with_context(|| format!("{method} {url}"))?;
-    let mut answer = agent()
-        .run(request)
-        .with_context(|| format!("{method} {url}"))?;
+    let request = request.body(body).with_context(|| format!("{method} {url}"))?;
+    let mut answer = agent().run(request).with_context(|| format!("{method} {url}"))?;
     let headers = answer
         .headers()
         .iter()
         .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
     let status = answer.status().as_u16();
-    let body = answer
-        .body_mut()
-        .with_config()
-        .limit(64 << 20)
-        .read_to_vec()?;
-    Ok(Answer {
-        status,
-        headers,
-        body,
-    })
+    let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec()?;
+    Ok(Answer { status, headers, body })
 }
 
 /// A GET without headers.

@@ -20,14 +20,7 @@ fn processes_of(dev: &Dev) -> Vec<i32> {
     std::fs::read_dir("/proc")
         .expect("Linux")
         .flatten()
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .parse::<i32>()
-                .ok()
-                .zip(Some(entry.path()))
-        })
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok().zip(Some(entry.path())))
         .filter(|(_, path)| names_it(path.join("cmdline")) || names_it(path.join("environ")))
         .map(|(pid, _)| pid)
         .collect()
@@ -43,10 +36,8 @@ fn assert_all_gone(pids: &[i32]) {
 }
 
 fn wait_for_health(url: &str) {
-    within(url, RESTART_LIMIT, || {
-        Ok(http::get(url).ok().filter(|answer| answer.status == 200))
-    })
-    .expect("the part answers again");
+    within(url, RESTART_LIMIT, || Ok(http::get(url).ok().filter(|answer| answer.status == 200)))
+        .expect("the part answers again");
 }
 
 #[test]
@@ -65,11 +56,7 @@ fn it_gets_ready_and_a_closed_stdin_leaves_nothing() {
     ] {
         assert!(!dev.text(member).is_empty(), "{member} in {}", dev.ready());
     }
-    for url in [
-        dev.edge("/healthz"),
-        dev.aggregator("/healthz"),
-        dev.aggregator("/readyz"),
-    ] {
+    for url in [dev.edge("/healthz"), dev.aggregator("/healthz"), dev.aggregator("/readyz")] {
         assert_eq!(http::get(&url).expect("an answer").status, 200, "{url}");
     }
     for name in ["aggregator", "workerd"] {
@@ -77,10 +64,7 @@ fn it_gets_ready_and_a_closed_stdin_leaves_nothing() {
     }
     let mut pids = processes_of(&dev);
     pids.extend([dev.pid("aggregator"), dev.pid("workerd")].map(|pid| pid.expect("a pid")));
-    assert!(
-        pids.len() >= 4,
-        "aggregator, node and workerd at least are running: {pids:?}"
-    );
+    assert!(pids.len() >= 4, "aggregator, node and workerd at least are running: {pids:?}");
     assert!(dev.stop().expect("it ends").success());
     assert_all_gone(&pids);
 }
@@ -94,10 +78,7 @@ fn sigterm_ends_all_and_sigkill_too() {
         assert_eq!(status.success(), signal != Signal::SIGKILL);
         // Nobody is left to wait for them after SIGKILL, so they take a moment more.
         within("the parts to end", Duration::from_secs(5), || {
-            Ok(pids
-                .iter()
-                .all(|pid| is_gone(*pid) || is_zombie(*pid))
-                .then_some(()))
+            Ok(pids.iter().all(|pid| is_gone(*pid) || is_zombie(*pid)).then_some(()))
         })
         .expect("nothing is left");
     }
@@ -105,20 +86,16 @@ fn sigterm_ends_all_and_sigkill_too() {
 
 /// Dead, but its new parent has not asked yet how it ended; that is not ours to do.
 fn is_zombie(pid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        stat.rsplit(')')
-            .next()
-            .is_some_and(|rest| rest.starts_with(" Z"))
-    })
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
 }
 
 #[test]
 fn a_killed_part_is_back_on_the_same_port_within_five_seconds() {
     let dev = Dev::start().expect("ready");
-    for (name, url) in [
-        ("workerd", dev.edge("/healthz")),
-        ("aggregator", dev.aggregator("/readyz")),
-    ] {
+    for (name, url) in
+        [("workerd", dev.edge("/healthz")), ("aggregator", dev.aggregator("/readyz"))]
+    {
         for _ in 0..2 {
             let old = dev.kill(name).expect("killed");
             within("another process id", RESTART_LIMIT, || {
@@ -134,9 +111,7 @@ fn a_killed_part_is_back_on_the_same_port_within_five_seconds() {
 fn the_same_folder_keeps_keys_and_refuses_a_second_run() {
     let data = tempfile::tempdir().expect("a folder");
     let first = Dev::start_on(data.path()).expect("ready");
-    let error = Dev::start_on(data.path())
-        .err()
-        .expect("two runs on one folder");
+    let error = Dev::start_on(data.path()).err().expect("two runs on one folder");
     assert!(format!("{error:#}").contains("in use"), "{error:#}");
     let keys = ["write_key", "server_key", "read_key", "admin_key"];
     let kept = keys.map(|key| first.text(key).to_owned());

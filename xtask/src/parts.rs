@@ -15,9 +15,7 @@ pub fn build(paths: &Paths) -> Result<()> {
     build_worker(paths)?;
     step(
         "build the aggregator",
-        Command::new("cargo")
-            .args(["build", "--package", "aggregator"])
-            .current_dir(&paths.root),
+        Command::new("cargo").args(["build", "--package", "aggregator"]).current_dir(&paths.root),
     )
 }
 
@@ -41,10 +39,7 @@ pub fn build_sdk(paths: &Paths) -> Result<()> {
             .env("PATH", paths.path_variable()?),
     )?;
     for file in files {
-        ensure!(
-            dist.join(file).exists(),
-            "the SDK's build made no dist/{file}"
-        );
+        ensure!(dist.join(file).exists(), "the SDK's build made no dist/{file}");
     }
     stamp.write()
 }

@@ -22,9 +22,7 @@ const REMINDER: Duration = Duration::from_secs(30);
 /// Writes one line to stdout, where results go; everything else goes to stderr.
 pub fn say_out(line: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .context("stdout cannot be written")
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("stdout cannot be written")
 }
 
 /// Runs a command as a step named `label`, showing its last line while it works.
@@ -43,11 +41,7 @@ pub fn step(label: &str, command: &mut Command) -> Result<()> {
         bar.set_message(line.trim().to_owned());
         if bar.is_hidden() && reminder.elapsed() >= REMINDER {
             reminder = Instant::now();
-            eprintln!(
-                "  {label}: {} s, {}",
-                started.elapsed().as_secs(),
-                line.trim()
-            );
+            eprintln!("  {label}: {} s, {}", started.elapsed().as_secs(), line.trim());
         }
         if tail.len() == KEPT_LINES {
             tail.pop_front();
@@ -62,10 +56,7 @@ pub fn step(label: &str, command: &mut Command) -> Result<()> {
         let output = tail.into_iter().collect::<Vec<_>>().join("\n");
         bail!("{label} failed ({status}):\n{output}");
     }
-    eprintln!(
-        "  {label}: done in {:.1} s",
-        started.elapsed().as_secs_f64()
-    );
+    eprintln!("  {label}: done in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -85,15 +76,8 @@ pub fn stream(command: &mut Command, mut each: impl FnMut(&str)) -> Result<bool>
 
 /// What a short command says on stdout; none when it is missing or fails.
 pub fn answer(command: &mut Command) -> Option<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn spinner(label: &str) -> ProgressBar {
@@ -123,14 +107,8 @@ fn spawn_piped(command: &mut Command) -> Result<(Child, Receiver<String>)> {
         .with_context(|| format!("{program} cannot be started"))?;
     let (sender, lines) = mpsc::channel();
     let outputs: [Option<Box<dyn Read + Send>>; 2] = [
-        child
-            .stdout
-            .take()
-            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-        child
-            .stderr
-            .take()
-            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
     ];
     for output in outputs.into_iter().flatten() {
         let sender = sender.clone();
@@ -174,9 +152,7 @@ mod tests {
     #[test]
     fn stream_hands_over_every_line_and_the_result() {
         let mut lines = Vec::new();
-        let fine = stream(&mut shell("printf 'a\\nb'; exit 1"), |line| {
-            lines.push(line.to_owned())
-        });
+        let fine = stream(&mut shell("printf 'a\\nb'; exit 1"), |line| lines.push(line.to_owned()));
         assert!(!fine.expect("it runs"));
         assert_eq!(lines, ["a", "b"]);
     }

@@ -20,10 +20,7 @@ impl Stamp {
         for input in inputs {
             hash_tree(input, &mut hasher)?;
         }
-        Ok(Self {
-            file,
-            current: format!("{:016x}", hasher.finish()),
-        })
+        Ok(Self { file, current: format!("{:016x}", hasher.finish()) })
     }
 
     /// Whether the step last ran on exactly these inputs.
@@ -77,11 +74,7 @@ mod tests {
         fs::create_dir_all(folder.join("in")).expect("a folder");
         fs::write(folder.join("in/a"), "1").expect("a file");
         let read = || {
-            Stamp::of(
-                folder.join("kept"),
-                &[folder.join("in"), folder.join("none")],
-            )
-            .expect("read")
+            Stamp::of(folder.join("kept"), &[folder.join("in"), folder.join("none")]).expect("read")
         };
         assert!(!read().is_fresh());
         read().write().expect("written");

@@ -26,9 +26,7 @@ pub fn install(paths: &Paths) -> Result<()> {
     thread::scope(|scope| {
         let node = scope.spawn(|| install_node_tools(paths));
         let cargo = install_cargo_tools(paths);
-        let node = node
-            .join()
-            .map_err(|_| anyhow::anyhow!("the installation of npm stopped"))?;
+        let node = node.join().map_err(|_| anyhow::anyhow!("the installation of npm stopped"))?;
         cargo.and(node)
     })
 }
@@ -36,23 +34,15 @@ pub fn install(paths: &Paths) -> Result<()> {
 fn install_wasm_target() -> Result<()> {
     let sysroot = answer(Command::new("rustc").args(["--print", "sysroot"]))
         .context("rustc is missing: install Rust with rustup, https://rustup.rs")?;
-    let library = Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(WASM_TARGET);
+    let library = Path::new(sysroot.trim()).join("lib/rustlib").join(WASM_TARGET);
     if library.exists() {
         return Ok(());
     }
-    step(
-        "install the wasm32 target",
-        Command::new("rustup").args(["target", "add", WASM_TARGET]),
-    )
+    step("install the wasm32 target", Command::new("rustup").args(["target", "add", WASM_TARGET]))
 }
 
 fn install_node_tools(paths: &Paths) -> Result<()> {
-    let lock = [
-        paths.root.join("package.json"),
-        paths.root.join("package-lock.json"),
-    ];
+    let lock = [paths.root.join("package.json"), paths.root.join("package-lock.json")];
     let stamp = Stamp::of(paths.root.join("node_modules/.installed"), &lock)?;
     if stamp.is_fresh() && paths.node().exists() {
         return Ok(());
@@ -142,16 +132,11 @@ pub fn chromium() -> Result<PathBuf> {
     }
     let has_apt = answer(Command::new("apt-get").arg("--version")).is_some();
     if has_apt && nix::unistd::geteuid().is_root() {
-        step(
-            "apt-get update",
-            Command::new("apt-get").args(["update", "-q"]),
-        )?;
+        step("apt-get update", Command::new("apt-get").args(["update", "-q"]))?;
         let install = ["install", "-q", "-y", "--no-install-recommends", "chromium"];
         step(
             "install Chromium (apt-get)",
-            Command::new("apt-get")
-                .args(install)
-                .env("DEBIAN_FRONTEND", "noninteractive"),
+            Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"),
         )?;
     }
     find_chromium().context(
@@ -163,12 +148,7 @@ fn find_chromium() -> Option<PathBuf> {
     if let Some(named) = env::var_os("CHROMIUM") {
         return Some(PathBuf::from(named)).filter(|path| path.exists());
     }
-    let names = [
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        "google-chrome-stable",
-    ];
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let search = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&search)
         .flat_map(|folder| names.map(|name| folder.join(name)))

@@ -13,11 +13,7 @@ struct Ban {
     why: &'static str,
 }
 
-const CLOCKS: &[&str] = &[
-    "std::time::Instant",
-    "std::time::SystemTime",
-    "std::time::UNIX_EPOCH",
-];
+const CLOCKS: &[&str] = &["std::time::Instant", "std::time::SystemTime", "std::time::UNIX_EPOCH"];
 
 const INPUT_OUTPUT: &[&str] = &[
     "std::fs",
@@ -43,23 +39,11 @@ const AGGREGATOR_SHELL: &[&str] = &[
 ];
 
 const BANS: &[Ban] = &[
+    Ban { scope: "proto/src/", except: &[], paths: CLOCKS, why: "proto reads no clock" },
     Ban {
         scope: "proto/src/",
         except: &[],
-        paths: CLOCKS,
-        why: "proto reads no clock",
-    },
-    Ban {
-        scope: "proto/src/",
-        except: &[],
-        paths: &[
-            "std::fs",
-            "std::io",
-            "std::net",
-            "std::thread",
-            "std::env",
-            "std::process",
-        ],
+        paths: &["std::fs", "std::io", "std::net", "std::thread", "std::env", "std::process"],
         why: "proto does no I/O",
     },
     Ban {
@@ -71,23 +55,13 @@ const BANS: &[Ban] = &[
     Ban {
         scope: "proto/src/",
         except: &[],
-        paths: &[
-            "rand",
-            "getrandom",
-            "std::collections::hash_map::RandomState",
-        ],
+        paths: &["rand", "getrandom", "std::collections::hash_map::RandomState"],
         why: "proto makes no random numbers",
     },
     Ban {
         scope: "edge-worker/src/",
         except: &["edge-worker/src/platform/"],
-        paths: &[
-            "worker",
-            "wasm_bindgen",
-            "wasm_bindgen_futures",
-            "js_sys",
-            "web_sys",
-        ],
+        paths: &["worker", "wasm_bindgen", "wasm_bindgen_futures", "js_sys", "web_sys"],
         why: "only platform/ names the platform",
     },
     Ban {
@@ -104,11 +78,7 @@ const BANS: &[Ban] = &[
     },
     Ban {
         scope: "aggregator/src/",
-        except: &[
-            "aggregator/src/http/",
-            "aggregator/src/main.rs",
-            "aggregator/src/app.rs",
-        ],
+        except: &["aggregator/src/http/", "aggregator/src/main.rs", "aggregator/src/app.rs"],
         paths: &["axum", "hyper", "tower"],
         why: "HTTP is served in http/ alone",
     },
@@ -161,10 +131,7 @@ const DEPENDENCY_BANS: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
-    (
-        "edge-worker/Cargo.toml",
-        &["aggregator", "axum", "sled", "tokio"],
-    ),
+    ("edge-worker/Cargo.toml", &["aggregator", "axum", "sled", "tokio"]),
     ("aggregator/Cargo.toml", &["edge-worker", "worker"]),
 ];
 
@@ -192,10 +159,7 @@ pub fn check_imports(source: &Source) -> Vec<Finding> {
 
 /// Dependencies that a manifest may not have.
 pub fn check_dependencies(source: &Source) -> Vec<Finding> {
-    let Some((_, banned)) = DEPENDENCY_BANS
-        .iter()
-        .find(|(path, _)| *path == source.path)
-    else {
+    let Some((_, banned)) = DEPENDENCY_BANS.iter().find(|(path, _)| *path == source.path) else {
         return Vec::new();
     };
     let mut section = "";
@@ -208,11 +172,7 @@ pub fn check_dependencies(source: &Source) -> Vec<Finding> {
         let in_section = section.ends_with("dependencies") && section != "dev-dependencies";
         let table = section.rsplit_once("dependencies.").map(|(_, name)| name);
         let key = line.split(['=', '.', ' ']).next().unwrap_or("");
-        let name = if line.starts_with('[') {
-            table
-        } else {
-            in_section.then_some(key)
-        };
+        let name = if line.starts_with('[') { table } else { in_section.then_some(key) };
         if let Some(name) = name.filter(|name| banned.contains(name)) {
             let message = format!("{name} has no place here");
             findings.push(Finding::new(source, number + 1, message));

@@ -65,29 +65,19 @@ pub fn check_decisions(sources: &[Source]) -> Vec<Finding> {
         let Some(name) = source.path.strip_prefix("docs/decisions/") else {
             continue;
         };
-        let number = name
-            .get(..4)
-            .filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
+        let number = name.get(..4).filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
         let rest = name.get(4..).unwrap_or("");
-        let words = rest
-            .strip_prefix('-')
-            .and_then(|rest| rest.strip_suffix(".md"));
+        let words = rest.strip_prefix('-').and_then(|rest| rest.strip_suffix(".md"));
         let plain = |words: &str| {
             !words.is_empty()
-                && words
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && words.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         match (number, words.filter(|words| plain(words))) {
             (Some(number), Some(_)) if numbers.insert(number) => {}
             (Some(number), Some(_)) => {
                 findings.push(Finding::new(source, 0, format!("{number} is used twice")));
             }
-            _ => findings.push(Finding::new(
-                source,
-                0,
-                "is not named NNNN-in-a-few-words.md",
-            )),
+            _ => findings.push(Finding::new(source, 0, "is not named NNNN-in-a-few-words.md")),
         }
     }
     findings

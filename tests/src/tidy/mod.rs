@@ -29,11 +29,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(source: &Source, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: source.path.clone(),
-            line,
-            message: message.into(),
-        }
+        Self { path: source.path.clone(), line, message: message.into() }
     }
 }
 

@@ -64,10 +64,8 @@ pub fn collect_paths(tokens: TokenStream, prefix: &str, found: &mut Vec<(String,
 
 // Those that stand before a path without a sign between.
 fn is_keyword(name: &str) -> bool {
-    [
-        "use", "as", "in", "for", "impl", "dyn", "mut", "return", "else", "match", "if", "while",
-    ]
-    .contains(&name)
+    ["use", "as", "in", "for", "impl", "dyn", "mut", "return", "else", "match", "if", "while"]
+        .contains(&name)
 }
 
 fn is_colon(token: Option<&TokenTree>) -> bool {

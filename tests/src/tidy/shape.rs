@@ -25,10 +25,7 @@ pub fn check_shape(source: &Source) -> Vec<Finding> {
     if source.is_rust() {
         match syn::parse_file(&source.text) {
             Ok(file) => {
-                let mut visitor = Shape {
-                    source,
-                    findings: Vec::new(),
-                };
+                let mut visitor = Shape { source, findings: Vec::new() };
                 visitor.visit_file(&file);
                 findings.append(&mut visitor.findings);
             }
@@ -54,11 +51,7 @@ fn check_lines(source: &Source) -> Vec<Finding> {
             findings.push(Finding::new(source, number + 1, message));
         }
         if let Some(word) = LEFT_OVERS.iter().find(|word| has_word(line, word)) {
-            findings.push(Finding::new(
-                source,
-                number + 1,
-                format!("{word} was left here"),
-            ));
+            findings.push(Finding::new(source, number + 1, format!("{word} was left here")));
         }
     }
     findings
@@ -86,16 +79,13 @@ impl Shape<'_> {
         let lines = span.end().line + 1 - span.start().line;
         if lines > FUNCTION_LINES_MAX {
             let message = format!("fn {name} has {lines} lines, {FUNCTION_LINES_MAX} is the limit");
-            self.findings
-                .push(Finding::new(self.source, span.start().line, message));
+            self.findings.push(Finding::new(self.source, span.start().line, message));
         }
     }
 
     fn check_fields(&mut self, attributes: &[syn::Attribute], fields: &syn::Fields) {
         let on_the_wire = self.source.path.starts_with("proto/src/")
-            && attributes
-                .iter()
-                .any(|attribute| names(attribute, "Serialize"));
+            && attributes.iter().any(|attribute| names(attribute, "Serialize"));
         for field in fields.iter().filter(|_| on_the_wire) {
             let mut sizes = Sizes(None);
             sizes.visit_type(&field.ty);
@@ -147,11 +137,7 @@ fn names(attribute: &syn::Attribute, derive: &str) -> bool {
     if attribute.path().is_ident("derive") {
         // A derive that cannot be read does not compile either.
         let _ = attribute.parse_nested_meta(|meta| {
-            found |= meta
-                .path
-                .segments
-                .last()
-                .is_some_and(|last| last.ident == derive);
+            found |= meta.path.segments.last().is_some_and(|last| last.ident == derive);
             Ok(())
         });
     }

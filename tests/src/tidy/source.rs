@@ -6,16 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 // Made by tools, not by hand.
-const SKIPPED: [&str; 8] = [
-    ".git",
-    ".tools",
-    ".wrangler",
-    "build",
-    "corpus",
-    "dist",
-    "node_modules",
-    "target",
-];
+const SKIPPED: [&str; 8] =
+    [".git", ".tools", ".wrangler", "build", "corpus", "dist", "node_modules", "target"];
 
 const READ: [&str; 8] = ["css", "html", "js", "md", "mjs", "rs", "toml", "ts"];
 
@@ -31,17 +23,12 @@ pub struct Source {
 impl Source {
     /// A file from a path and a text.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            text: text.into(),
-        }
+        Self { path: path.into(), text: text.into() }
     }
 
     /// The part of the name after the last dot.
     pub fn extension(&self) -> &str {
-        self.path
-            .rsplit_once('.')
-            .map_or("", |(_, extension)| extension)
+        self.path.rsplit_once('.').map_or("", |(_, extension)| extension)
     }
 
     /// Whether it is Rust.
@@ -78,10 +65,7 @@ fn read_folder(folder: &Path, prefix: &str, sources: &mut Vec<Source>) -> Result
             if !SKIPPED.contains(&name.as_str()) {
                 read_folder(&entry.path(), &format!("{path}/"), sources)?;
             }
-        } else if name
-            .rsplit_once('.')
-            .is_some_and(|(_, end)| READ.contains(&end))
-        {
+        } else if name.rsplit_once('.').is_some_and(|(_, end)| READ.contains(&end)) {
             let text = fs::read_to_string(entry.path()).with_context(|| path.clone())?;
             sources.push(Source { path, text });
         }

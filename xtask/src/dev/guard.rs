@@ -91,11 +91,7 @@ mod tests {
     #[test]
     fn what_is_left_is_killed() {
         let mut command = Command::new("sleep");
-        let mut child = command
-            .arg("60")
-            .process_group(0)
-            .spawn()
-            .expect("sleep runs");
+        let mut child = command.arg("60").process_group(0).spawn().expect("sleep runs");
         guard(format!("+{}\n", child.id()).as_bytes());
         assert!(!child.wait().expect("it ended").success());
     }

@@ -18,10 +18,7 @@ fn agent(timeout: Duration) -> Agent {
 
 /// Whether a GET answers 200 within a second.
 pub fn answers(url: &str) -> bool {
-    agent(Duration::from_secs(1))
-        .get(url)
-        .call()
-        .is_ok_and(|answer| answer.status() == 200)
+    agent(Duration::from_secs(1)).get(url).call().is_ok_and(|answer| answer.status() == 200)
 }
 
 /// Sends JSON with a key and returns the JSON of a successful answer.
@@ -33,17 +30,10 @@ pub fn send_json(method: &str, url: &str, key: &str, body: &Value) -> Result<Val
         .header("Content-Type", "application/json")
         .body(body.to_string())
         .with_context(|| format!("{method} {url}"))?;
-    let mut answer = agent(Duration::from_secs(10))
-        .run(request)
-        .with_context(|| format!("{method} {url}"))?;
-    let text = answer
-        .body_mut()
-        .read_to_string()
-        .with_context(|| format!("{method} {url}"))?;
+    let mut answer =
+        agent(Duration::from_secs(10)).run(request).with_context(|| format!("{method} {url}"))?;
+    let text = answer.body_mut().read_to_string().with_context(|| format!("{method} {url}"))?;
     let status = answer.status();
-    ensure!(
-        status.is_success(),
-        "{method} {url} answered {status}: {text}"
-    );
+    ensure!(status.is_success(), "{method} {url} answered {status}: {text}");
     serde_json::from_str(&text).with_context(|| format!("{method} {url} answered {text}"))
 }

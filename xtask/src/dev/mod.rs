@@ -48,14 +48,7 @@ pub fn dev(paths: &Paths, options: &DevOptions) -> Result<()> {
     let port = ports::choose(options.port, "--port", &[edge_port])?;
     let shop_port = ports::choose(0, "shop", &[edge_port, port])?;
     let secrets = Secrets::load_or_make(&data)?;
-    let mut layout = Layout {
-        paths,
-        data: &data,
-        port,
-        edge_port,
-        shop_port,
-        secrets,
-    };
+    let mut layout = Layout { paths, data: &data, port, edge_port, shop_port, secrets };
     let mut supervisor = Supervisor::new(&data)?;
     let result = serve(&mut supervisor, &mut layout, options);
     supervisor.stop_all();
@@ -105,10 +98,7 @@ fn tell_human(layout: &Layout<'_>) -> Result<()> {
     let secrets = &layout.secrets;
     let read_key = secrets.read_key.as_deref().unwrap_or_default();
     let lines = [
-        (
-            "dashboard",
-            format!("{}/#site={SITE}&key={read_key}", layout.aggregator_url()),
-        ),
+        ("dashboard", format!("{}/#site={SITE}&key={read_key}", layout.aggregator_url())),
         ("shop", layout.shop_url()),
         ("worker", layout.edge_url()),
         ("aggregator", layout.aggregator_url()),
@@ -139,10 +129,7 @@ fn lock(data: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!(
-                "--data {} is in use by another `cargo xtask dev`",
-                data.display()
-            )
+            bail!("--data {} is in use by another `cargo xtask dev`", data.display())
         }
         Err(TryLockError::Error(error)) => Err(error).context("lock"),
     }

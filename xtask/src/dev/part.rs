@@ -72,10 +72,7 @@ impl Part {
         let program = layout.paths.aggregator();
         let settings = [
             ("EDGETALLY_LISTEN", format!("127.0.0.1:{}", layout.port)),
-            (
-                "EDGETALLY_DATA",
-                layout.data.join("aggregator").display().to_string(),
-            ),
+            ("EDGETALLY_DATA", layout.data.join("aggregator").display().to_string()),
             ("EDGETALLY_ADMIN_KEY", layout.secrets.admin_key.clone()),
             ("EDGETALLY_EDGE_SECRET", layout.secrets.edge_secret.clone()),
         ];
@@ -85,10 +82,7 @@ impl Part {
             NOT_FOR_PARTS.iter().for_each(|name| {
                 command.env_remove(name);
             });
-            command
-                .arg("serve")
-                .current_dir(&folder)
-                .envs(settings.clone());
+            command.arg("serve").current_dir(&folder).envs(settings.clone());
             command
         };
         Self {
@@ -115,14 +109,8 @@ impl Part {
         let secret = layout.secrets.edge_secret.clone();
         let command = move || {
             let mut command = Command::new(&node);
-            command
-                .arg("edge-worker/dev/serve.mjs")
-                .arg("--persist")
-                .arg(&persist);
-            command
-                .args(&arguments)
-                .current_dir(&root)
-                .env("EDGE_SECRET", &secret);
+            command.arg("edge-worker/dev/serve.mjs").arg("--persist").arg(&persist);
+            command.args(&arguments).current_dir(&root).env("EDGE_SECRET", &secret);
             command
         };
         Self {
@@ -137,11 +125,7 @@ impl Part {
     /// The demo shop.
     pub fn shop(layout: &Layout<'_>) -> Result<Self> {
         let (node, root) = (layout.paths.node(), layout.paths.root.clone());
-        let key = layout
-            .secrets
-            .write_key
-            .clone()
-            .context("the site has no write key")?;
+        let key = layout.secrets.write_key.clone().context("the site has no write key")?;
         let arguments = [
             "shop/serve.mjs".to_owned(),
             "--port".to_owned(),
@@ -170,11 +154,7 @@ impl Part {
     /// The simulator, which fills the demo site.
     pub fn simulator(layout: &Layout<'_>) -> Result<Self> {
         let program = layout.paths.aggregator();
-        let key = layout
-            .secrets
-            .server_key
-            .clone()
-            .context("the site has no server key")?;
+        let key = layout.secrets.server_key.clone().context("the site has no server key")?;
         let edge = layout.edge_url();
         let folder = layout.data.to_path_buf();
         let command = move || {
@@ -183,14 +163,7 @@ impl Part {
                 command.env_remove(name);
             });
             command.args(["simulate", "--edge", &edge, "--site", SITE, "--key", &key]);
-            command.args([
-                "--rate",
-                "20",
-                "--seed",
-                "1",
-                "--duration",
-                SIMULATOR_DURATION,
-            ]);
+            command.args(["--rate", "20", "--seed", "1", "--duration", SIMULATOR_DURATION]);
             command.current_dir(&folder);
             command
         };

@@ -43,10 +43,7 @@ mod tests {
         assert_eq!(choose(free, "--port", &[]).expect("free"), free);
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free)).expect("bound");
         let error = choose(free, "--port", &[]).expect_err("taken").to_string();
-        assert!(
-            error.contains("--port") && error.contains(&free.to_string()),
-            "{error}"
-        );
+        assert!(error.contains("--port") && error.contains(&free.to_string()), "{error}");
         assert_ne!(choose(0, "--port", &[]).expect("another"), free);
         let other = choose(0, "--port", &[]).expect("a port");
         choose(other, "--port", &[other]).expect_err("promised to another part");

@@ -15,9 +15,7 @@ pub fn provision(aggregator: &str, data: &Path, secrets: &mut Secrets) -> Result
     let make_key = |kind: &str| -> Result<String> {
         let body = json!({ "site": SITE, "kind": kind });
         let answer = send_json("POST", &format!("{aggregator}/v1/keys"), &admin, &body)?;
-        let key = answer["key"]
-            .as_str()
-            .context("POST /v1/keys answered without a key")?;
+        let key = answer["key"].as_str().context("POST /v1/keys answered without a key")?;
         Ok(key.to_owned())
     };
     if secrets.write_key.is_none() {
@@ -29,12 +27,7 @@ pub fn provision(aggregator: &str, data: &Path, secrets: &mut Secrets) -> Result
             "bots": "off",
             "retention": { "facts": "unlimited" },
         });
-        send_json(
-            "PUT",
-            &format!("{aggregator}/v1/sites/{SITE}"),
-            &admin,
-            &settings,
-        )?;
+        send_json("PUT", &format!("{aggregator}/v1/sites/{SITE}"), &admin, &settings)?;
     }
     for (kind, key) in [
         ("write", &mut secrets.write_key),

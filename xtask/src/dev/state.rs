@@ -78,8 +78,7 @@ pub fn write_private(file: &Path, value: &Value) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut open = OpenOptions::new();
         open.write(true).create(true).truncate(true).mode(0o600);
-        open.open(&draft)?
-            .write_all(format!("{value}\n").as_bytes())?;
+        open.open(&draft)?.write_all(format!("{value}\n").as_bytes())?;
         fs::rename(&draft, file)
     };
     write().with_context(|| format!("{} cannot be written", file.display()))
@@ -106,10 +105,7 @@ mod tests {
         made.write_key = Some("wk_1".into());
         made.save(&data).expect("saved");
         assert_eq!(Secrets::load_or_make(&data).expect("loaded"), made);
-        let mode = fs::metadata(keys_file(&data))
-            .expect("there")
-            .permissions()
-            .mode();
+        let mode = fs::metadata(keys_file(&data)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::write(keys_file(&data), "{}").expect("written");
         let error = Secrets::load_or_make(&data).expect_err("damaged");

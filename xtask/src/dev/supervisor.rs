@@ -61,14 +61,8 @@ struct Running {
 }
 
 enum Event {
-    Announced {
-        leader: i32,
-        line: Value,
-    },
-    Ended {
-        leader: i32,
-        status: std::io::Result<ExitStatus>,
-    },
+    Announced { leader: i32, line: Value },
+    Ended { leader: i32, status: std::io::Result<ExitStatus> },
 }
 
 impl Supervisor {
@@ -118,10 +112,7 @@ impl Supervisor {
                 return Ok(());
             }
             if started.elapsed() > limit {
-                bail!(
-                    "{name} is not ready after {limit:?}\n{}",
-                    end_of(&slot.part.log)
-                );
+                bail!("{name} is not ready after {limit:?}\n{}", end_of(&slot.part.log));
             }
         }
     }
@@ -139,10 +130,7 @@ impl Supervisor {
             Err(_) => {}
         }
         for index in 0..self.slots.len() {
-            if self.slots[index]
-                .due
-                .is_some_and(|due| due <= Instant::now())
-            {
+            if self.slots[index].due.is_some_and(|due| due <= Instant::now()) {
                 self.spawn(index)?;
                 eprintln!("  {} is started again", self.slots[index].part.name);
             }
@@ -186,48 +174,32 @@ impl Supervisor {
     fn spawn(&mut self, index: usize) -> Result<()> {
         let slot = &mut self.slots[index];
         let name = slot.part.name;
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&slot.part.log);
+        let log = OpenOptions::new().create(true).append(true).open(&slot.part.log);
         let log = log.with_context(|| format!("{} cannot be opened", slot.part.log.display()))?;
         let mut command = (slot.part.command)();
-        command
-            .stdin(Stdio::piped())
-            .stderr(log.try_clone()?)
-            .process_group(0);
+        command.stdin(Stdio::piped()).stderr(log.try_clone()?).process_group(0);
         if slot.part.announces {
             command.stdout(Stdio::piped());
         } else {
             command.stdout(log);
         }
         let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("{name}: {program}"))?;
+        let mut child = command.spawn().with_context(|| format!("{name}: {program}"))?;
         let leader = child.id().cast_signed();
         self.guard.add(leader);
-        slot.running = Some(Running {
-            leader,
-            _stdin: child.stdin.take(),
-        });
+        slot.running = Some(Running { leader, _stdin: child.stdin.take() });
         slot.started = Instant::now();
         slot.due = None;
         slot.announced = false;
         if let Some(stdout) = child.stdout.take() {
             let sender = self.sender.clone();
             // Without a receiver the run is over, and nobody needs to know.
-            hear(stdout, move |line| {
-                drop(sender.send(Event::Announced { leader, line }))
-            });
+            hear(stdout, move |line| drop(sender.send(Event::Announced { leader, line })));
         }
         let sender = self.sender.clone();
         thread::spawn(move || {
             // As above.
-            let _ = sender.send(Event::Ended {
-                leader,
-                status: child.wait(),
-            });
+            let _ = sender.send(Event::Ended { leader, status: child.wait() });
         });
         if name == "aggregator" {
             self.note_pid("aggregator", leader)?;
@@ -236,18 +208,11 @@ impl Supervisor {
     }
 
     fn announced(&mut self, leader: i32, line: &Value) -> Result<()> {
-        let Some(slot) = self
-            .slots
-            .iter_mut()
-            .find(|slot| slot.leader() == Some(leader))
-        else {
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.leader() == Some(leader)) else {
             return Ok(());
         };
         slot.announced = true;
-        match line["workerd_pid"]
-            .as_i64()
-            .and_then(|pid| i32::try_from(pid).ok())
-        {
+        match line["workerd_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()) {
             Some(pid) => self.note_pid("workerd", pid),
             None => Ok(()),
         }
@@ -256,21 +221,14 @@ impl Supervisor {
     fn ended(&mut self, leader: i32, status: std::io::Result<ExitStatus>) -> Result<()> {
         groups::end(leader);
         self.guard.remove(leader);
-        let Some(slot) = self
-            .slots
-            .iter_mut()
-            .find(|slot| slot.leader() == Some(leader))
-        else {
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.leader() == Some(leader)) else {
             return Ok(());
         };
         slot.running = None;
         let name = slot.part.name;
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         if !slot.was_ready && slot.part.health.is_some() {
-            bail!(
-                "{name} ended before it was ready ({how})\n{}",
-                end_of(&slot.part.log)
-            );
+            bail!("{name} ended before it was ready ({how})\n{}", end_of(&slot.part.log));
         }
         slot.delay = match slot.started.elapsed() >= WELL_AFTER {
             true => Duration::ZERO,

@@ -14,10 +14,7 @@ pub struct Counts {
 impl Counts {
     /// A check that counts as one test.
     pub fn of_one(fine: bool) -> Self {
-        Self {
-            passed: u64::from(fine),
-            failed: u64::from(!fine),
-        }
+        Self { passed: u64::from(fine), failed: u64::from(!fine) }
     }
 }
 
@@ -58,43 +55,25 @@ impl Counting {
             return Counts::of_one(fine);
         }
         let silent = found == Counts::default() || (!fine && found.failed == 0);
-        Counts {
-            failed: found.failed + u64::from(silent),
-            ..found
-        }
+        Counts { failed: found.failed + u64::from(silent), ..found }
     }
 }
 
 fn libtest(line: &str) -> Option<Counts> {
-    let (_, numbers) = line
-        .trim()
-        .strip_prefix("test result: ")?
-        .split_once(". ")?;
+    let (_, numbers) = line.trim().strip_prefix("test result: ")?.split_once(". ")?;
     let number = |name: &str| {
-        let part = numbers
-            .split(';')
-            .map(str::trim)
-            .find_map(|part| part.strip_suffix(name))?;
+        let part = numbers.split(';').map(str::trim).find_map(|part| part.strip_suffix(name))?;
         part.trim().parse().ok()
     };
-    Some(Counts {
-        passed: number("passed")?,
-        failed: number("failed")?,
-    })
+    Some(Counts { passed: number("passed")?, failed: number("failed")? })
 }
 
 fn tap(line: &str) -> Option<Counts> {
     let (name, number) = line.strip_prefix("# ")?.split_once(' ')?;
     let number = number.trim().parse().ok()?;
     match name {
-        "pass" => Some(Counts {
-            passed: number,
-            failed: 0,
-        }),
-        "fail" | "cancelled" => Some(Counts {
-            passed: 0,
-            failed: number,
-        }),
+        "pass" => Some(Counts { passed: number, failed: 0 }),
+        "fail" | "cancelled" => Some(Counts { passed: 0, failed: number }),
         _ => None,
     }
 }
@@ -138,12 +117,7 @@ mod tests {
 
     #[test]
     fn a_check_is_one_test() {
-        check(
-            Counting::AsOne,
-            "test result: ok. 9 passed; 0 failed",
-            true,
-            (1, 0),
-        );
+        check(Counting::AsOne, "test result: ok. 9 passed; 0 failed", true, (1, 0));
         check(Counting::AsOne, "", false, (0, 1));
     }
 }

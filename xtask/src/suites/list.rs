@@ -47,11 +47,7 @@ pub struct Program {
 impl Program {
     fn new(folder: &Path, line: &str) -> Self {
         let words = line.split_whitespace().map(OsString::from).collect();
-        Self {
-            words,
-            folder: folder.to_path_buf(),
-            env: Vec::new(),
-        }
+        Self { words, folder: folder.to_path_buf(), env: Vec::new() }
     }
 
     fn arg(mut self, word: impl Into<OsString>) -> Self {
@@ -68,10 +64,7 @@ impl Program {
     pub fn command(&self) -> Command {
         let mut words = self.words.iter();
         let mut command = Command::new(words.next().cloned().unwrap_or_default());
-        command
-            .args(words)
-            .current_dir(&self.folder)
-            .envs(self.env.iter().cloned());
+        command.args(words).current_dir(&self.folder).envs(self.env.iter().cloned());
         command
     }
 }
@@ -96,11 +89,7 @@ fn lints(root: &Path) -> Vec<Suite> {
         counting: Counting::AsOne,
         work: Work::Run(Program::new(root, line)),
     };
-    let mut deny = cargo(
-        "licences and advisories",
-        3,
-        "cargo deny --all-features check",
-    );
+    let mut deny = cargo("licences and advisories", 3, "cargo deny --all-features check");
     if answer(Command::new("cargo").args(["deny", "--version"])).is_none() {
         deny.work = Work::Skip("cargo-deny is not installed".into());
     }
@@ -109,11 +98,7 @@ fn lints(root: &Path) -> Vec<Suite> {
     );
     vec![
         cargo("format", 1, "cargo fmt --all --check"),
-        cargo(
-            "clippy",
-            8,
-            "cargo clippy --workspace --all-targets -- -D warnings",
-        ),
+        cargo("clippy", 8, "cargo clippy --workspace --all-targets -- -D warnings"),
         cargo("clippy on wasm32", 3, &wasm),
         deny,
     ]
@@ -124,22 +109,15 @@ fn rust_tests(paths: &Paths) -> Result<Vec<Suite>> {
         let program = Program::new(&paths.root, line);
         (name, Duration::from_mins(minutes), program)
     };
-    let (name, budget, program) = cargo(
-        "proto on wasm32",
-        3,
-        "cargo test -p edgetally-proto --no-fail-fast --target",
-    );
+    let (name, budget, program) =
+        cargo("proto on wasm32", 3, "cargo test -p edgetally-proto --no-fail-fast --target");
     let runner = paths.cargo_tool("wasm-bindgen-test-runner");
     let wasm = program
         .arg(WASM_TARGET)
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
         .env("PATH", paths.path_variable()?);
     let native = "cargo test --workspace --exclude edgetally-tests --no-fail-fast";
-    let together = cargo(
-        "parts together",
-        10,
-        "cargo test -p edgetally-tests --no-fail-fast",
-    );
+    let together = cargo("parts together", 10, "cargo test -p edgetally-tests --no-fail-fast");
     let [(variable, xtask)] = dev_env()?;
     let all = [
         cargo("unit tests", 12, native),
@@ -160,12 +138,7 @@ fn script_tests(paths: &Paths) -> Result<Vec<Suite>> {
     let check = |name, line| -> Result<Suite> {
         let program = Program::new(&sdk, line).env("PATH", paths.path_variable()?);
         let budget = Duration::from_mins(1);
-        Ok(Suite {
-            name,
-            budget,
-            counting: Counting::AsOne,
-            work: Work::Run(program),
-        })
+        Ok(Suite { name, budget, counting: Counting::AsOne, work: Work::Run(program) })
     };
     Ok(vec![
         check("SDK types", "npm run typecheck")?,
@@ -175,14 +148,8 @@ fn script_tests(paths: &Paths) -> Result<Vec<Suite>> {
 }
 
 fn browser_tests(paths: &Paths) -> Result<Suite> {
-    let folders = [
-        paths.root.join("sdk-js/test"),
-        paths.root.join("tests/browser"),
-    ];
-    let files: Vec<PathBuf> = folders
-        .iter()
-        .flat_map(|folder| node_tests(folder))
-        .collect();
+    let folders = [paths.root.join("sdk-js/test"), paths.root.join("tests/browser")];
+    let files: Vec<PathBuf> = folders.iter().flat_map(|folder| node_tests(folder)).collect();
     let work = if files.is_empty() {
         Work::Impossible("there is no browser test".into())
     } else {
@@ -204,12 +171,7 @@ fn browser_tests(paths: &Paths) -> Result<Suite> {
             }
         }
     };
-    Ok(Suite {
-        name: "browser",
-        budget: Duration::from_mins(8),
-        counting: Counting::Tap,
-        work,
-    })
+    Ok(Suite { name: "browser", budget: Duration::from_mins(8), counting: Counting::Tap, work })
 }
 
 fn node_tests(folder: &Path) -> Vec<PathBuf> {

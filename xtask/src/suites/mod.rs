@@ -24,11 +24,7 @@ pub fn test(paths: &Paths) -> Result<ExitCode> {
     let elapsed = started.elapsed();
     run::say_out(&format!("\nall suites: {}", clock(elapsed)))?;
     run::say_out(&format!("{} passed, {} failed", total.passed, total.failed))?;
-    Ok(if total.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the tests at full length, optimised.
@@ -97,26 +93,15 @@ fn head(name: &str, budget: Duration) -> Result<()> {
 
 fn foot(counts: Counts, elapsed: Duration, budget: Duration) -> Result<()> {
     let Counts { passed, failed } = counts;
-    let over = if elapsed > budget {
-        ", OVER BUDGET"
-    } else {
-        ""
-    };
-    run::say_out(&format!(
-        "-- {passed} passed, {failed} failed in {}{over}",
-        clock(elapsed)
-    ))
+    let over = if elapsed > budget { ", OVER BUDGET" } else { "" };
+    run::say_out(&format!("-- {passed} passed, {failed} failed in {}{over}", clock(elapsed)))
 }
 
 fn pass_through(paths: &Paths, command: &mut Command) -> Result<ExitCode> {
     let fine = run::stream(command.current_dir(&paths.root), |line| {
         let _ = run::say_out(line);
     })?;
-    Ok(if fine {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn clock(time: Duration) -> String {
