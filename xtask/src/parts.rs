@@ -51,6 +51,7 @@ pub fn build_worker(paths: &Paths) -> Result<()> {
         "edge-worker/src",
         "edge-worker/Cargo.toml",
         "proto/src",
+        "proto/data",
         "proto/Cargo.toml",
         "sdk-js/dist",
         "Cargo.toml",
