@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 const T: i64 = 1_772_420_400_000;
-const AGENT: &str = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) \
-    Chrome/141.0.0.0 Mobile Safari/537.36";
+const AGENT: &str = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 \
+    (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36";
 
 /// Batches as browsers send them: page views, and now and then a purchase of two items.
 fn body(events: usize) -> Vec<u8> {

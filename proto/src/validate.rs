@@ -8,8 +8,10 @@ mod fields;
 
 pub use fields::{Reject, Warning};
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::campaign::{Campaign, host_of, path_of};
 use crate::error::{RejectCode, WarningCode};
@@ -20,7 +22,7 @@ use crate::raw::RawEvent;
 use crate::record::Flags;
 use crate::settings::{Consent, OnDenied, Retention, SiteSettings};
 use crate::time::{EARLIEST_MS, LATEST_MS, corrected};
-use fields::{integer, missing, present, reject, text, warning};
+use fields::{Path, integer, missing, present, reject, text, warning};
 
 /// What is done with the ids of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,7 @@ pub fn validate(
 ) -> Result<(Event, Vec<Warning>), Reject> {
     let Some(members) = &raw.members else {
         let field = format!("events[{index}]");
-        return Err(reject(RejectCode::ValueInvalid, &field, "must be an object"));
+        return Err(reject(RejectCode::ValueInvalid, field, "must be an object"));
     };
     let mut warnings = Vec::new();
     let empty = Map::new();
@@ -121,9 +123,9 @@ pub fn validate(
         true => (Some(daily_client(rules.site, &visitor)), None),
         false => (client, user),
     };
-    let url = text(context.get("page_url"), "context.page_url")?;
-    let url = url.or(text(params.get("page_location"), "params.page_location")?);
-    let referrer = text(context.get("referrer"), "context.referrer")?;
+    let url = text(context.get("page_url"), Path::Event("context.page_url"))?;
+    let url = url.or(text(params.get("page_location"), Path::Param("page_location"))?);
+    let referrer = text(context.get("referrer"), Path::Event("context.referrer"))?;
     let id = id
         .unwrap_or_else(|| made_id(members, client.as_ref(), params, rules, index, &mut warnings));
     let background = params.get("background") == Some(&Value::Bool(true));
@@ -175,7 +177,7 @@ fn event_id(members: &Map<String, Value>) -> Result<Option<EventId>, Reject> {
 }
 
 fn platform(members: &Map<String, Value>) -> Result<Platform, Reject> {
-    match text(members.get("platform"), "platform")? {
+    match text(members.get("platform"), Path::Event("platform"))? {
         None => Ok(Platform::Web),
         Some(name) => Platform::parse(name).ok_or_else(|| {
             let message = "must be one of web, mweb, android, ios, server";
@@ -199,7 +201,7 @@ fn client(
             let needed = platform != Platform::Server
                 && rules.ids != Ids::Cookieless
                 && !rules.settings.is_cookieless();
-            if needed { Err(missing("client_id")) } else { Ok(None) }
+            if needed { Err(missing(Path::Event("client_id"))) } else { Ok(None) }
         }
     }
 }
@@ -210,13 +212,17 @@ fn name(
     warnings: &mut Vec<Warning>,
 ) -> Result<EventName, Reject> {
     let sent = match present(members.get("name")) {
-        None => return Err(missing("name")),
+        None => return Err(missing(Path::Event("name"))),
         Some(Value::String(name)) => name.as_str(),
         Some(_) => return Err(reject(RejectCode::NameInvalid, "name", "must be a string")),
     };
     let name = alias_of(sent).unwrap_or(sent);
     if name != sent {
-        warnings.push(warning(WarningCode::AliasUsed, "name", format!("read as {name}")));
+        warnings.push(warning(
+            WarningCode::AliasUsed,
+            Path::Event("name"),
+            format!("read as {name}"),
+        ));
     }
     let parsed = EventName::parse(name)
         .map_err(|_| reject(RejectCode::NameInvalid, "name", "must match [a-z][a-z0-9_]{0,39}"))?;
@@ -233,8 +239,8 @@ fn user(
     name: &EventName,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<UserId>, Reject> {
-    let own = (members.get("user_id"), "user_id");
-    let of_params = (params.get("user_id"), "params.user_id");
+    let own = (members.get("user_id"), Path::Event("user_id"));
+    let of_params = (params.get("user_id"), Path::Param("user_id"));
     let (member, field) = match (present(own.0), name.as_str()) {
         (None, "identify") if present(of_params.0).is_some() => of_params,
         _ => own,
@@ -263,27 +269,29 @@ fn user(
 /// The last row of the table: no text is longer than its limit. Members with rows of their own
 /// have passed those before.
 fn check_lengths(members: &Map<String, Value>) -> Result<(), Reject> {
-    members.iter().try_for_each(|(name, value)| check_length(value, name, name))
+    members.iter().try_for_each(|(name, value)| {
+        let Err((path, max)) = check_length(value, name) else { return Ok(()) };
+        let message = format!("is longer than {max} characters");
+        Err(reject(RejectCode::FieldTooLong, format!("{name}{path}"), message))
+    })
 }
 
-fn check_length(value: &Value, path: &str, name: &str) -> Result<(), Reject> {
+/// On failure the path below the value, and the limit. It is put together on the way back, so that
+/// good events pay nothing for it.
+fn check_length(value: &Value, name: &str) -> Result<(), (String, usize)> {
     match value {
         Value::String(text) => {
             let max = if is_url(name) { URL_CHARS_MAX } else { TEXT_CHARS_MAX };
             // Bytes bound characters from above, which spares most texts the count.
-            if text.len() <= max || text.chars().count() <= max {
-                return Ok(());
-            }
-            let message = format!("is longer than {max} characters");
-            Err(reject(RejectCode::FieldTooLong, path, message))
+            let fits = text.len() <= max || text.chars().count() <= max;
+            if fits { Ok(()) } else { Err((String::new(), max)) }
         }
-        Value::Array(values) => values
-            .iter()
-            .enumerate()
-            .try_for_each(|(at, value)| check_length(value, &format!("{path}[{at}]"), name)),
-        Value::Object(members) => members
-            .iter()
-            .try_for_each(|(name, value)| check_length(value, &format!("{path}.{name}"), name)),
+        Value::Array(values) => values.iter().enumerate().try_for_each(|(at, value)| {
+            check_length(value, name).map_err(|(path, max)| (format!("[{at}]{path}"), max))
+        }),
+        Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+            check_length(value, name).map_err(|(path, max)| (format!(".{name}{path}"), max))
+        }),
         _ => Ok(()),
     }
 }
@@ -304,7 +312,7 @@ fn occurred(
     if matches!(members.get("ts"), None | Some(Value::Null)) {
         return Ok((received, false));
     }
-    let client_ms = integer(members.get("ts"), "ts", EARLIEST_MS..=LATEST_MS - 1)
+    let client_ms = integer(members.get("ts"), Path::Event("ts"), EARLIEST_MS..=LATEST_MS - 1)
         .ok()
         .flatten()
         .ok_or_else(|| {
@@ -324,7 +332,7 @@ fn occurred(
     }
     if time.clamped {
         let message = "lay in the future and became the time of receipt";
-        warnings.push(warning(WarningCode::TimestampClamped, "ts", message));
+        warnings.push(warning(WarningCode::TimestampClamped, Path::Event("ts"), message));
     }
     Ok((time.occurred_at_ms, time.clamped))
 }
@@ -357,12 +365,12 @@ fn campaign(
         Some(Value::Object(own)) => Some(own),
         Some(_) => {
             let message = "must be an object";
-            return Err(reject(RejectCode::ValueInvalid, "context.campaign", message));
+            return Err(reject(RejectCode::ValueInvalid, Path::Event("context.campaign"), message));
         }
     };
-    let member = |name: &str| -> Result<String, Reject> {
+    let member = |name: &'static str| -> Result<String, Reject> {
         let value = own.and_then(|own| own.get(name));
-        Ok(text(value, &format!("context.campaign.{name}"))?.unwrap_or_default().to_owned())
+        Ok(text(value, Path::Campaign(name))?.unwrap_or_default().to_owned())
     };
     let tags = Campaign {
         source: member("source")?,
@@ -393,7 +401,7 @@ fn made_id(
         Some(ts) => ts.to_string(),
         None => {
             let message = "has neither id nor ts: sent again, it counts again";
-            warnings.push(warning(WarningCode::NotIdempotent, "id", message));
+            warnings.push(warning(WarningCode::NotIdempotent, Path::Event("id"), message));
             format!("{}|{}|{index}", rules.received_at_ms, rules.nonce)
         }
     };
@@ -409,8 +417,22 @@ fn made_id(
     EventId::Uuid(xxh3_128(canonical.as_bytes()).to_be_bytes())
 }
 
-/// XXH3-64 of the event as JSON with sorted members, id and time included.
+/// XXH3-64 of the event's members as JSON, sorted by name; id and time are among them.
 fn payload_hash(members: &Map<String, Value>) -> u64 {
-    let canonical = serde_json::to_vec(members).unwrap_or_default();
-    xxh3_64(&canonical)
+    let mut hash = Hashing(Xxh3::new());
+    for (name, value) in members {
+        // A hash takes every text, and a value always has one.
+        let _written = write!(hash, "{}:{name}{value}", name.len());
+    }
+    hash.0.digest()
+}
+
+/// Hashes what is written to it.
+struct Hashing(Xxh3);
+
+impl Write for Hashing {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
 }

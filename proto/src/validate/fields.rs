@@ -1,5 +1,7 @@
 //! Typed readers of single members; each refusal names the member.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::error::{RejectCode, WarningCode};
@@ -27,14 +29,43 @@ pub struct Warning {
     pub message: String,
 }
 
+/// Where a member stands. Written out only when something is wrong with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Path {
+    /// A member of the event, or a path that is fixed.
+    Event(&'static str),
+    /// A member of `params`.
+    Param(&'static str),
+    /// A member of an item.
+    Item(usize, &'static str),
+    /// A member of `context.campaign`.
+    Campaign(&'static str),
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(name) => f.write_str(name),
+            Self::Param(name) => write!(f, "params.{name}"),
+            Self::Item(at, "") => write!(f, "params.items[{at}]"),
+            Self::Item(at, name) => write!(f, "params.items[{at}].{name}"),
+            Self::Campaign(name) => write!(f, "context.campaign.{name}"),
+        }
+    }
+}
+
 /// Makes a refusal.
-pub(super) fn reject(code: RejectCode, field: &str, message: impl Into<String>) -> Reject {
-    Reject { code, field: field.to_owned(), message: message.into() }
+pub(super) fn reject(
+    code: RejectCode,
+    field: impl fmt::Display,
+    message: impl Into<String>,
+) -> Reject {
+    Reject { code, field: field.to_string(), message: message.into() }
 }
 
 /// Makes a warning.
-pub(super) fn warning(code: WarningCode, field: &str, message: impl Into<String>) -> Warning {
-    Warning { code, field: field.to_owned(), message: message.into() }
+pub(super) fn warning(code: WarningCode, field: Path, message: impl Into<String>) -> Warning {
+    Warning { code, field: field.to_string(), message: message.into() }
 }
 
 /// A member that is absent, null or a blank text reads as none.
@@ -47,7 +78,7 @@ pub(super) fn present(member: Option<&Value>) -> Option<&Value> {
 }
 
 /// A text, or none where it is absent or blank.
-pub(super) fn text<'a>(member: Option<&'a Value>, field: &str) -> Result<Option<&'a str>, Reject> {
+pub(super) fn text<'a>(member: Option<&'a Value>, field: Path) -> Result<Option<&'a str>, Reject> {
     match present(member) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -56,17 +87,17 @@ pub(super) fn text<'a>(member: Option<&'a Value>, field: &str) -> Result<Option<
 }
 
 /// A text that must be there.
-pub(super) fn required<'a>(member: Option<&'a Value>, field: &str) -> Result<&'a str, Reject> {
+pub(super) fn required<'a>(member: Option<&'a Value>, field: Path) -> Result<&'a str, Reject> {
     text(member, field)?.ok_or_else(|| missing(field))
 }
 
 /// The refusal of an absent member.
-pub(super) fn missing(field: &str) -> Reject {
+pub(super) fn missing(field: Path) -> Reject {
     reject(RejectCode::MissingField, field, "is required")
 }
 
 /// A decimal number as written, at least 0: a JSON number or a decimal string.
-pub(super) fn decimal(member: Option<&Value>, field: &str) -> Result<Option<String>, Reject> {
+pub(super) fn decimal(member: Option<&Value>, field: Path) -> Result<Option<String>, Reject> {
     let written = match present(member) {
         None => return Ok(None),
         Some(Value::Number(number)) => number.to_string(),
@@ -80,7 +111,7 @@ pub(super) fn decimal(member: Option<&Value>, field: &str) -> Result<Option<Stri
 }
 
 /// Minor units of a decimal number that [`decimal`] gave, and whether it was rounded.
-pub(super) fn minor(written: &str, exponent: u32, field: &str) -> Result<(i64, bool), Reject> {
+pub(super) fn minor(written: &str, exponent: u32, field: Path) -> Result<(i64, bool), Reject> {
     let out_of_bounds = |message: &str| reject(RejectCode::ValueOutOfBounds, field, message);
     match parse_minor(written, exponent) {
         Err(MoneyError::NotDecimal) => {
@@ -101,7 +132,7 @@ fn is_negative(written: &str) -> bool {
 /// A whole number within `range`.
 pub(super) fn integer(
     member: Option<&Value>,
-    field: &str,
+    field: Path,
     range: std::ops::RangeInclusive<i64>,
 ) -> Result<Option<i64>, Reject> {
     let number = match present(member) {
