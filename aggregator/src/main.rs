@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use aggregator::config::Config;
 use aggregator::http::{self, App};
+use aggregator::store::engine::Engine;
 use aggregator::store::recover::Layout;
 use aggregator::store::writer::{self, WriterError};
 use clap::{Parser, Subcommand};
@@ -96,12 +97,13 @@ type End = tokio::sync::oneshot::Receiver<Result<(), WriterError>>;
 
 async fn listen(
     config: &Config,
-    engine: writer::Engine,
+    engine: Engine,
     mut end: End,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, data = %config.data.display(), "listening");
     let app = App::new(engine.clone(), config);
+    let hub = app.hub.clone();
     tokio::spawn(http::live::run(app.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut graceful = stopped.clone();
@@ -117,6 +119,7 @@ async fn listen(
     tracing::info!("stopping");
     // Requests under way get their answer first; streams never end by themselves.
     stop.send_replace(true);
+    hub.close();
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), server).await;
     let stopping = tokio::task::spawn_blocking(move || engine.stop());
     let ended = end.await?;

@@ -320,6 +320,9 @@ impl Site {
 
     /// Cuts days by another zone.
     pub fn set_zone(&mut self, zone: Zone) {
+        if zone == self.zone {
+            return;
+        }
         self.zone = zone;
         self.presence.cut_days(&self.zone);
     }

@@ -87,6 +87,25 @@ fn unreadable_frames_are_dead_and_later_versions_wait() {
     }
 }
 
+/// Refusals before any handler of ours look like every other one.
+#[test]
+fn every_refusal_is_a_problem() {
+    let (_dir, server) = server();
+    let large = Some("x".repeat(5 << 20));
+    for (method, path, body, status, code) in [
+        ("POST", "/v1/query", large, 413, "body_too_large"),
+        ("GET", "/v1/sites?limit=many", None, 400, "invalid_query"),
+        ("GET", "/v1/sites?limit=1001", None, 400, "invalid_query"),
+        ("GET", "/v1/nothing", None, 404, "not_found"),
+        ("GET", "/v1/query", None, 405, "method_not_allowed"),
+    ] {
+        let (said, text) = server.call_text(method, path, ADMIN, body);
+        let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+        assert_eq!((said, &problem["code"]), (status, &json!(code)), "{path}: {text}");
+        assert_eq!(problem["field"].is_string(), status == 400, "{path}: {text}");
+    }
+}
+
 #[test]
 fn settings_for_the_workers_are_signed_both_ways() {
     let (_dir, server) = server();

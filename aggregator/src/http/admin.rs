@@ -1,8 +1,7 @@
 //! Sites and keys: what administrators write.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use edgetally_proto::edge_config::KeyKind;
 use edgetally_proto::ids::SiteId;
@@ -12,10 +11,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::extract::{Body, Params};
 use super::problem::Problem;
 use super::{App, auth, query};
 use crate::directory::{AdminWrite, Key};
-use crate::store::writer::Command;
+use crate::store::engine::Command;
 use crate::zone::Zone;
 
 /// Most custom parameters that can be kept.
@@ -68,7 +68,7 @@ fn site_json(app: &App, site: &SiteId) -> Result<Value, Problem> {
 /// `GET /v1/sites`
 pub async fn sites(
     State(app): State<App>,
-    Query(part): Query<Page>,
+    Params(part): Params<Page>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     auth::admin(&app, &headers)?;
@@ -95,7 +95,7 @@ pub async fn put_site(
     State(app): State<App>,
     Path(site): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Value>, Problem> {
     auth::admin(&app, &headers)?;
     let site = site_id(&site)?;
@@ -145,7 +145,7 @@ struct NewKey {
 pub async fn post_key(
     State(app): State<App>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Value>, Problem> {
     auth::admin(&app, &headers)?;
     let NewKey { site, kind } = query::json(&body)?;
@@ -171,7 +171,7 @@ fn random_hex(bytes: usize) -> Result<String, Problem> {
 /// `GET /v1/keys`
 pub async fn keys(
     State(app): State<App>,
-    Query(part): Query<Page>,
+    Params(part): Params<Page>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     auth::admin(&app, &headers)?;

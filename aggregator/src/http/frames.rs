@@ -14,12 +14,13 @@ use edgetally_proto::sign::{self, FramesHead};
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::extract::Body;
 use super::problem::Problem;
 use super::{App, now_ms};
 use crate::apply::Outcome;
 use crate::dedup::Source;
 use crate::intake::{self, Intake};
-use crate::store::writer::{Command, FramesReply};
+use crate::store::engine::{Command, FramesReply};
 
 /// Requests of one shard need not come faster than this.
 const INTERVAL_MS: u32 = 50;
@@ -57,12 +58,8 @@ fn head(headers: &HeaderMap) -> Result<Head<'_>, Problem> {
 pub async fn post(
     State(app): State<App>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
-    if body.len() > FRAMES_BYTES_MAX {
-        let detail = format!("more than {FRAMES_BYTES_MAX} bytes");
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
-    }
     let Head { source, signed, signature } = head(&headers)?;
     if !sign::frames_verify(&app.edge_secret, &signed, &body, signature) {
         let detail = "the signature does not fit headers and body";

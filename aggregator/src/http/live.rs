@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use edgetally_proto::ids::SiteId;
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio_stream::wrappers::BroadcastStream;
 
+use super::extract::Params;
 use super::problem::Problem;
 use super::{App, auth, now_ms};
 use crate::apply::Changed;
@@ -66,6 +67,11 @@ impl Hub {
         });
         let missed = last_id.map(|id| channel.stream.since(id).cloned().collect());
         Some((missed.unwrap_or_default(), channel.sender.subscribe()))
+    }
+
+    /// Ends every stream: with nobody speaking any more there is nothing to wait for.
+    pub fn close(&self) {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn step(&self, view: &View, changed: &Changed, now_ms: i64) {
@@ -119,7 +125,7 @@ impl Drop for Reader {
 /// The stream of a site.
 pub async fn get(
     State(app): State<App>,
-    Query(watch): Query<Watch>,
+    Params(watch): Params<Watch>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Events<Item = Result<Event, Infallible>>>, Problem> {
     auth::reader(&app, &headers, None)?;

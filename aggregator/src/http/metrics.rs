@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::{App, now_ms};
-use crate::store::writer::Stage;
+use crate::store::engine::Stage;
 use crate::view::{EdgeState, View};
 
 /// What is counted of requests.

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod edges;
+pub mod extract;
 pub mod frames;
 pub mod live;
 pub mod metrics;
@@ -24,7 +25,7 @@ use edgetally_proto::limits::FRAMES_BYTES_MAX;
 use edgetally_proto::sign::key_hash;
 
 use crate::config::Config;
-use crate::store::writer::{Engine, Stage};
+use crate::store::engine::{Engine, Stage};
 use metrics::Metrics;
 use problem::Problem;
 
@@ -99,7 +100,7 @@ pub fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn(never_stored))
-        .layer(DefaultBodyLimit::max(FRAMES_BYTES_MAX + 1))
+        .layer(DefaultBodyLimit::max(FRAMES_BYTES_MAX))
         .with_state(app)
 }
 

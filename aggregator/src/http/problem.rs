@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::query::QueryError;
-use crate::store::writer::Refusal;
+use crate::store::engine::Refusal;
 
 /// An error as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! `POST /v1/query`.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::extract::Body;
 use super::problem::Problem;
 use super::{App, auth, now_ms};
 use crate::query::{self, request::Request};
@@ -32,7 +32,7 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 pub async fn post(
     State(app): State<App>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Value>, Problem> {
     // Whoever has no key learns nothing, not even that the query is wrong.
     auth::reader(&app, &headers, None)?;

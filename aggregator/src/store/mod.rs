@@ -4,6 +4,7 @@
 //! the next start short, and the log is kept two checkpoints back, so that losing one costs time
 //! and nothing else.
 
+pub mod engine;
 pub mod files;
 pub mod keys;
 pub mod log;

@@ -5,23 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
+use super::engine::{Command, Engine, FramesReply, Shared, Stage};
 use super::log::Log;
 use super::recover::{Layout, RecoverError, Recovered, recover};
 use super::saver::{self, Checkpoint, Saver};
-use crate::apply::{Changed, Decision, Entry, Outcome, World};
+use crate::apply::{Changed, Decision, Entry, World};
 use crate::checkpoint::{self, Position};
 use crate::dedup::Source;
-use crate::directory::AdminWrite;
 use crate::intake::Incoming;
-use crate::view::View;
 
 /// How long a tick collects requests.
 const TICK: Duration = Duration::from_millis(5);
@@ -31,147 +29,6 @@ const TICK_BYTES_MAX: usize = 8 << 20;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// A checkpoint is due after this much log.
 const CHECKPOINT_LOG_BYTES: u64 = 64 << 20;
-/// Requests that may wait; more are refused as overload.
-const QUEUE: usize = 256;
-
-/// What the thread is asked.
-pub enum Command {
-    /// Frames of one shard.
-    Frames {
-        /// Whose.
-        source: Source,
-        /// In order.
-        frames: Vec<Incoming>,
-        /// Whether the shard has more than it sent.
-        has_more: bool,
-        /// Where the answer goes.
-        reply: oneshot::Sender<FramesReply>,
-    },
-    /// A write of an administrator.
-    Write {
-        /// What to write.
-        write: AdminWrite,
-        /// Where the version of the directory goes.
-        reply: oneshot::Sender<u64>,
-    },
-    /// Save a checkpoint and end.
-    Stop,
-}
-
-/// The answer to a frames request.
-#[derive(Debug, Clone, Copy)]
-pub struct FramesReply {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Last number known or applied.
-    pub acked: u64,
-    /// No restorable state needs frames before this one.
-    pub keep_from: u64,
-    /// Version of sites and keys.
-    pub config_version: u64,
-}
-
-/// How far the program has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Stage {
-    /// The state is being brought back.
-    Recovering = 0,
-    /// Requests are taken.
-    Ready = 1,
-    /// The end.
-    Stopped = 2,
-}
-
-/// What the thread shows to everyone else.
-#[derive(Default)]
-pub struct Shared {
-    /// The snapshot that readers use.
-    pub view: ArcSwap<View>,
-    /// What changed since it was last taken; for those who watch.
-    pub changed: Mutex<Changed>,
-    /// Seconds that the last sync took, in microseconds, and how many there were.
-    pub syncs: Mutex<Syncs>,
-    stage: AtomicU8,
-}
-
-/// What is measured of the log.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Syncs {
-    /// How many ticks were made durable.
-    pub count: u64,
-    /// How long they took together.
-    pub seconds: f64,
-    /// Bytes written.
-    pub bytes: u64,
-}
-
-impl Shared {
-    /// How far the program has come.
-    #[must_use]
-    pub fn stage(&self) -> Stage {
-        match self.stage.load(Ordering::Acquire) {
-            0 => Stage::Recovering,
-            1 => Stage::Ready,
-            _ => Stage::Stopped,
-        }
-    }
-
-    fn set_stage(&self, stage: Stage) {
-        self.stage.store(stage as u8, Ordering::Release);
-    }
-
-    fn publish(&self, view: View, changed: Changed) {
-        self.view.store(Arc::new(view));
-        let mut pending = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.directory |= changed.directory;
-        for (site, effects) in changed.sites {
-            let known = pending.sites.entry(site).or_default();
-            known.seconds.extend(effects.seconds);
-            known.orders.extend(effects.orders);
-        }
-    }
-}
-
-/// Where requests go in.
-#[derive(Clone)]
-pub struct Engine {
-    sender: SyncSender<Command>,
-    /// What the thread shows.
-    pub shared: Arc<Shared>,
-}
-
-/// Why a command was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// Too many wait already.
-    Overloaded,
-    /// The program is starting or ending.
-    NotReady,
-}
-
-impl Engine {
-    /// Hands a command to the thread.
-    ///
-    /// # Errors
-    /// If it takes none now.
-    pub fn send(&self, command: Command) -> Result<(), Refusal> {
-        if self.shared.stage() != Stage::Ready {
-            return Err(Refusal::NotReady);
-        }
-        self.sender.try_send(command).map_err(|error| match error {
-            TrySendError::Full(_) => Refusal::Overloaded,
-            TrySendError::Disconnected(_) => Refusal::NotReady,
-        })
-    }
-
-    /// Asks the thread to save and end, however much waits.
-    pub fn stop(&self) {
-        // If it has ended already there is nobody to ask.
-        let _ = self.sender.send(Command::Stop);
-    }
-}
-
 /// Why the thread ended.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
@@ -193,9 +50,8 @@ pub enum WriterError {
 pub fn start(
     layout: Layout,
 ) -> io::Result<(Engine, std::thread::JoinHandle<Result<(), WriterError>>)> {
-    let (sender, receiver) = sync_channel(QUEUE);
-    let shared = Arc::new(Shared::default());
-    let engine = Engine { sender, shared: shared.clone() };
+    let (engine, receiver) = Engine::open();
+    let shared = engine.shared.clone();
     let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
         let end = run(&layout, &shared, &receiver);
         shared.set_stage(Stage::Stopped);
