@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use edge_worker::accumulate::Window;
-use edge_worker::enrich::enrich;
+use edge_worker::enrich::{enrich, is_bot};
 use edgetally_proto::frame;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::raw::RawBatch;
@@ -98,10 +98,11 @@ fn collect(body: &[u8], site: &SiteId, settings: &SiteSettings) -> usize {
         visitor: Visitor { address: "203.0.113.7", user_agent: AGENT, salt: b"salt" },
         nonce: 1,
     };
+    let is_bot_request = is_bot(AGENT);
     let mut window = Window::default();
     for (index, raw) in batch.events.iter().enumerate() {
         let Ok((event, _)) = validate(raw, index, &rules) else { continue };
-        let Ok(event) = enrich(event, Bots::Separate, false, AGENT) else { continue };
+        let Ok(event) = enrich(event, Bots::Separate, false, is_bot_request) else { continue };
         window.fold(site, event);
     }
     frame::encode(&window.seal(T + 20)).len()

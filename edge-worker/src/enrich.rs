@@ -37,8 +37,8 @@ pub fn is_bot(user_agent: &str) -> bool {
 
 /// Marks or refuses an event of a bot, as the site's settings say.
 ///
-/// `request_agent` is the request's user agent; events of server keys are judged by the one they
-/// name, and not at all where they name none.
+/// `is_bot_request` is what [`is_bot`] says of the request's user agent, judged once for all of
+/// its events; events of server keys are judged by the one they name, if they name one.
 ///
 /// # Errors
 /// `bot`, if the site refuses bots.
@@ -46,14 +46,13 @@ pub fn enrich(
     mut event: Event,
     bots: Bots,
     server_key: bool,
-    request_agent: &str,
+    is_bot_request: bool,
 ) -> Result<Event, Reject> {
-    let user_agent = match (&event.user_agent, server_key) {
-        (Some(named), _) => Some(named.as_str()),
-        (None, true) => None,
-        (None, false) => Some(request_agent),
+    let is_bot = match &event.user_agent {
+        Some(named) => is_bot(named),
+        None => is_bot_request && !server_key,
     };
-    let bot = bots != Bots::Off && user_agent.is_some_and(is_bot);
+    let bot = bots != Bots::Off && is_bot;
     if bot && bots == Bots::Reject {
         return Err(Reject {
             code: RejectCode::Bot,

@@ -17,7 +17,7 @@ use super::limiter;
 use super::settings::{self, Current};
 use crate::accumulate::Window;
 use crate::collect::{self, Access, Head, Outcome, Problem, Sender, body_too_large};
-use crate::enrich::enrich;
+use crate::enrich::{enrich, is_bot};
 use crate::route::shard_of;
 
 impl Head {
@@ -149,12 +149,13 @@ fn judge(
         },
         nonce: u64::from_le_bytes(nonce),
     };
+    let is_bot_request = is_bot(&head.user_agent);
     let mut outcome = Outcome::default();
     let mut events = Vec::with_capacity(batch.events.len());
     for (index, raw) in batch.events.iter().enumerate() {
         let judged = validate(raw, index, &rules).and_then(|(event, warnings)| {
             let bots = sender.settings.bots;
-            Ok((enrich(event, bots, sender.server_key, &head.user_agent)?, warnings))
+            Ok((enrich(event, bots, sender.server_key, is_bot_request)?, warnings))
         });
         match judged {
             Ok((event, warnings)) => {
