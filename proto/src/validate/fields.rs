@@ -78,7 +78,7 @@ pub(super) fn present(member: Option<&Value>) -> Option<&Value> {
 }
 
 /// A text, or none where it is absent or blank.
-pub(super) fn text<'a>(member: Option<&'a Value>, field: Path) -> Result<Option<&'a str>, Reject> {
+pub(super) fn text(member: Option<&Value>, field: Path) -> Result<Option<&str>, Reject> {
     match present(member) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -87,7 +87,7 @@ pub(super) fn text<'a>(member: Option<&'a Value>, field: Path) -> Result<Option<
 }
 
 /// A text that must be there.
-pub(super) fn required<'a>(member: Option<&'a Value>, field: Path) -> Result<&'a str, Reject> {
+pub(super) fn required(member: Option<&Value>, field: Path) -> Result<&str, Reject> {
     text(member, field)?.ok_or_else(|| missing(field))
 }
 
