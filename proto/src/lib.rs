@@ -17,6 +17,7 @@ pub mod record;
 pub mod rollup;
 
 pub mod campaign;
+pub mod channel;
 pub mod event;
 pub mod raw;
 pub mod validate;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod channel;
 mod golden;
 #[cfg(not(target_arch = "wasm32"))]
 mod laws;
