@@ -48,7 +48,7 @@ pub fn bench(paths: &Paths) -> Result<ExitCode> {
 
 // A machine that cannot build still runs what can run, so that every failure is seen at once.
 fn prepare(paths: &Paths) -> Result<Counts> {
-    head("tools and parts", Duration::from_mins(12))?;
+    head(list::PREPARATION)?;
     let started = Instant::now();
     let result = tools::install(paths).and_then(|()| parts::build(paths));
     stop::check()?;
@@ -56,7 +56,7 @@ fn prepare(paths: &Paths) -> Result<Counts> {
     if let Err(error) = result {
         run::say_out(&format!("{error:#}"))?;
     }
-    foot(counts, started.elapsed(), Duration::from_mins(12))?;
+    foot(list::PREPARATION, counts, started.elapsed())?;
     Ok(counts)
 }
 
@@ -68,13 +68,13 @@ fn run_suite(suite: &Suite) -> Result<Counts> {
             return Ok(Counts::default());
         }
         Work::Impossible(why) => {
-            head(suite.name, suite.budget)?;
+            head(suite.name)?;
             run::say_out(why)?;
-            foot(Counts::of_one(false), Duration::ZERO, suite.budget)?;
+            foot(suite.name, Counts::of_one(false), Duration::ZERO)?;
             return Ok(Counts::of_one(false));
         }
     };
-    head(suite.name, suite.budget)?;
+    head(suite.name)?;
     let started = Instant::now();
     let mut found = Counts::default();
     let fine = run::stream(&mut work.command(), |line| {
@@ -83,17 +83,17 @@ fn run_suite(suite: &Suite) -> Result<Counts> {
         let _ = run::say_out(line);
     })?;
     let counts = suite.counting.settle(found, fine);
-    foot(counts, started.elapsed(), suite.budget)?;
+    foot(suite.name, counts, started.elapsed())?;
     Ok(counts)
 }
 
-fn head(name: &str, budget: Duration) -> Result<()> {
-    run::say_out(&format!("\n== {name} (budget {})", clock(budget)))
+fn head(name: &str) -> Result<()> {
+    run::say_out(&format!("\n== {name} (budget {})", clock(list::budget(name))))
 }
 
-fn foot(counts: Counts, elapsed: Duration, budget: Duration) -> Result<()> {
+fn foot(name: &str, counts: Counts, elapsed: Duration) -> Result<()> {
     let Counts { passed, failed } = counts;
-    let over = if elapsed > budget { ", OVER BUDGET" } else { "" };
+    let over = if elapsed > list::budget(name) { ", OVER BUDGET" } else { "" };
     run::say_out(&format!("-- {passed} passed, {failed} failed in {}{over}", clock(elapsed)))
 }
 
