@@ -299,7 +299,8 @@ fn queries_answer_exactly_in_the_documented_shape() {
     let filtered = json!({"metrics": ["events", "visitors"],
         "filters": [["is_not", "event:name", ["login", "page_view"]]]});
     assert_eq!(rows(&ask(&server, filtered).1)[0].1, [json!(5), json!(2)]);
-    let days = json!({"metrics": ["events"], "dimensions": ["time:day"], "order_by": [["time:day", "desc"]],
+    let days = json!({"metrics": ["events"], "dimensions": ["time:day"],
+        "order_by": [["time:day", "desc"]],
         "date_range": ["2026-03-01", "2026-03-03"]});
     let days = rows(&ask(&server, days).1);
     assert_eq!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use edgetally_proto::frame;
 use edgetally_proto::sign::FramesHead;
@@ -210,4 +210,50 @@ fn a_stop_saves_everything() {
     assert_eq!((status, &answer["acked"]), (200, &json!(12)));
     let (status, answer) = server.frames(3, &[frame_of(4)]);
     assert_eq!((status, answer), (409, json!({"fork": true})));
+}
+
+/// A second program on the same folder is turned away and leaves the first one's files alone.
+#[test]
+fn a_folder_in_use_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.make_site();
+    let refused = Server::try_start(dir.path()).err().expect("it must not start");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.log.contains("another program uses the data folder"), "{}", refused.log);
+    send_up_to(&server, 3);
+    server.kill();
+    check_totals(&Server::start(dir.path()), 3);
+}
+
+/// Many events, a kill, a start: the same numbers, in little time. Full size in the soak runs.
+#[test]
+fn a_large_state_comes_back_soon() {
+    let frames = if std::env::var_os("EDGETALLY_SOAK").is_some() { 1_000u64 } else { 40 };
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.make_site();
+    let started = Instant::now();
+    for n in 1..=frames {
+        let at = START + n as i64 * 1_000;
+        let event = |e: u64| {
+            let client = format!("c{}", (n * 500 + e) / 4);
+            Event::new(&format!("f{n}-{e}"), &client, "page_view", at + e as i64)
+        };
+        let events: Vec<Event> = (0..1_000).map(event).collect();
+        assert_eq!(server.frames(n, &[frame::encode(&batch(&events, at))]).0, 200);
+    }
+    let sent = started.elapsed();
+    let numbers = server.query(&["events", "visitors", "concurrent_visitors"], &[]);
+    assert_eq!(numbers[0].1[0], json!(frames * 1_000));
+    let asked = Instant::now();
+    let by_hour = server.query(&["events", "visitors"], &["time:hour"]);
+    let asked = asked.elapsed();
+    server.kill();
+    let started = Instant::now();
+    let server = Server::start(dir.path());
+    let back = started.elapsed();
+    assert_eq!(server.query(&["events", "visitors", "concurrent_visitors"], &[]), numbers);
+    assert_eq!(server.query(&["events", "visitors"], &["time:hour"]), by_hour);
+    println!("{frames} frames of 1,000: sent in {sent:?}, by hour in {asked:?}, back in {back:?}");
 }

@@ -242,7 +242,8 @@ proptest! {
             (accepted + tally.accepted, late + tally.late_duplicates)
         });
         prop_assert_eq!(accepted, deliveries.len() as u64);
-        let standing = world.sites.values().map(|s| s.records.standing().count() as u64).sum::<u64>();
+        let sites = world.sites.values();
+        let standing: u64 = sites.map(|site| site.records.standing().count() as u64).sum();
         prop_assert_eq!(standing, accepted - late);
     }
 }

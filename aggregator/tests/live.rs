@@ -21,7 +21,8 @@ impl Listener {
         let last = last_id.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
         write!(
             socket,
-            "GET /v1/live?site=demo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n{last}\r\n"
+            "GET /v1/live?site=demo HTTP/1.1\r\nHost: x\r\n\
+             Authorization: Bearer {ADMIN}\r\n{last}\r\n"
         )
         .unwrap();
         Self(BufReader::new(socket))

@@ -149,7 +149,8 @@ mod tests {
             &["page_view"],
         );
         check(
-            r#"[["or", [["is", "event:name", ["purchase"]], ["contains", "event:name", ["cart"]]]]]"#,
+            r#"[["or", [["is", "event:name", ["purchase"]],
+                        ["contains", "event:name", ["cart"]]]]]"#,
             &["view_cart", "purchase"],
         );
     }

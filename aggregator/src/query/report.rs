@@ -10,7 +10,10 @@ use crate::view::{SiteView, View};
 /// Money as reports show it.
 #[must_use]
 pub fn money(all: &[(Currency, i128)]) -> Json {
-    let one = |(currency, minor): &(Currency, i128)| json!({"currency": currency.code(), "amount": format_minor(*minor, *currency)});
+    let one = |(currency, minor): &(Currency, i128)| {
+        let amount = format_minor(*minor, *currency);
+        json!({"currency": currency.code(), "amount": amount})
+    };
     all.iter().map(one).collect()
 }
 

@@ -20,13 +20,20 @@ pub struct Layout {
     pub sled: PathBuf,
     /// The plain snapshot.
     pub snapshot: PathBuf,
+    /// Locked by the program that uses the folder.
+    pub lock: PathBuf,
 }
 
 impl Layout {
     /// The layout below a data folder.
     #[must_use]
     pub fn below(data: &Path) -> Self {
-        Self { log: data.join("log"), sled: data.join("sled"), snapshot: data.join("snapshot.bin") }
+        Self {
+            log: data.join("log"),
+            sled: data.join("sled"),
+            snapshot: data.join("snapshot.bin"),
+            lock: data.join("lock"),
+        }
     }
 }
 
@@ -42,6 +49,9 @@ pub enum RecoverError {
     /// The disk or the system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// Two programs would ruin each other's files.
+    #[error("another program uses the data folder ({0} is locked)")]
+    InUse(String),
     /// Neither checkpoint, snapshot nor log lead back to the state.
     #[error("the checkpoint cannot be used ({checkpoint}), and {rest}")]
     Lost {
@@ -62,6 +72,8 @@ pub struct Recovered {
     pub store: Box<dyn Store>,
     /// Up to where the checkpoint held the log.
     pub checkpoint: Position,
+    /// Keeps other programs away until it is dropped.
+    pub lock: fs::File,
 }
 
 /// Brings the state back from a data folder; a new one gives an empty state.
@@ -70,6 +82,7 @@ pub struct Recovered {
 /// If what was acknowledged cannot be brought back whole.
 pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> {
     fs::create_dir_all(&layout.log)?;
+    let lock = lock(&layout.lock)?;
     let (store, restored) = match open(layout) {
         Ok(opened) => opened,
         Err(error) => stand_in(layout, &error.to_string(), now_ms)?,
@@ -82,7 +95,16 @@ pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> 
     } else {
         Log::open(&layout.log, end)?
     };
-    Ok(Recovered { world, log, store, checkpoint })
+    Ok(Recovered { world, log, store, checkpoint, lock })
+}
+
+fn lock(path: &Path) -> Result<fs::File, RecoverError> {
+    let file = fs::File::create(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(RecoverError::InUse(path.display().to_string())),
+        Err(fs::TryLockError::Error(error)) => Err(error.into()),
+    }
 }
 
 type Opened = (Box<dyn Store>, Option<(World, Position)>);

@@ -4,6 +4,7 @@
 //! one sync serves everyone who came meanwhile, and nothing is answered before it is durable.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -73,6 +74,8 @@ struct Writer<'a> {
     shared: &'a Shared,
     saved_at: Instant,
     logged: u64,
+    /// Held until the last checkpoint is saved.
+    _lock: File,
 }
 
 fn marks(world: &World) -> BTreeMap<Source, u64> {
@@ -81,7 +84,7 @@ fn marks(world: &World) -> BTreeMap<Source, u64> {
 
 #[expect(clippy::disallowed_methods, reason = "checkpoints are due by the clock")]
 fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result<(), WriterError> {
-    let Recovered { mut world, log, store, checkpoint } = recover(layout, now_ms())?;
+    let Recovered { mut world, log, store, checkpoint, lock } = recover(layout, now_ms())?;
     shared.publish(world.view_all(), Changed::default());
     let last = (
         checkpoint,
@@ -91,7 +94,7 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
         tracing::error!(%error, "a checkpoint cannot be saved");
     })?;
     let (saved_at, logged) = (Instant::now(), 0);
-    let mut writer = Writer { world, log, saver, shared, saved_at, logged };
+    let mut writer = Writer { world, log, saver, shared, saved_at, logged, _lock: lock };
     // The next start shall not replay what this one did.
     writer.save(None)?;
     shared.set_stage(Stage::Ready);
