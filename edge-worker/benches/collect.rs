@@ -7,12 +7,13 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use edge_worker::accumulate::Window;
-use edge_worker::enrich::{enrich, is_bot};
+use edge_worker::enrich::is_bot;
+use edge_worker::judge::judge;
 use edgetally_proto::frame;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::raw::RawBatch;
-use edgetally_proto::settings::{Bots, SiteSettings};
-use edgetally_proto::validate::{Ids, Rules, Visitor, validate};
+use edgetally_proto::settings::SiteSettings;
+use edgetally_proto::validate::{Ids, Rules, Visitor};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -98,11 +99,8 @@ fn collect(body: &[u8], site: &SiteId, settings: &SiteSettings) -> usize {
         visitor: Visitor { address: "203.0.113.7", user_agent: AGENT, salt: b"salt" },
         nonce: 1,
     };
-    let is_bot_request = is_bot(AGENT);
     let mut window = Window::default();
-    for (index, raw) in batch.events.iter().enumerate() {
-        let Ok((event, _)) = validate(raw, index, &rules) else { continue };
-        let Ok(event) = enrich(event, Bots::Separate, false, is_bot_request) else { continue };
+    for event in judge(&batch, &rules, is_bot(AGENT)).events {
         window.fold(site, event);
     }
     frame::encode(&window.seal(T + 20)).len()

@@ -7,7 +7,8 @@ use edgetally_proto::campaign::Campaign;
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
-use edgetally_proto::record::{Fact, Flags, Record, Ref, Tables};
+use edgetally_proto::limits::{LETTER_BYTES_MAX, LETTERS_PER_CODE_MAX};
+use edgetally_proto::record::{Fact, Flags, Letter, Record, Ref, Tables};
 use edgetally_proto::rollup::{CounterKey, RejectKey};
 use edgetally_proto::time::second_of;
 
@@ -194,7 +195,8 @@ impl Window {
         batch: SiteBatch,
         mut is_new: impl FnMut(&SiteId, &str, &Record) -> bool,
     ) -> Vec<bool> {
-        let SiteBatch { site, tables, records, facts, rejects, duplicates, dropped, .. } = batch;
+        let SiteBatch { site, tables, records, facts, rejects, letters, .. } = batch;
+        let (duplicates, dropped) = (batch.duplicates, batch.dropped);
         let mut facts: HashMap<u32, Fact> =
             facts.into_iter().map(|fact| (fact.record, fact)).collect();
         let mut news = Vec::with_capacity(records.len());
@@ -212,6 +214,9 @@ impl Window {
             } else {
                 self.count_duplicate(&site, second_of(record.received_at_ms));
             }
+        }
+        for letter in letters {
+            self.keep_letter(&site, letter);
         }
         let window = &mut self.site(&site).batch;
         for (key, count) in rejects {
@@ -234,6 +239,17 @@ impl Window {
     /// Counts a refusal.
     pub fn count_reject(&mut self, site: &SiteId, second: i64, code: RejectCode) {
         *self.site(site).batch.rejects.entry(RejectKey { second, code }).or_default() += 1;
+    }
+
+    /// Keeps a rejected event, unless the window has enough of its code already.
+    pub fn keep_letter(&mut self, site: &SiteId, letter: Letter) {
+        let bytes = letter.event.len() + letter.message.len() + letter.field.len() + 64;
+        let letters = &self.site(site).batch.letters;
+        let of_code = letters.iter().filter(|kept| kept.code == letter.code).count();
+        if of_code < LETTERS_PER_CODE_MAX && bytes <= LETTER_BYTES_MAX {
+            self.bytes += bytes;
+            self.site(site).batch.letters.push(letter);
+        }
     }
 
     /// Counts events that a client had to drop.
@@ -339,6 +355,27 @@ mod tests {
         assert_eq!(batch.records.len(), 10);
         assert_eq!(batch.duplicates.get(&(T / 1_000 + 60)), Some(&2));
         assert_eq!(batch.counters.values().sum::<u64>(), 10);
+    }
+
+    #[test]
+    fn some_rejected_events_are_kept_and_all_are_counted() {
+        let mut sent = Window::default();
+        for n in 0..50 {
+            let letter = Letter {
+                received_at_ms: T + n,
+                code: RejectCode::ValueInvalid,
+                field: "params.value".to_owned(),
+                message: "must be a decimal number".to_owned(),
+                event: format!("{{\"n\":{n}}}"),
+            };
+            sent.count_reject(&site(), T / 1_000, letter.code);
+            sent.keep_letter(&site(), letter);
+        }
+        let mut absorbed = Window::default();
+        absorbed.absorb(sent.seal(T).sites.remove(0), |_, _, _| true);
+        let batch = absorbed.seal(T).sites.remove(0);
+        assert_eq!(batch.letters.len(), LETTERS_PER_CODE_MAX);
+        assert_eq!(batch.rejects.values().sum::<u64>(), 50);
     }
 
     #[test]

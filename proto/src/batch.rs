@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::SiteId;
-use crate::record::{Fact, Record, Tables};
+use crate::record::{Fact, Letter, Record, Tables};
 use crate::rollup::{CounterKey, RejectKey};
 
 /// The share of one site in a frame.
@@ -21,6 +21,8 @@ pub struct SiteBatch {
     pub counters: BTreeMap<CounterKey, u64>,
     /// Rejected events by second and code.
     pub rejects: BTreeMap<RejectKey, u64>,
+    /// Some of the rejected events in full, the newest of each code; none for want of consent.
+    pub letters: Vec<Letter>,
     /// Repeats that the edge dropped, by UTC second of receipt.
     pub duplicates: BTreeMap<i64, u64>,
     /// Events that clients had to drop, by UTC second of receipt.
@@ -38,6 +40,7 @@ impl SiteBatch {
             facts: Vec::new(),
             counters: BTreeMap::new(),
             rejects: BTreeMap::new(),
+            letters: Vec::new(),
             duplicates: BTreeMap::new(),
             dropped: BTreeMap::new(),
         }

@@ -24,7 +24,7 @@ use crate::columns::{Reader, Writer};
 use crate::error::{DecodeError, RejectCode};
 use crate::event::Platform;
 use crate::ids::SiteId;
-use crate::record::{Fact, Flags, Record, Tables};
+use crate::record::{Fact, Flags, Letter, Record, Tables};
 use crate::rollup::{CounterKey, RejectKey};
 
 /// The version written here.
@@ -62,6 +62,8 @@ struct WireSite {
     counters: Vec<u8>,
     #[serde(with = "serde_bytes")]
     rejects: Vec<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    letters: Vec<Letter>,
     #[serde(with = "serde_bytes")]
     duplicates: Vec<u8>,
     #[serde(with = "serde_bytes")]
@@ -179,6 +181,7 @@ fn encode_site(site: &SiteBatch) -> WireSite {
         facts: site.facts.clone(),
         counters: encode_counters(&site.counters),
         rejects: encode_rejects(&site.rejects),
+        letters: site.letters.clone(),
         duplicates: encode_seconds(&site.duplicates),
         dropped: encode_seconds(&site.dropped),
     }
@@ -284,6 +287,7 @@ fn decode_site(wire: WireSite) -> Result<SiteBatch, DecodeError> {
         facts: wire.facts,
         counters: decode_counters(&wire.counters, names)?,
         rejects: decode_rejects(&wire.rejects)?,
+        letters: wire.letters,
         duplicates: decode_seconds(&wire.duplicates)?,
         dropped: decode_seconds(&wire.dropped)?,
         tables: wire.tables,

@@ -23,6 +23,12 @@ pub const MINOR_UNITS_MAX: i64 = 1_000_000_000_000_000;
 /// How far back a write key may report, and how far a late login reaches back.
 pub const LATENESS_MS: i64 = 7 * crate::time::DAY_MS;
 
+/// Rejected events of one code that a site may keep in one window: a flood of bad events must not
+/// crowd out good ones, and the aggregator keeps a thousand an hour anyway.
+pub const LETTERS_PER_CODE_MAX: usize = 20;
+/// Bytes of one dead letter; a longer event is only counted.
+pub const LETTER_BYTES_MAX: usize = 8 * 1024;
+
 /// Frames of one request to the aggregator.
 pub const FRAMES_PER_REQUEST_MAX: usize = 64;
 /// Bytes of one request to the aggregator.

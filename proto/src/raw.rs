@@ -30,6 +30,17 @@ pub struct RawEvent {
     pub members: Option<Map<String, Value>>,
 }
 
+impl RawEvent {
+    /// The event as JSON, for people.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.members.as_ref().map_or_else(
+            || "null".to_owned(),
+            |members| serde_json::to_string(members).unwrap_or_default(),
+        )
+    }
+}
+
 /// A batch as sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawBatch {

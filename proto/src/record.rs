@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::Campaign;
+use crate::error::RejectCode;
 use crate::event::Platform;
 use crate::ids::{ClientId, EventId, EventName, TransactionId, UserId};
 use crate::money::Money;
@@ -86,6 +87,21 @@ pub struct Tables {
     pub referrers: Vec<String>,
     /// Folded campaigns.
     pub campaigns: Vec<Campaign>,
+}
+
+/// A dead letter: a rejected event as it was sent, kept for people to look at and send again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// When the edge refused it, epoch ms.
+    pub received_at_ms: i64,
+    /// Why.
+    pub code: RejectCode,
+    /// Path of the member at fault.
+    pub field: String,
+    /// For people.
+    pub message: String,
+    /// The event as JSON, with its batch's members copied into it.
+    pub event: String,
 }
 
 /// One line of a commerce event.

@@ -6,7 +6,7 @@ use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Platform;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
 use edgetally_proto::money::{Currency, Money};
-use edgetally_proto::record::{Fact, Flags, Item, Record, Tables};
+use edgetally_proto::record::{Fact, Flags, Item, Letter, Record, Tables};
 use edgetally_proto::rollup::{CounterKey, RejectKey};
 
 /// 2026-03-02T03:00:00Z
@@ -85,6 +85,13 @@ pub fn full() -> Batch {
         facts: vec![purchase()],
         counters: [(view, 1), (purchased, 1)].into(),
         rejects: [(RejectKey { second, code: RejectCode::CurrencyUnknown }, 3)].into(),
+        letters: vec![Letter {
+            received_at_ms: T,
+            code: RejectCode::CurrencyUnknown,
+            field: "params.currency".to_owned(),
+            message: "XXQ is not an ISO 4217 currency".to_owned(),
+            event: r#"{"name":"purchase"}"#.to_owned(),
+        }],
         duplicates: [(second, 2), (second + 1, 1)].into(),
         dropped: [(second, 4)].into(),
     };

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use edgetally_proto::batch::Batch;
-use edgetally_proto::event::Event;
 use edgetally_proto::frame;
 use edgetally_proto::raw::RawBatch;
 use edgetally_proto::time::second_of;
-use edgetally_proto::validate::{Ids, Rules, Visitor, ids_of, validate};
+use edgetally_proto::validate::{Ids, Rules, Visitor, ids_of};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use worker::{Env, Request, Result};
@@ -17,7 +16,8 @@ use super::limiter;
 use super::settings::{self, Current};
 use crate::accumulate::Window;
 use crate::collect::{self, Access, Head, Outcome, Problem, Sender, body_too_large};
-use crate::enrich::{enrich, is_bot};
+use crate::enrich::is_bot;
+use crate::judge::{Judged, judge};
 use crate::route::shard_of;
 
 impl Head {
@@ -86,13 +86,11 @@ pub async fn accept(
     let sender = collect::authorize(access, head, batch, &current.settings)?;
     limiter::admit(env, &sender, &head.address).await?;
     collect::check_count(batch, sender.server_key)?;
-    let (mut outcome, events) = judge(access, head, batch, &sender, &current)?;
+    let judged = judge_batch(access, head, batch, &sender, &current)?;
     if dry_run {
-        count_repeats(&events, &mut outcome);
-    } else {
-        store(env, batch, &sender, events, &mut outcome).await?;
+        return Ok(count_repeats(judged));
     }
-    Ok(outcome)
+    store(env, batch, &sender, judged).await
 }
 
 /// Settings that know the key of the header, if the aggregator does: it decides how much is read.
@@ -122,14 +120,14 @@ async fn settings_of(
     }
 }
 
-/// Validates and enriches the events; the refused are in the outcome.
-fn judge(
+/// Validates and enriches the events.
+fn judge_batch(
     access: Access,
     head: &Head,
     batch: &RawBatch,
     sender: &Sender<'_>,
     current: &Current,
-) -> std::result::Result<(Outcome, Vec<Event>), Problem> {
+) -> std::result::Result<Judged, Problem> {
     let nonce = bindings::random::<8>().map_err(platform_failed)?;
     let ids = match (access, ids_of(sender.settings, batch.consent, head.gpc)) {
         (Access::Origin, Ids::Used) => Ids::Cookieless,
@@ -149,30 +147,16 @@ fn judge(
         },
         nonce: u64::from_le_bytes(nonce),
     };
-    let is_bot_request = is_bot(&head.user_agent);
-    let mut outcome = Outcome::default();
-    let mut events = Vec::with_capacity(batch.events.len());
-    for (index, raw) in batch.events.iter().enumerate() {
-        let judged = validate(raw, index, &rules).and_then(|(event, warnings)| {
-            let bots = sender.settings.bots;
-            Ok((enrich(event, bots, sender.server_key, is_bot_request)?, warnings))
-        });
-        match judged {
-            Ok((event, warnings)) => {
-                outcome.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
-                events.push(event);
-            }
-            Err(reject) => outcome.rejected.push((index, reject)),
-        }
-    }
-    Ok((outcome, events))
+    Ok(judge(batch, &rules, is_bot(&head.user_agent)))
 }
 
 /// Counts the repeats within a batch that is only checked.
-fn count_repeats(events: &[Event], outcome: &mut Outcome) {
+fn count_repeats(judged: Judged) -> Outcome {
+    let Judged { events, mut outcome, .. } = judged;
     let distinct: HashSet<_> = events.iter().map(|event| (&event.client, &event.id)).collect();
     outcome.accepted = distinct.len();
     outcome.duplicates = events.len() - outcome.accepted;
+    outcome
 }
 
 /// Hands events and counts to their shards; done when all of them have committed.
@@ -180,9 +164,9 @@ async fn store(
     env: &Env,
     batch: &RawBatch,
     sender: &Sender<'_>,
-    events: Vec<Event>,
-    outcome: &mut Outcome,
-) -> std::result::Result<(), Problem> {
+    judged: Judged,
+) -> std::result::Result<Outcome, Problem> {
+    let Judged { events, mut outcome, letters } = judged;
     let now_ms = bindings::now_ms();
     let home = &sender.settings.home_region;
     let mut shards: BTreeMap<String, Window> = BTreeMap::new();
@@ -198,6 +182,9 @@ async fn store(
         for (_, reject) in &outcome.rejected {
             window.count_reject(sender.site, second_of(now_ms), reject.code);
         }
+        for letter in letters {
+            window.keep_letter(sender.site, letter);
+        }
         if batch.dropped > 0 {
             window.count_dropped(sender.site, second_of(now_ms), batch.dropped);
         }
@@ -209,7 +196,7 @@ async fn store(
             outcome.duplicates += usize::from(!new);
         }
     }
-    Ok(())
+    Ok(outcome)
 }
 
 /// Whether each record of a batch was new to its shard, once the shard has committed.

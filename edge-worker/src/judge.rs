@@ -1,0 +1,111 @@
+//! Judging a batch: every event validated and enriched, or refused with its reason.
+
+use edgetally_proto::event::Event;
+use edgetally_proto::raw::{RawBatch, RawEvent};
+use edgetally_proto::record::Letter;
+use edgetally_proto::validate::{Ids, Reject, Rules, validate};
+
+use crate::collect::Outcome;
+use crate::enrich::enrich;
+
+/// A batch, judged.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// The good events, in the batch's order.
+    pub events: Vec<Event>,
+    /// Refusals and warnings, for the answer.
+    pub outcome: Outcome,
+    /// The refused events in full; none of visitors whose ids may not be kept.
+    pub letters: Vec<Letter>,
+}
+
+/// Judges every event of a batch.
+#[must_use]
+pub fn judge(batch: &RawBatch, rules: &Rules<'_>, is_bot_request: bool) -> Judged {
+    let mut judged = Judged::default();
+    for (index, raw) in batch.events.iter().enumerate() {
+        let passed = validate(raw, index, rules).and_then(|(event, warnings)| {
+            let bots = rules.settings.bots;
+            Ok((enrich(event, bots, rules.server_key, is_bot_request)?, warnings))
+        });
+        match passed {
+            Ok((event, warnings)) => {
+                let warnings = warnings.into_iter().map(|warning| (index, warning));
+                judged.outcome.warnings.extend(warnings);
+                judged.events.push(event);
+            }
+            Err(reject) => {
+                if rules.ids == Ids::Used {
+                    judged.letters.push(letter(raw, &reject, rules.received_at_ms));
+                }
+                judged.outcome.rejected.push((index, reject));
+            }
+        }
+    }
+    judged
+}
+
+fn letter(raw: &RawEvent, reject: &Reject, received_at_ms: i64) -> Letter {
+    Letter {
+        received_at_ms,
+        code: reject.code,
+        field: reject.field.clone(),
+        message: reject.message.clone(),
+        event: raw.to_json(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edgetally_proto::error::RejectCode;
+    use edgetally_proto::ids::SiteId;
+    use edgetally_proto::settings::{Bots, SiteSettings};
+    use edgetally_proto::validate::Visitor;
+    use serde_json::json;
+
+    use super::*;
+
+    fn judged(ids: Ids, bots: Bots, is_bot_request: bool) -> Judged {
+        let events = json!([{"id": "a", "client_id": "c", "name": "page_view"},
+            {"id": "b", "client_id": "c", "name": "No Name"}, 5]);
+        let body = json!({"site": "demo", "events": events}).to_string();
+        let batch = RawBatch::parse(body.as_bytes()).unwrap();
+        let rules = Rules {
+            site: &SiteId::parse("demo").unwrap(),
+            settings: &SiteSettings { bots, ..SiteSettings::default() },
+            server_key: false,
+            received_at_ms: 1_772_420_400_000,
+            sent_at_ms: None,
+            ids,
+            visitor: Visitor { address: "", user_agent: "", salt: b"" },
+            nonce: 0,
+        };
+        judge(&batch, &rules, is_bot_request)
+    }
+
+    #[test]
+    fn every_event_has_its_own_answer() {
+        let judged = judged(Ids::Used, Bots::Separate, false);
+        assert_eq!(judged.events.len(), 1);
+        let rejected: Vec<_> =
+            judged.outcome.rejected.iter().map(|(at, reject)| (*at, reject.code)).collect();
+        assert_eq!(rejected, [(1, RejectCode::NameInvalid), (2, RejectCode::ValueInvalid)]);
+        let kept: Vec<&str> = judged.letters.iter().map(|letter| letter.event.as_str()).collect();
+        assert_eq!(kept, [r#"{"client_id":"c","id":"b","name":"No Name"}"#, "null"]);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_visitors_without_consent() {
+        assert!(judged(Ids::Cookieless, Bots::Separate, false).letters.is_empty());
+        assert!(judged(Ids::Refused, Bots::Separate, false).letters.is_empty());
+    }
+
+    #[test]
+    fn bots_are_marked_refused_or_let_be() {
+        use edgetally_proto::record::Flags;
+        let bot = |bots| judged(Ids::Used, bots, true);
+        assert!(bot(Bots::Separate).events[0].flags.has(Flags::BOT));
+        assert!(!bot(Bots::Off).events[0].flags.has(Flags::BOT));
+        assert_eq!(bot(Bots::Reject).outcome.rejected[0].1.code, RejectCode::Bot);
+    }
+}
