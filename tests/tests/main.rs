@@ -1,6 +1,8 @@
 //! Tests of the parts together.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod e2e;

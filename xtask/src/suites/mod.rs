@@ -2,6 +2,7 @@
 
 mod counts;
 mod list;
+mod fuzz;
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ pub fn test(paths: &Paths) -> Result<ExitCode> {
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests at full length, optimised.
+/// Runs the tests at full length, optimised, then the fuzz targets.
 pub fn soak(paths: &Paths) -> Result<ExitCode> {
     stop::watch_signals()?;
     tools::install(paths)?;
@@ -37,7 +38,9 @@ pub fn soak(paths: &Paths) -> Result<ExitCode> {
         .args(["test", "--release", "--workspace", "--no-fail-fast"])
         .envs(list::dev_env()?)
         .env("EDGETALLY_SOAK", "1");
-    pass_through(paths, &mut command)
+    let tested = pass_through(paths, &mut command)?;
+    let sound = fuzz::run(paths)?;
+    Ok(if sound { tested } else { ExitCode::FAILURE })
 }
 
 /// Runs the benchmarks.
