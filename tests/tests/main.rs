@@ -5,6 +5,8 @@ mod corpus;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod e2e;
 #[cfg(test)]
 mod simulation;

@@ -96,7 +96,8 @@ fn padded(site: &Site, bytes: usize) -> String {
     changed(site, "padding", json!("x".repeat(bytes))).to_string()
 }
 
-fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) -> Value {
+/// A refusal of a whole request in the one shape of all of them.
+pub fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) -> Value {
     assert_eq!(answer.status, status, "{what}: {}", answer.text());
     let content_type = answer.header("content-type").unwrap_or_default();
     assert!(content_type.starts_with("application/problem+json"), "{what}: {content_type}");
@@ -105,9 +106,7 @@ fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) -> Value
     for member in ["type", "title", "detail"] {
         assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: {problem}");
     }
-    if !code.is_empty() {
-        assert_eq!(problem["code"], json!(code), "{what}: {problem}");
-    }
+    assert_eq!(problem["code"], json!(code), "{what}: {problem}");
     problem
 }
 
@@ -129,10 +128,21 @@ fn unreadable_bodies_are_refused() {
     };
     let server = |bytes: usize| Request::new(padded(&site, bytes)).by(&site.server_key);
     let cases = [
-        ("GET", good.clone().method("PUT"), 405, ""),
-        ("DELETE", good.clone().method("DELETE"), 405, ""),
-        ("XML", good.clone().with("content-type", "application/xml"), 415, ""),
-        ("a form", good.with("content-type", "application/x-www-form-urlencoded"), 415, ""),
+        ("GET", good.clone().method("PUT"), 405, "method_not_allowed"),
+        ("DELETE", good.clone().method("DELETE"), 405, "method_not_allowed"),
+        (
+            "XML",
+            good.clone().with("content-type", "application/xml"),
+            415,
+            "unsupported_media_type",
+        ),
+        ("brotli", good.clone().with("content-encoding", "br"), 415, "unsupported_media_type"),
+        (
+            "a form",
+            good.with("content-type", "application/x-www-form-urlencoded"),
+            415,
+            "unsupported_media_type",
+        ),
         ("200 KB", Request::new(padded(&site, 200_000)), 413, "body_too_large"),
         ("200 KB in gzip", Request::new(padded(&site, 200_000)).gzipped(), 413, "body_too_large"),
         ("1.1 MB by a server", server(1_100_000), 413, "body_too_large"),
@@ -305,8 +315,18 @@ fn the_first_fault_wins() {
     let site = site(&dev, "refusals-order");
     let mut wrong = changed(&site, "key", json!("wk_wrong"));
     let cases = [
-        ("method, then type", Request::new("{").method("PUT").with("content-type", "a/b"), 405, ""),
-        ("type, then JSON", Request::new("{").with("content-type", "image/png"), 415, ""),
+        (
+            "method, then type",
+            Request::new("{").method("PUT").with("content-type", "a/b"),
+            405,
+            "method_not_allowed",
+        ),
+        (
+            "type, then JSON",
+            Request::new("{").with("content-type", "image/png"),
+            415,
+            "unsupported_media_type",
+        ),
         ("key, then origin", Request::json(&wrong).with("origin", "null"), 401, "key_invalid"),
     ];
     for (what, request, status, code) in cases {

@@ -41,5 +41,6 @@ fn health_is_told_and_unknown_routes_are_not_found() {
     assert!(archive == json!("on") || archive == json!("off"), "{archive}");
     let missing = http::get(&dev.edge("/v1/nothing")).expect("an answer");
     assert_eq!(missing.status, 404);
-    assert_eq!(missing.json().expect("a problem")["status"], json!(404));
+    let problem = missing.json().expect("a problem");
+    assert_eq!((&problem["status"], &problem["code"]), (&json!(404), &json!("not_found")));
 }
