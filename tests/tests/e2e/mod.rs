@@ -1,10 +1,12 @@
 //! The way of an event through the real parts: worker in workerd, frames, aggregator on its store.
 
 mod answers;
+mod compat;
 mod events;
 mod kills;
 mod limits;
 mod otto;
+mod overloaded;
 mod refusals;
 mod rejects;
 mod repeats;
