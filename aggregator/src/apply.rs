@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use edgetally_proto::batch::Batch;
 use edgetally_proto::ids::{Epoch, ShardName, SiteId};
+use edgetally_proto::settings::{Retention, RetentionSettings};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
@@ -159,8 +160,12 @@ impl World {
         let lag_ms = if now_ms > 0 { (now_ms - committed_at_ms).max(0) } else { 0 };
         for share in batch.iter().flat_map(|batch| &batch.sites) {
             let zone = self.zone(&share.site);
+            let retention = self.facts_retention(&share.site);
             let site = self.sites.entry(share.site.clone()).or_insert_with(|| Site::new(zone));
             let effects = site.apply(share);
+            if let Retention::For(span) = retention {
+                site.rejects.forget_older(span.ms);
+            }
             site.lag_ms = lag_ms;
             accepted += effects.accepted;
             late_duplicates += effects.late_duplicates;
@@ -192,6 +197,12 @@ impl World {
     fn zone(&self, site: &SiteId) -> Zone {
         let entry = self.directory.sites.get(site);
         entry.and_then(|entry| Zone::parse(&entry.settings.timezone)).unwrap_or_default()
+    }
+
+    /// How long facts of a site are kept, rejected events among them.
+    fn facts_retention(&self, site: &SiteId) -> Retention {
+        let entry = self.directory.sites.get(site);
+        entry.map_or_else(|| RetentionSettings::default().facts, |e| e.settings.retention.facts)
     }
 
     /// Carries out an administrator's write.
@@ -282,6 +293,7 @@ fn view_of(site: &Site) -> SiteView {
         counters: site.counters.clone(),
         presence: site.presence.clone(),
         sales: site.ledger.sales.clone(),
+        rejects: site.rejects.buckets(),
         zone: site.zone.clone(),
         lag_ms: site.lag_ms,
     }

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use edgetally_proto::ids::SiteId;
+use edgetally_proto::record::Letter;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::World;
 use crate::dedup::Mark;
 use crate::merge::Block;
 use crate::records::Stored;
+use crate::rejects::{Count, Letters};
 use crate::site::Site;
 use crate::store::keys::{Key, SiteKey};
 use crate::view::EdgeState;
@@ -40,6 +42,10 @@ pub enum Piece {
     Records(Arc<Vec<Stored>>),
     /// Counters of a site.
     Counters(Arc<Block>),
+    /// Counts of a site's rejected events.
+    RejectDay(Vec<Count>),
+    /// Rejected events of a site.
+    Letters(Letters),
     /// Nothing any more.
     Removed,
 }
@@ -71,6 +77,11 @@ impl Piece {
             }
             Self::Records(records) => cbor(records.as_ref()).map(Some),
             Self::Counters(block) => cbor(block.as_ref()).map(Some),
+            Self::RejectDay(counts) => cbor(counts).map(Some),
+            Self::Letters(letters) => {
+                let plain = letters.iter().map(|(number, letter)| (*number, letter.as_ref()));
+                cbor(&plain.collect::<Vec<(u64, &Letter)>>()).map(Some)
+            }
             Self::Removed => Ok(None),
         }
     }
@@ -83,7 +94,9 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let texts = (0..state.texts.block_count()).map(|at| key(SiteKey::Texts(at)));
     let records = (0..state.records.block_count()).map(|at| key(SiteKey::Records(at)));
     let counters = state.counters.keys().map(|block| key(SiteKey::Counters(block)));
-    texts.chain(records).chain(counters).collect()
+    let days = state.rejects.days().into_iter().map(|day| key(SiteKey::RejectDay(day)));
+    let letters = state.rejects.blocks().into_iter().map(|block| key(SiteKey::Letters(block)));
+    texts.chain(records).chain(counters).chain(days).chain(letters).collect()
 }
 
 /// Takes what changed since the last checkpoint; `position` is how far the log is contained.
@@ -113,8 +126,20 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
                 push(key, Piece::Counters(block));
             }
         }
+        take_rejects(name, site, &mut push);
     }
     pieces
+}
+
+fn take_rejects(name: &SiteId, site: &mut Site, push: &mut impl FnMut(Key, Piece)) {
+    for (day, counts) in site.rejects.take_dirty_days() {
+        let piece = if counts.is_empty() { Piece::Removed } else { Piece::RejectDay(counts) };
+        push(Key::Site(name.clone(), SiteKey::RejectDay(day)), piece);
+    }
+    for (block, letters) in site.rejects.take_dirty_blocks() {
+        let piece = if letters.is_empty() { Piece::Removed } else { Piece::Letters(letters) };
+        push(Key::Site(name.clone(), SiteKey::Letters(block)), piece);
+    }
 }
 
 /// Puts a checkpoint together again; keys must come in ascending order.
@@ -179,6 +204,8 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
         }
         SiteKey::Records(at) => return Err(format!("block {at} of records is out of turn")),
         SiteKey::Counters(block) => site.counters.restore(block, read(value)?),
+        SiteKey::RejectDay(_) => site.rejects.restore_day(read(value)?),
+        SiteKey::Letters(block) => site.rejects.restore_block(block, read(value)?),
     }
     Ok(())
 }

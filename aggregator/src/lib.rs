@@ -18,6 +18,7 @@ pub mod timeline;
 
 pub mod orders;
 pub mod presence;
+pub mod rejects;
 pub mod zone;
 
 pub mod apply;

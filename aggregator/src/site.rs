@@ -18,6 +18,7 @@ use crate::merge::{BlockKey, Counters, Measure};
 use crate::orders::ledger::{self, Ledger, OrderChange};
 use crate::presence::{PersonId, Presence};
 use crate::records::{Copies, Records, Stored};
+use crate::rejects::Rejects;
 use crate::texts::{TextId, Texts};
 use crate::timeline::{Move, Timeline};
 use crate::zone::Zone;
@@ -58,6 +59,8 @@ pub struct Site {
     pub presence: Presence,
     /// Orders.
     pub ledger: Ledger,
+    /// Rejected events.
+    pub rejects: Rejects,
     /// Zone of the site's days.
     pub zone: Zone,
     /// From the commit of the last frame with news of it to the arrival here.
@@ -73,6 +76,7 @@ pub struct Site {
 pub fn check(batch: &SiteBatch) -> Result<(), &'static str> {
     let is_time = |ms: i64| (EARLIEST_MS..LATEST_MS).contains(&ms);
     let times = batch.records.iter().flat_map(|r| [r.occurred_at_ms, r.received_at_ms]);
+    let times = times.chain(batch.letters.iter().map(|letter| letter.received_at_ms));
     let seconds = batch.counters.keys().map(|key| key.second);
     let seconds = seconds.chain(batch.rejects.keys().map(|key| key.second));
     let seconds = seconds.chain(batch.duplicates.keys().chain(batch.dropped.keys()).copied());
@@ -161,6 +165,7 @@ impl Site {
         let numbers = Numbers::of(batch, &mut self.texts);
         let mut effects = Effects::default();
         self.apply_counters(batch, &numbers, &mut effects);
+        self.rejects.apply(batch);
         let facts: BTreeMap<u32, &Fact> = batch.facts.iter().map(|f| (f.record, f)).collect();
         for (at, record) in (0u32..).zip(&batch.records) {
             let stored = numbers.stored(record, facts.get(&at).copied());

@@ -10,6 +10,7 @@ use crate::directory::Directory;
 use crate::merge::Counters;
 use crate::orders::sales::Sales;
 use crate::presence::Presence;
+use crate::rejects::Buckets;
 use crate::zone::Zone;
 
 /// One site.
@@ -23,6 +24,8 @@ pub struct SiteView {
     pub presence: Presence,
     /// Sums over orders.
     pub sales: Sales,
+    /// Rejected events.
+    pub rejects: Buckets,
     /// Zone of its days.
     pub zone: Zone,
     /// From the commit of the last frame with news of it to the arrival here.

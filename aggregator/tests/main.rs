@@ -15,3 +15,4 @@ mod durability;
 mod examples;
 mod laws;
 mod live;
+mod rejects;

@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod query;
+pub mod rejects;
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -84,6 +85,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/live", get(live::get))
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post))
+        .route("/v1/rejects", get(rejects::get))
         .route("/v1/sites", get(admin::sites))
         .route("/v1/sites/{site}", get(admin::site).put(admin::put_site).delete(admin::delete_site))
         .route("/v1/keys", get(admin::keys).post(admin::post_key))

@@ -119,7 +119,20 @@ fn between(from: &str, to: &str, zone: &Zone) -> Result<Range, QueryError> {
         }
         return Ok(days(zone, first, last));
     }
-    Ok(Range { from_ms: instant(from, zone)?, to_ms: instant(to, zone)? })
+    let instant = |text: &str| instant(text, zone).map_err(invalid);
+    Ok(Range { from_ms: instant(from)?, to_ms: instant(to)? })
+}
+
+/// What one end of a range names: a local day from start to end, or an instant as both.
+///
+/// # Errors
+/// If it is neither; the text says so.
+pub fn end_of_range(text: &str, zone: &Zone) -> Result<Range, String> {
+    if let Ok(day) = date(text) {
+        return Ok(days(zone, day, day));
+    }
+    let at = instant(text, zone)?;
+    Ok(Range { from_ms: at, to_ms: at })
 }
 
 /// A plain date. The library would read a date off a longer text too.
@@ -127,7 +140,7 @@ fn date(text: &str) -> Result<Date, ()> {
     if text.len() == "2026-01-01".len() { text.parse().map_err(|_| ()) } else { Err(()) }
 }
 
-fn instant(text: &str, zone: &Zone) -> Result<i64, QueryError> {
+fn instant(text: &str, zone: &Zone) -> Result<i64, String> {
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         // Finer than a millisecond is finer than a second all the more.
         let odd = i64::from(timestamp.subsec_nanosecond() % 1_000_000 != 0);
@@ -136,7 +149,7 @@ fn instant(text: &str, zone: &Zone) -> Result<i64, QueryError> {
     let local = if date(text).is_ok() { None } else { text.parse::<DateTime>().ok() };
     local
         .and_then(|local| zone.instant(local))
-        .ok_or_else(|| invalid(format!("{text:?} is neither a date nor an instant of RFC 3339")))
+        .ok_or_else(|| format!("{text:?} is neither a date nor an instant of RFC 3339"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Keys of the store: one prefix a kind, big-endian numbers, so that blocks come back in order.
 
+use edgetally_proto::error::RejectCode;
 use edgetally_proto::ids::{Epoch, ShardName, SiteId};
 
 use crate::dedup::Source;
 use crate::merge::{BlockKey, Level};
+use crate::rejects::{BlockKey as LetterKey, BucketKey};
 
 /// What a key of the store names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub enum SiteKey {
     Records(usize),
     /// Texts by number.
     Texts(usize),
+    /// Counts of rejected events by UTC day.
+    RejectDay(i64),
+    /// Rejected events in full.
+    Letters(LetterKey),
 }
 
 const DIRECTORY: u8 = b'd';
@@ -34,6 +40,8 @@ const MARK: u8 = b'm';
 const POSITION: u8 = b'p';
 const SITE: u8 = b's';
 const COUNTERS: u8 = b'k';
+const REJECT_DAYS: u8 = b'c';
+const LETTERS: u8 = b'l';
 const RECORDS: u8 = b'r';
 const TEXTS: u8 = b't';
 /// Ends a text inside a key; no id has it.
@@ -54,9 +62,14 @@ impl Key {
                     SiteKey::Texts(at) => (TEXTS, number(*at as u64).to_vec()),
                     SiteKey::Records(at) => (RECORDS, number(*at as u64).to_vec()),
                     SiteKey::Counters(block) => {
-                        // The sign turned, negative numbers come before positive ones.
-                        let number = (block.number ^ i64::MIN).to_be_bytes();
+                        let number = signed(block.number);
                         (COUNTERS, [&[block.level as u8], number.as_slice()].concat())
+                    }
+                    SiteKey::RejectDay(day) => (REJECT_DAYS, signed(*day).to_vec()),
+                    SiteKey::Letters(LetterKey { bucket, block }) => {
+                        let hour = signed(bucket.hour);
+                        let rest = [hour.as_slice(), &[bucket.code as u8], &block.to_be_bytes()];
+                        (LETTERS, rest.concat())
                     }
                 };
                 [&[SITE], site.as_str().as_bytes(), &[END, kind], &rest].concat()
@@ -89,6 +102,15 @@ fn number(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
 
+/// The sign turned, negative numbers come before positive ones.
+fn signed(number: i64) -> [u8; 8] {
+    (number ^ i64::MIN).to_be_bytes()
+}
+
+fn read_signed(bytes: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(bytes.try_into().ok()?) ^ i64::MIN)
+}
+
 fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let end = bytes.iter().position(|byte| *byte == END)?;
     let (text, rest) = bytes.split_at_checked(end)?;
@@ -104,8 +126,17 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
         RECORDS => at().map(SiteKey::Records),
         COUNTERS => {
             let (level, number) = rest.split_first()?;
-            let number = i64::from_be_bytes(number.try_into().ok()?) ^ i64::MIN;
+            let number = read_signed(number)?;
             Some(SiteKey::Counters(BlockKey { level: Level::from_number(*level)?, number }))
+        }
+        REJECT_DAYS => read_signed(rest).map(SiteKey::RejectDay),
+        LETTERS => {
+            let (hour, rest) = rest.split_at_checked(8)?;
+            let (code, block) = rest.split_first()?;
+            let code = RejectCode::from_wire(*code)?;
+            let bucket = BucketKey { hour: read_signed(hour)?, code };
+            let block = u32::from_be_bytes(block.try_into().ok()?);
+            Some(SiteKey::Letters(LetterKey { bucket, block }))
         }
         _ => None,
     }
@@ -122,15 +153,22 @@ mod tests {
             let level = Level::Minute;
             Key::Site(site.clone(), SiteKey::Counters(BlockKey { level, number }))
         };
+        let letters = |hour, code, block| {
+            let bucket = BucketKey { hour, code };
+            Key::Site(site.clone(), SiteKey::Letters(LetterKey { bucket, block }))
+        };
         let records = |at| Key::Site(site.clone(), SiteKey::Records(at));
         let shard = ShardName::parse("v1|apac|0").unwrap();
         let keys = [
             Key::Directory,
             Key::Mark(Source { shard, epoch: Epoch([7; 16]) }),
             Key::Position,
+            Key::Site(site.clone(), SiteKey::RejectDay(20_500)),
             block(-5),
             block(3),
             block(300),
+            letters(492_000, RejectCode::Bot, 70),
+            letters(492_001, RejectCode::ValueInvalid, 0),
             records(0),
             records(2),
             records(256),

@@ -1,0 +1,140 @@
+//! `GET /v1/rejects`: rejected events in full, the newest first.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use edgetally_proto::ids::SiteId;
+use edgetally_proto::time::{EARLIEST_MS, HOUR_MS, LATEST_MS};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::extract::Params;
+use super::problem::Problem;
+use super::{App, auth};
+use crate::query::range::{Range, end_of_range};
+use crate::rejects::page::{self, Ask, Page, Place, Row, Tally};
+use crate::zone::Zone;
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1_000;
+
+/// Which rejected events.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct List {
+    site: Option<String>,
+    code: Option<String>,
+    /// A local date or an instant, in.
+    from: Option<String>,
+    /// A local date, in, or an instant, not in.
+    to: Option<String>,
+    limit: Option<String>,
+    /// `next` of the page before.
+    #[serde(alias = "cursor")]
+    after: Option<String>,
+}
+
+impl List {
+    fn site(&self) -> Result<SiteId, Problem> {
+        let text = self
+            .site
+            .as_deref()
+            .ok_or_else(|| Problem::invalid("site", "say whose rejected events, as site=..."))?;
+        SiteId::parse(text).map_err(|error| Problem::invalid("site", error.to_string()))
+    }
+
+    fn ask(&self, zone: &Zone) -> Result<Ask, Problem> {
+        let code = |name: &str| {
+            let detail = || format!("{name:?} is no code of a rejected event");
+            page::code_of(name).ok_or_else(|| Problem::invalid("code", detail()))
+        };
+        let place = |text: &str| {
+            let detail = "this is not what next said";
+            Place::parse(text).ok_or_else(|| Problem::invalid("after", detail))
+        };
+        let from = end("from", self.from.as_deref(), zone)?;
+        let to = end("to", self.to.as_deref(), zone)?;
+        if from.zip(to).is_some_and(|(from, to)| from.from_ms >= to.to_ms) {
+            return Err(Problem::invalid("to", "nothing lies between from and to"));
+        }
+        let within = |ms: i64| ms.clamp(EARLIEST_MS, LATEST_MS);
+        Ok(Ask {
+            code: self.code.as_deref().map(code).transpose()?,
+            from_ms: from.map_or(EARLIEST_MS, |from| within(from.from_ms)),
+            to_ms: to.map_or(LATEST_MS, |to| within(to.to_ms)),
+            after: self.after.as_deref().map(place).transpose()?,
+            limit: self.limit()?,
+        })
+    }
+
+    fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.limit.as_deref().map_or(Ok(LIMIT_DEFAULT), str::parse);
+        limit
+            .ok()
+            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+            .ok_or_else(|| Problem::invalid("limit", format!("the limit is 1 to {LIMIT_MAX}")))
+    }
+}
+
+fn end(field: &str, text: Option<&str>, zone: &Zone) -> Result<Option<Range>, Problem> {
+    let range = text.map(|text| end_of_range(text, zone)).transpose();
+    range.map_err(|detail| Problem::invalid(field, detail))
+}
+
+fn row_json(row: &Row, zone: &Zone) -> Value {
+    let letter = &row.letter;
+    // What is no JSON is shown as it is: a letter is for people to find out what was wrong.
+    let event =
+        serde_json::from_str(&letter.event).unwrap_or_else(|_| Value::String(letter.event.clone()));
+    json!({
+        "received_at": zone.rfc3339(letter.received_at_ms),
+        "code": letter.code,
+        "field": letter.field,
+        "message": letter.message,
+        "event": event,
+        "not_kept": row.not_kept,
+    })
+}
+
+fn tally_json(tally: &Tally, zone: &Zone) -> Value {
+    json!({
+        "hour": zone.rfc3339(tally.key.hour.saturating_mul(HOUR_MS)),
+        "code": tally.key.code,
+        "rejected": tally.rejected,
+        "kept": tally.kept,
+        "not_kept": tally.not_kept(),
+    })
+}
+
+fn page_json(page: &Page, zone: &Zone) -> Value {
+    let rows = page.rows.iter().map(|row| row_json(row, zone));
+    let hours = page.hours.iter().map(|tally| tally_json(tally, zone));
+    json!({
+        "results": rows.collect::<Vec<Value>>(),
+        "next": page.next.map(|next| next.to_string()),
+        "hours": hours.collect::<Vec<Value>>(),
+    })
+}
+
+/// A page of the list.
+pub async fn get(
+    State(app): State<App>,
+    headers: HeaderMap,
+    list: Result<Params<List>, Problem>,
+) -> Result<Json<Value>, Problem> {
+    // Whoever has no key learns nothing, not even that the request is wrong.
+    auth::reader(&app, &headers, None)?;
+    let Params(list) = list?;
+    let site = list.site()?;
+    auth::reader(&app, &headers, Some(&site))?;
+    let view = app.engine.shared.view.load_full();
+    let entry = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
+    let zone = Zone::parse(&entry.settings.timezone).unwrap_or_default();
+    let ask = list.ask(&zone)?;
+    let buckets = view.sites.get(&site).map(|state| state.rejects.clone()).unwrap_or_default();
+    let read = move || page_json(&page::page(&buckets, &ask), &zone);
+    let answer = tokio::task::spawn_blocking(read).await;
+    answer.map(Json).map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", error.to_string())
+    })
+}
