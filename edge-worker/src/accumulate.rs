@@ -6,16 +6,17 @@ use edgetally_proto::batch::{Batch, SiteBatch};
 use edgetally_proto::campaign::Campaign;
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Event;
-use edgetally_proto::ids::SiteId;
-use edgetally_proto::limits::{LETTER_BYTES_MAX, LETTERS_PER_CODE_MAX};
-use edgetally_proto::record::{Fact, Flags, Letter, Record, Ref, Tables};
+use edgetally_proto::ids::{EventId, SiteId};
+use edgetally_proto::limits::{LETTER_BYTES_MAX, LETTERS_BYTES_MAX, LETTERS_PER_CODE_MAX};
+use edgetally_proto::record::{Fact, Flags, Item, Letter, Record, Ref, Tables};
 use edgetally_proto::rollup::{CounterKey, RejectKey};
 use edgetally_proto::time::second_of;
 
-/// Bytes that a record weighs at least in a frame, beside its texts.
-const RECORD_BYTES: usize = 48;
-/// Bytes that a fact weighs at least.
+/// Bytes that a record and its counter weigh at most in a frame, beside its texts.
+const RECORD_BYTES: usize = 72;
+/// Bytes that a fact or one of its items weighs at most, beside its texts: all of its members.
 const FACT_BYTES: usize = 256;
+const ITEM_BYTES: usize = 96;
 
 /// A table that gives every value one reference.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl<T: Clone + Eq + std::hash::Hash> Interner<T> {
 #[derive(Debug)]
 struct SiteWindow {
     batch: SiteBatch,
+    letters_bytes: usize,
     names: Interner<edgetally_proto::ids::EventName>,
     clients: Interner<edgetally_proto::ids::ClientId>,
     users: Interner<edgetally_proto::ids::UserId>,
@@ -57,6 +59,7 @@ impl SiteWindow {
     fn new(site: SiteId) -> Self {
         Self {
             batch: SiteBatch::new(site),
+            letters_bytes: 0,
             names: Interner::default(),
             clients: Interner::default(),
             users: Interner::default(),
@@ -66,10 +69,29 @@ impl SiteWindow {
         }
     }
 
+    fn keep_letter(&mut self, letter: Letter) {
+        let bytes = weight(&letter);
+        if bytes > LETTER_BYTES_MAX {
+            return;
+        }
+        let letters = &mut self.batch.letters;
+        let of_code = letters.iter().filter(|kept| kept.code == letter.code).count();
+        if of_code >= LETTERS_PER_CODE_MAX
+            && let Some(oldest) = letters.iter().position(|kept| kept.code == letter.code)
+        {
+            self.letters_bytes -= weight(&letters.remove(oldest));
+        }
+        while self.letters_bytes + bytes > LETTERS_BYTES_MAX && !letters.is_empty() {
+            self.letters_bytes -= weight(&letters.remove(0));
+        }
+        self.letters_bytes += bytes;
+        letters.push(letter);
+    }
+
     /// Appends a record and counts it; gives the bytes it adds at most.
     fn push(&mut self, mut record: Record, of: &Texts<'_>, fact: Option<Fact>) -> usize {
         let Tables { names, clients, users, pages, referrers, campaigns } = &mut self.batch.tables;
-        let mut bytes = RECORD_BYTES;
+        let mut bytes = RECORD_BYTES + id_weight(&record.id);
         let mut weigh = |(reference, new): (Ref, bool), length: usize| {
             bytes += if new { length } else { 0 };
             reference
@@ -79,7 +101,8 @@ impl SiteWindow {
         record.user = of.user.map(|u| weigh(self.users.refer(users, u), u.as_str().len()));
         record.page = of.page.map(|p| weigh(self.pages.refer(pages, p), p.len()));
         record.referrer = of.referrer.map(|r| weigh(self.referrers.refer(referrers, r), r.len()));
-        record.campaign = of.campaign.map(|c| weigh(self.campaigns.refer(campaigns, c), 128));
+        record.campaign =
+            of.campaign.map(|c| weigh(self.campaigns.refer(campaigns, c), campaign_weight(c)));
         let key = CounterKey {
             second: second_of(record.occurred_at_ms),
             name: record.name,
@@ -88,13 +111,56 @@ impl SiteWindow {
         };
         *self.batch.counters.entry(key).or_default() += 1;
         if let Some(fact) = fact {
-            bytes += FACT_BYTES * (1 + fact.items.len());
+            bytes += fact_weight(&fact);
             let record = u32::try_from(self.batch.records.len()).unwrap_or(u32::MAX);
             self.batch.facts.push(Fact { record, ..fact });
         }
         self.batch.records.push(record);
         bytes
     }
+}
+
+/// What a campaign weighs in a frame at most.
+fn campaign_weight(campaign: &Campaign) -> usize {
+    let Campaign { source, medium, name, term, content, id } = campaign;
+    64 + [source, medium, name, term, content, id].map(String::len).iter().sum::<usize>()
+}
+
+/// What an id weighs beyond the 16 bytes of a UUID.
+fn id_weight(id: &EventId) -> usize {
+    match id {
+        EventId::Uuid(_) => 0,
+        EventId::Text(text) => text.len(),
+    }
+}
+
+/// What a fact weighs in a frame at most.
+fn fact_weight(fact: &Fact) -> usize {
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let texts = [
+        &fact.order_platform,
+        &fact.value_written,
+        &fact.currency_written,
+        &fact.refund_id,
+        &fact.shipping_city,
+        &fact.method,
+        &fact.reason,
+        &fact.item_id,
+        &fact.experiment,
+        &fact.variant,
+    ];
+    let transaction = fact.transaction.as_ref().map_or(0, |id| id.as_str().len());
+    let item = |item: &Item| {
+        let texts = [&item.id, &item.name, &item.category, &item.brand, &item.variant];
+        ITEM_BYTES + texts.map(length).iter().sum::<usize>()
+    };
+    let items: usize = fact.items.iter().map(item).sum();
+    FACT_BYTES + transaction + texts.map(length).iter().sum::<usize>() + items
+}
+
+/// About what a dead letter weighs in a frame.
+fn weight(letter: &Letter) -> usize {
+    letter.event.len() + letter.message.len() + letter.field.len() + 64
 }
 
 /// The texts of a record, wherever they stand.
@@ -241,15 +307,14 @@ impl Window {
         *self.site(site).batch.rejects.entry(RejectKey { second, code }).or_default() += 1;
     }
 
-    /// Keeps a rejected event, unless the window has enough of its code already.
+    /// Keeps a rejected event. Where there are too many of its code, or they weigh too much, the
+    /// oldest go; an event that is too long is only counted.
     pub fn keep_letter(&mut self, site: &SiteId, letter: Letter) {
-        let bytes = letter.event.len() + letter.message.len() + letter.field.len() + 64;
-        let letters = &self.site(site).batch.letters;
-        let of_code = letters.iter().filter(|kept| kept.code == letter.code).count();
-        if of_code < LETTERS_PER_CODE_MAX && bytes <= LETTER_BYTES_MAX {
-            self.bytes += bytes;
-            self.site(site).batch.letters.push(letter);
-        }
+        let window = self.site(site);
+        let before = window.letters_bytes;
+        window.keep_letter(letter);
+        let after = window.letters_bytes;
+        self.bytes = self.bytes + after - before;
     }
 
     /// Counts events that a client had to drop.
@@ -357,25 +422,67 @@ mod tests {
         assert_eq!(batch.counters.values().sum::<u64>(), 10);
     }
 
-    #[test]
-    fn some_rejected_events_are_kept_and_all_are_counted() {
-        let mut sent = Window::default();
-        for n in 0..50 {
+    fn letters(count: i64, padding: usize) -> SiteBatch {
+        let mut window = Window::default();
+        for n in 0..count {
             let letter = Letter {
                 received_at_ms: T + n,
                 code: RejectCode::ValueInvalid,
                 field: "params.value".to_owned(),
                 message: "must be a decimal number".to_owned(),
-                event: format!("{{\"n\":{n}}}"),
+                event: "x".repeat(padding),
             };
-            sent.count_reject(&site(), T / 1_000, letter.code);
-            sent.keep_letter(&site(), letter);
+            window.count_reject(&site(), T / 1_000, letter.code);
+            window.keep_letter(&site(), letter);
         }
+        // On its way to the shard the batch goes through a second window.
         let mut absorbed = Window::default();
-        absorbed.absorb(sent.seal(T).sites.remove(0), |_, _, _| true);
-        let batch = absorbed.seal(T).sites.remove(0);
-        assert_eq!(batch.letters.len(), LETTERS_PER_CODE_MAX);
-        assert_eq!(batch.rejects.values().sum::<u64>(), 50);
+        absorbed.absorb(window.seal(T).sites.remove(0), |_, _, _| true);
+        absorbed.seal(T).sites.remove(0)
+    }
+
+    #[test]
+    fn the_newest_rejected_events_are_kept_and_all_are_counted() {
+        let batch = letters(1_200, 10);
+        assert_eq!(batch.rejects.values().sum::<u64>(), 1_200);
+        let kept: Vec<i64> = batch.letters.iter().map(|letter| letter.received_at_ms - T).collect();
+        assert_eq!(kept, (200..1_200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn rejected_events_are_bounded_by_their_weight() {
+        let batch = letters(1_000, 4_000);
+        let bytes: usize = batch.letters.iter().map(weight).sum();
+        assert!(bytes <= LETTERS_BYTES_MAX && bytes > LETTERS_BYTES_MAX - 8_000, "{bytes}");
+        assert_eq!(batch.letters.last().unwrap().received_at_ms, T + 999);
+        assert!(letters(1, LETTER_BYTES_MAX).letters.is_empty());
+    }
+
+    #[test]
+    fn long_texts_of_orders_are_weighed() {
+        let mut events = events(1);
+        let text = || Some("🛒".repeat(1_024));
+        let item = Item {
+            id: text(),
+            name: text(),
+            category: text(),
+            brand: text(),
+            variant: text(),
+            price: Some(i64::MAX),
+            quantity: u32::MAX,
+        };
+        let fact = events[0].fact.as_mut().unwrap();
+        fact.items = vec![item; 50];
+        for member in [&mut fact.shipping_city, &mut fact.method, &mut fact.reason] {
+            *member = text();
+        }
+        for member in [&mut fact.order_platform, &mut fact.value_written, &mut fact.refund_id] {
+            *member = text();
+        }
+        let mut window = window(&events);
+        let weighed = window.bytes();
+        let frame = frame::encode(&window.seal(T));
+        assert!(frame.len() > 1_000_000 && weighed >= frame.len(), "{weighed} < {}", frame.len());
     }
 
     #[test]

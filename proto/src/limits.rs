@@ -23,9 +23,11 @@ pub const MINOR_UNITS_MAX: i64 = 1_000_000_000_000_000;
 /// How far back a write key may report, and how far a late login reaches back.
 pub const LATENESS_MS: i64 = 7 * crate::time::DAY_MS;
 
-/// Rejected events of one code that a site may keep in one window: a flood of bad events must not
-/// crowd out good ones, and the aggregator keeps a thousand an hour anyway.
-pub const LETTERS_PER_CODE_MAX: usize = 20;
+/// Rejected events of one code that a site keeps in one window: as many as the aggregator keeps of
+/// an hour.
+pub const LETTERS_PER_CODE_MAX: usize = 1_000;
+/// Bytes of all dead letters of a site in one window: bad events must not crowd out good ones.
+pub const LETTERS_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of one dead letter; a longer event is only counted.
 pub const LETTER_BYTES_MAX: usize = 8 * 1024;
 
@@ -59,5 +61,6 @@ const _: () = assert!(SERVER_BODY_BYTES_MAX > BODY_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < FRAMES_BYTES_MAX);
 // A window is closed before it outgrows a row, with one more full request folded in.
 const _: () = assert!(WINDOW_BYTES_MAX + SERVER_BODY_BYTES_MAX / 2 < FRAME_BYTES_MAX);
+const _: () = assert!(LETTER_BYTES_MAX < LETTERS_BYTES_MAX && LETTERS_BYTES_MAX < WINDOW_BYTES_MAX);
 const _: () = assert!(RING_SLOTS > 2 * 60 * 1_000 / COMMIT_INTERVAL_MS as u64);
 const _: () = assert!(i64::MAX / MINOR_UNITS_MAX > 9_000);

@@ -1,6 +1,6 @@
 //! Plausible's Events API: `POST /api/event`. <https://plausible.io/docs/events-api>
 
-use edgetally_proto::raw::RawBatch;
+use edgetally_proto::raw::{RawBatch, parse_json};
 use serde_json::Value;
 
 use super::{Members, batch, copy, invalid, object, snake_case};
@@ -45,7 +45,7 @@ fn parsed(member: Option<&Value>, field: &str) -> Result<Option<Value>, Problem>
     match member {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => {
-            serde_json::from_str(text).map(Some).map_err(|_| invalid(field, "must be an object"))
+            parse_json(text.as_bytes()).map(Some).map_err(|_| invalid(field, "must be an object"))
         }
         Some(value) => Ok(Some(value.clone())),
     }

@@ -67,10 +67,11 @@ pub fn parse(call: Call, site: &str, body: &[u8]) -> Result<RawBatch, Problem> {
 }
 
 /// The key in the body, where browsers put it.
-#[must_use]
-pub fn write_key(body: &[u8]) -> Option<String> {
-    let members = object(body).ok()?;
-    members.get("writeKey").and_then(Value::as_str).map(str::to_owned)
+///
+/// # Errors
+/// 400.
+pub fn write_key(body: &[u8]) -> Result<Option<String>, Problem> {
+    Ok(object(body)?.get("writeKey").and_then(Value::as_str).map(str::to_owned))
 }
 
 /// An instant of RFC 3339 as epoch milliseconds.
@@ -90,7 +91,7 @@ fn map(call: Call, message: &Value, shared: Option<&Value>) -> Members {
     copy(message, "messageId", &mut out, "id");
     copy(message, "anonymousId", &mut out, "client_id");
     copy(message, "userId", &mut out, "user_id");
-    if !out.contains_key("client_id") {
+    if !out.contains_key("client_id") && out.contains_key("user_id") {
         // Libraries on servers know the user and no browser.
         out.insert("platform".to_owned(), "server".into());
     }

@@ -36,28 +36,35 @@ impl Head {
     }
 }
 
+/// Bytes of a body that is refused which are still read.
+const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// A failure of the platform: not all is known to be durable.
 pub fn platform_failed(error: worker::Error) -> Problem {
     Problem::overloaded(error.to_string())
 }
 
-/// Reads the body, never more than one chunk beyond its limit.
+/// Reads the body. What is beyond its limit is read too, up to [`DRAIN_BYTES_MAX`], and dropped:
+/// a sender that is still sending when the connection closes never sees the answer.
 async fn read(mut request: Request, bytes_max: usize) -> std::result::Result<Vec<u8>, Problem> {
-    let length = request.headers().get("Content-Length").ok().flatten();
-    if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > bytes_max) {
-        return Err(body_too_large(bytes_max));
-    }
-    let Ok(mut stream) = request.stream() else {
-        return Ok(Vec::new());
-    };
-    let mut body = Vec::new();
+    let Ok(mut stream) = request.stream() else { return Ok(Vec::new()) };
+    let (mut body, mut bytes) = (Vec::new(), 0);
     while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk.map_err(platform_failed)?);
-        if body.len() > bytes_max {
-            return Err(body_too_large(bytes_max));
+        let chunk = chunk.map_err(platform_failed)?;
+        bytes += chunk.len();
+        if bytes <= bytes_max {
+            body.extend_from_slice(&chunk);
+        } else if bytes > DRAIN_BYTES_MAX {
+            break;
         }
     }
-    Ok(body)
+    if bytes > bytes_max { Err(body_too_large(bytes_max)) } else { Ok(body) }
+}
+
+/// Reads and drops a body that nobody looks at, so that the sender sees the answer.
+pub async fn drain(request: Request) {
+    // Whatever goes wrong with it, the answer stands already.
+    let _dropped = read(request, 0).await;
 }
 
 /// Reads a body, bounded by what the key of the header may send, and unpacks it.

@@ -50,6 +50,7 @@ pub async fn answer(request: Request, env: &Env, context: &Context) -> Result<Re
         (Method::Options, _) => preflight(),
         (Method::Post, Some(route)) => post(route, request, env).await,
         (_, Some(_)) => {
+            events::drain(request).await;
             let answer = refuse(&Problem::new(405, "method_not_allowed", "use POST"))?;
             answer.headers().set("Allow", "POST, OPTIONS")?;
             Ok(answer)
@@ -92,7 +93,10 @@ fn query(request: &Request, name: &str) -> Option<String> {
 
 async fn post_events(request: Request, env: &Env) -> Answer {
     let head = Head::of(&request);
-    head.check_media()?;
+    if let Err(problem) = head.check_media() {
+        events::drain(request).await;
+        return Err(problem);
+    }
     let dry_run = query(&request, "validate").as_deref() == Some("1");
     let (body, current) = events::receive(request, env, &head).await?;
     let batch = collect::parse(&body)?;
@@ -139,7 +143,8 @@ async fn post_segment(request: Request, env: &Env, call: segment::Call) -> Answe
         None => Head { authorization: None, ..head },
     };
     let (body, current) = events::receive(request, env, &head).await?;
-    let key = in_header.clone().or_else(|| segment::write_key(&body)).unwrap_or_default();
+    let in_body = segment::write_key(&body)?;
+    let key = in_header.clone().or(in_body).unwrap_or_default();
     let current = match current.settings.key(&key) {
         Some(_) => current,
         None => settings::refresh(env, true).await.map_err(platform_failed)?,
@@ -187,7 +192,7 @@ fn sdk(path: &str) -> Result<Response> {
 
 fn expose(headers: &Headers) -> Result<()> {
     headers.set("Access-Control-Allow-Origin", "*")?;
-    headers.set("Access-Control-Expose-Headers", "Retry-After")?;
+    headers.set("Access-Control-Expose-Headers", "Retry-After, x-plausible-dropped")?;
     headers.set("Cache-Control", "no-store")
 }
 
