@@ -6,17 +6,13 @@ use edgetally_proto::batch::{Batch, SiteBatch};
 use edgetally_proto::campaign::Campaign;
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Event;
-use edgetally_proto::ids::{EventId, SiteId};
+use edgetally_proto::ids::SiteId;
 use edgetally_proto::limits::{LETTER_BYTES_MAX, LETTERS_BYTES_MAX, LETTERS_PER_CODE_MAX};
-use edgetally_proto::record::{Fact, Flags, Item, Letter, Record, Ref, Tables};
+use edgetally_proto::record::{Fact, Flags, Letter, Record, Ref, Tables};
 use edgetally_proto::rollup::{CounterKey, RejectKey};
 use edgetally_proto::time::second_of;
 
-/// Bytes that a record and its counter weigh at most in a frame, beside its texts.
-const RECORD_BYTES: usize = 72;
-/// Bytes that a fact or one of its items weighs at most, beside its texts: all of its members.
-const FACT_BYTES: usize = 256;
-const ITEM_BYTES: usize = 96;
+use crate::weight;
 
 /// A table that gives every value one reference.
 #[derive(Debug)]
@@ -70,7 +66,7 @@ impl SiteWindow {
     }
 
     fn keep_letter(&mut self, letter: Letter) {
-        let bytes = weight(&letter);
+        let bytes = weight::of_letter(&letter);
         if bytes > LETTER_BYTES_MAX {
             return;
         }
@@ -79,10 +75,10 @@ impl SiteWindow {
         if of_code >= LETTERS_PER_CODE_MAX
             && let Some(oldest) = letters.iter().position(|kept| kept.code == letter.code)
         {
-            self.letters_bytes -= weight(&letters.remove(oldest));
+            self.letters_bytes -= weight::of_letter(&letters.remove(oldest));
         }
         while self.letters_bytes + bytes > LETTERS_BYTES_MAX && !letters.is_empty() {
-            self.letters_bytes -= weight(&letters.remove(0));
+            self.letters_bytes -= weight::of_letter(&letters.remove(0));
         }
         self.letters_bytes += bytes;
         letters.push(letter);
@@ -91,7 +87,7 @@ impl SiteWindow {
     /// Appends a record and counts it; gives the bytes it adds at most.
     fn push(&mut self, mut record: Record, of: &Texts<'_>, fact: Option<Fact>) -> usize {
         let Tables { names, clients, users, pages, referrers, campaigns } = &mut self.batch.tables;
-        let mut bytes = RECORD_BYTES + id_weight(&record.id);
+        let mut bytes = weight::RECORD_BYTES + weight::of_id(&record.id);
         let mut weigh = |(reference, new): (Ref, bool), length: usize| {
             bytes += if new { length } else { 0 };
             reference
@@ -102,7 +98,7 @@ impl SiteWindow {
         record.page = of.page.map(|p| weigh(self.pages.refer(pages, p), p.len()));
         record.referrer = of.referrer.map(|r| weigh(self.referrers.refer(referrers, r), r.len()));
         record.campaign =
-            of.campaign.map(|c| weigh(self.campaigns.refer(campaigns, c), campaign_weight(c)));
+            of.campaign.map(|c| weigh(self.campaigns.refer(campaigns, c), weight::of_campaign(c)));
         let key = CounterKey {
             second: second_of(record.occurred_at_ms),
             name: record.name,
@@ -111,56 +107,13 @@ impl SiteWindow {
         };
         *self.batch.counters.entry(key).or_default() += 1;
         if let Some(fact) = fact {
-            bytes += fact_weight(&fact);
+            bytes += weight::of_fact(&fact);
             let record = u32::try_from(self.batch.records.len()).unwrap_or(u32::MAX);
             self.batch.facts.push(Fact { record, ..fact });
         }
         self.batch.records.push(record);
         bytes
     }
-}
-
-/// What a campaign weighs in a frame at most.
-fn campaign_weight(campaign: &Campaign) -> usize {
-    let Campaign { source, medium, name, term, content, id } = campaign;
-    64 + [source, medium, name, term, content, id].map(String::len).iter().sum::<usize>()
-}
-
-/// What an id weighs beyond the 16 bytes of a UUID.
-fn id_weight(id: &EventId) -> usize {
-    match id {
-        EventId::Uuid(_) => 0,
-        EventId::Text(text) => text.len(),
-    }
-}
-
-/// What a fact weighs in a frame at most.
-fn fact_weight(fact: &Fact) -> usize {
-    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let texts = [
-        &fact.order_platform,
-        &fact.value_written,
-        &fact.currency_written,
-        &fact.refund_id,
-        &fact.shipping_city,
-        &fact.method,
-        &fact.reason,
-        &fact.item_id,
-        &fact.experiment,
-        &fact.variant,
-    ];
-    let transaction = fact.transaction.as_ref().map_or(0, |id| id.as_str().len());
-    let item = |item: &Item| {
-        let texts = [&item.id, &item.name, &item.category, &item.brand, &item.variant];
-        ITEM_BYTES + texts.map(length).iter().sum::<usize>()
-    };
-    let items: usize = fact.items.iter().map(item).sum();
-    FACT_BYTES + transaction + texts.map(length).iter().sum::<usize>() + items
-}
-
-/// About what a dead letter weighs in a frame.
-fn weight(letter: &Letter) -> usize {
-    letter.event.len() + letter.message.len() + letter.field.len() + 64
 }
 
 /// The texts of a record, wherever they stand.
@@ -340,6 +293,8 @@ mod tests {
     use edgetally_proto::validate::{Ids, Rules, Visitor, validate};
     use serde_json::json;
 
+    use edgetally_proto::record::Item;
+
     use super::*;
 
     const T: i64 = 1_772_420_400_000;
@@ -452,7 +407,7 @@ mod tests {
     #[test]
     fn rejected_events_are_bounded_by_their_weight() {
         let batch = letters(1_000, 4_000);
-        let bytes: usize = batch.letters.iter().map(weight).sum();
+        let bytes: usize = batch.letters.iter().map(weight::of_letter).sum();
         assert!(bytes <= LETTERS_BYTES_MAX && bytes > LETTERS_BYTES_MAX - 8_000, "{bytes}");
         assert_eq!(batch.letters.last().unwrap().received_at_ms, T + 999);
         assert!(letters(1, LETTER_BYTES_MAX).letters.is_empty());

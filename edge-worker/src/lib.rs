@@ -13,6 +13,7 @@ pub mod enrich;
 pub mod judge;
 pub mod route;
 
+pub mod weight;
 pub mod accumulate;
 pub mod known_ids;
 

@@ -8,8 +8,8 @@ use edgetally_proto::batch::Batch;
 use edgetally_proto::frame;
 use edgetally_proto::ids::Epoch;
 use edgetally_proto::limits::{
-    COMMIT_EVENTS, COMMIT_INTERVAL_MS, FRAMES_BYTES_MAX, FRAMES_PER_REQUEST_MAX, IDS_MINUTES,
-    WINDOW_BYTES_MAX,
+    COMMIT_EVENTS, COMMIT_INTERVAL_MS, FRAME_BYTES_MAX, FRAMES_BYTES_MAX, FRAMES_PER_REQUEST_MAX,
+    IDS_MINUTES, WINDOW_BYTES_MAX,
 };
 use edgetally_proto::time::MINUTE_MS;
 
@@ -228,6 +228,10 @@ impl<S: Storage> Shard<S> {
             return Ok(false);
         }
         let bytes = frame::encode(&self.window.seal(now_ms));
+        if bytes.len() > FRAME_BYTES_MAX {
+            // Refused now it is sent again in other company; in the ring it would block what follows.
+            return Err("a window outgrew its frame".to_owned());
+        }
         let acked = self.outbox.acked;
         let sequence = self.outbox.commit();
         self.storage.put_frame(sequence, acked, bytes)?;
