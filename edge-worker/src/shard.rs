@@ -229,7 +229,7 @@ impl<S: Storage> Shard<S> {
         }
         let bytes = frame::encode(&self.window.seal(now_ms));
         if bytes.len() > FRAME_BYTES_MAX {
-            // Refused now it is sent again in other company; in the ring it would block what follows.
+            // Refused it is sent again in other company; in the ring it would block the rest.
             return Err("a window outgrew its frame".to_owned());
         }
         let acked = self.outbox.acked;
