@@ -4,6 +4,7 @@ mod answers;
 mod compat;
 mod events;
 mod kills;
+mod large;
 mod letters;
 mod limits;
 mod otto;
