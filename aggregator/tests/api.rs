@@ -197,6 +197,8 @@ fn settings_are_checked_with_the_path_of_the_member() {
         (r#"{"session": {"gapp": "30m"}}"#, "session.gapp"),
         (r#"{"session": {"gap": "30 minutes"}}"#, "session.gap"),
         (r#"{"timezone": "Mars/Olympus"}"#, "timezone"),
+        (r#"{"home_region": "moon"}"#, "home_region"),
+        (r#"{"channel_rules": [{"source": "a"}]}"#, "channel_rules[0].channel"),
         (r#"{"currency": "XXQ"}"#, "currency"),
         (r#"{"retention": {"facts": "never"}}"#, "retention.facts"),
         (r#"{"origins": "x"}"#, "origins"),

@@ -3,12 +3,11 @@
 
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::limits::SHARDS_PER_REGION;
+use edgetally_proto::settings::HOME_REGIONS;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Shards over which the clients of one site are spread.
 pub const SPREAD: u64 = 2;
-/// Regions that the platform has hints for.
-pub const REGIONS: [&str; 9] = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"];
 /// Version of the map from clients to shards; part of every name.
 const MAP: &str = "v1";
 /// Fixes the hash of this map.
@@ -18,10 +17,11 @@ fn hash(text: &str) -> u64 {
     xxh3_64_with_seed(text.as_bytes(), SEED)
 }
 
-/// The home region of a site's shards; unknown ones fall back to the first.
+/// The home region of a site's shards. The aggregator takes no other; one that is not known here
+/// is read as `apac`, so that a client keeps one shard whatever happens.
 #[must_use]
 pub fn region(home: &str) -> &'static str {
-    REGIONS.into_iter().find(|region| *region == home).unwrap_or("apac")
+    HOME_REGIONS.into_iter().find(|region| *region == home).unwrap_or("apac")
 }
 
 /// The name of the shard of a client. Events without a client share one.

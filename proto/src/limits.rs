@@ -20,8 +20,6 @@ pub const ITEMS_MAX: usize = 200;
 pub const QUANTITY_MAX: i64 = 1_000_000;
 /// Largest amount of money, in minor units: sums of 9,000 of them still fit an `i64`.
 pub const MINOR_UNITS_MAX: i64 = 1_000_000_000_000_000;
-/// How far back a write key may report, and how far a late login reaches back.
-pub const LATENESS_MS: i64 = 7 * crate::time::DAY_MS;
 
 /// Rejected events of one code that a site keeps in one window: as many as the aggregator keeps of
 /// an hour.

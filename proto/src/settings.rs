@@ -98,6 +98,10 @@ macro_rules! settings {
     };
 }
 
+/// Regions that a site's shards may live in: the location hints of the platform.
+pub const HOME_REGIONS: [&str; 9] =
+    ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"];
+
 /// What is done with events of bots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use edgetally_proto::channel::check_rules;
 use edgetally_proto::edge_config::KeyKind;
 use edgetally_proto::ids::SiteId;
-use edgetally_proto::settings::SiteSettings;
+use edgetally_proto::settings::{HOME_REGIONS, SiteSettings};
 use edgetally_proto::sign::key_hash;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -118,6 +119,12 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
     if settings.session.gap.ms == 0 {
         return Err(Problem::invalid("session.gap", "a gap of nothing ends every session"));
     }
+    if !HOME_REGIONS.contains(&settings.home_region.as_str()) {
+        let detail = format!("must be one of {}", HOME_REGIONS.join(", "));
+        return Err(Problem::invalid("home_region", detail));
+    }
+    check_rules(&settings.channel_rules)
+        .map_err(|error| Problem::invalid(error.field, error.message))?;
     Ok(())
 }
 

@@ -20,8 +20,9 @@ pub fn parse(body: &[u8]) -> Result<RawBatch, Problem> {
     let url = text("url", "u").ok_or_else(|| invalid("url", "must be a string"))?;
     let mut params = props(member("props", "p"))?;
     for alias in ["order_id", "transaction_id"] {
-        let known = params.clone();
-        copy(&known, alias, &mut params, "transaction_id");
+        if let Some(id) = params.get(alias).filter(|id| !id.is_null()).cloned() {
+            params.insert("transaction_id".to_owned(), id);
+        }
     }
     if let Some(Value::Object(revenue)) = parsed(member("revenue", "$"), "revenue")? {
         copy(&revenue, "amount", &mut params, "value");
