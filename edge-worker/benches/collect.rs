@@ -6,7 +6,6 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use edge_worker::accumulate::Window;
 use edge_worker::enrich::is_bot;
 use edge_worker::judge::judge;
 use edgetally_proto::frame;
@@ -14,6 +13,7 @@ use edgetally_proto::ids::SiteId;
 use edgetally_proto::raw::RawBatch;
 use edgetally_proto::settings::SiteSettings;
 use edgetally_proto::validate::{Ids, Rules, Visitor};
+use edgetally_proto::window::Window;
 use serde::Deserialize;
 use serde_json::json;
 

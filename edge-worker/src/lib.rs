@@ -13,8 +13,6 @@ pub mod enrich;
 pub mod judge;
 pub mod route;
 
-pub mod weight;
-pub mod accumulate;
 pub mod known_ids;
 
 pub mod outbox;

@@ -13,9 +13,9 @@ use edgetally_proto::limits::{
 };
 use edgetally_proto::time::MINUTE_MS;
 
-use crate::accumulate::Window;
 use crate::known_ids::KnownIds;
 use crate::outbox::{Next, Outbox, Reply};
+use edgetally_proto::window::Window;
 
 /// Commits come this far apart while much waits for the aggregator.
 const PRESSED_INTERVAL_MS: i64 = 1_000;

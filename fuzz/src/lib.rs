@@ -4,7 +4,6 @@
 //! file to replay the corpus with the stable toolchain. Each gives how many events it got through,
 //! by which a test sees that a seed still reaches what it was written for.
 
-use edge_worker::accumulate::Window;
 use edge_worker::collect::{self, Outcome, Problem};
 use edge_worker::compat::{ga4, plausible, segment};
 use edgetally_proto::batch::{Batch, SiteBatch};
@@ -17,6 +16,7 @@ use edgetally_proto::record::Flags;
 use edgetally_proto::settings::{Retention, SiteSettings};
 use edgetally_proto::time::{EARLIEST_MS, FUTURE_TOLERANCE_MS};
 use edgetally_proto::validate::{Ids, Rules, Visitor, validate};
+use edgetally_proto::window::Window;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// When everything is received: 2026-03-02T03:00:00Z. No clock, so that a finding can be replayed.

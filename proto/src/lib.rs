@@ -23,6 +23,8 @@ pub mod raw;
 pub mod validate;
 
 pub mod batch;
+pub mod weight;
+pub mod window;
 pub mod columns;
 pub mod frame;
 

@@ -14,11 +14,11 @@ use worker::{Env, Request, Result};
 use super::bindings;
 use super::limiter;
 use super::settings::{self, Current};
-use crate::accumulate::Window;
 use crate::collect::{self, Access, Head, Outcome, Problem, Sender, body_too_large};
 use crate::enrich::is_bot;
 use crate::judge::{Judged, judge};
 use crate::route::shard_of;
+use edgetally_proto::window::Window;
 
 impl Head {
     /// What counts of a request.

@@ -8,7 +8,6 @@ use aggregator::apply::{Changed, Entry, Outcome, World};
 use aggregator::dedup::Source;
 use aggregator::intake;
 use aggregator::merge::Measure;
-use edge_worker::accumulate::Window;
 use edge_worker::outbox::{Next, Outbox, Reply};
 use edge_worker::shard::{Parcel, Shard, Storage};
 use edgetally_proto::event::{Event, Platform};
@@ -16,6 +15,7 @@ use edgetally_proto::frame;
 use edgetally_proto::ids::{ClientId, Epoch, EventId, EventName, ShardName, SiteId, TransactionId};
 use edgetally_proto::money::{Currency, Money};
 use edgetally_proto::record::{Fact, Flags};
+use edgetally_proto::window::Window;
 
 use super::model::{Fate, Operation};
 

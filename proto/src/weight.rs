@@ -1,9 +1,9 @@
 //! What things weigh in a frame: never less than their bytes, so that a window can be committed
 //! before it outgrows its frame.
 
-use edgetally_proto::campaign::Campaign;
-use edgetally_proto::ids::EventId;
-use edgetally_proto::record::{Fact, Item, Letter};
+use crate::campaign::Campaign;
+use crate::ids::EventId;
+use crate::record::{Fact, Item, Letter};
 
 /// Bytes that a record and its counter weigh at most in a frame, beside its texts.
 pub const RECORD_BYTES: usize = 72;

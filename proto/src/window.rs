@@ -1,16 +1,17 @@
-//! The open window: accepted events folded into records and counters, by site, until it is sealed.
+//! Accumulating: accepted events folded into records and counters, by site, until the window is
+//! sealed. The edge folds what visitors send; the aggregator, what it takes from an archive.
 
 use std::collections::{BTreeMap, HashMap};
 
-use edgetally_proto::batch::{Batch, SiteBatch};
-use edgetally_proto::campaign::Campaign;
-use edgetally_proto::error::RejectCode;
-use edgetally_proto::event::Event;
-use edgetally_proto::ids::SiteId;
-use edgetally_proto::limits::{LETTER_BYTES_MAX, LETTERS_BYTES_MAX, LETTERS_PER_CODE_MAX};
-use edgetally_proto::record::{Fact, Flags, Letter, Record, Ref, Tables};
-use edgetally_proto::rollup::{CounterKey, RejectKey};
-use edgetally_proto::time::second_of;
+use crate::batch::{Batch, SiteBatch};
+use crate::campaign::Campaign;
+use crate::error::RejectCode;
+use crate::event::Event;
+use crate::ids::SiteId;
+use crate::limits::{LETTER_BYTES_MAX, LETTERS_BYTES_MAX, LETTERS_PER_CODE_MAX};
+use crate::record::{Fact, Flags, Letter, Record, Ref, Tables};
+use crate::rollup::{CounterKey, RejectKey};
+use crate::time::second_of;
 
 use crate::weight;
 
@@ -43,9 +44,9 @@ impl<T: Clone + Eq + std::hash::Hash> Interner<T> {
 struct SiteWindow {
     batch: SiteBatch,
     letters_bytes: usize,
-    names: Interner<edgetally_proto::ids::EventName>,
-    clients: Interner<edgetally_proto::ids::ClientId>,
-    users: Interner<edgetally_proto::ids::UserId>,
+    names: Interner<crate::ids::EventName>,
+    clients: Interner<crate::ids::ClientId>,
+    users: Interner<crate::ids::UserId>,
     pages: Interner<String>,
     referrers: Interner<String>,
     campaigns: Interner<Campaign>,
@@ -118,9 +119,9 @@ impl SiteWindow {
 
 /// The texts of a record, wherever they stand.
 struct Texts<'a> {
-    name: &'a edgetally_proto::ids::EventName,
-    client: Option<&'a edgetally_proto::ids::ClientId>,
-    user: Option<&'a edgetally_proto::ids::UserId>,
+    name: &'a crate::ids::EventName,
+    client: Option<&'a crate::ids::ClientId>,
+    user: Option<&'a crate::ids::UserId>,
     page: Option<&'a String>,
     referrer: Option<&'a String>,
     campaign: Option<&'a Campaign>,
@@ -287,13 +288,13 @@ impl Window {
 mod tests {
     use std::collections::HashSet;
 
-    use edgetally_proto::frame;
-    use edgetally_proto::raw::RawBatch;
-    use edgetally_proto::settings::SiteSettings;
-    use edgetally_proto::validate::{Ids, Rules, Visitor, validate};
+    use crate::frame;
+    use crate::raw::RawBatch;
+    use crate::settings::SiteSettings;
+    use crate::validate::{Ids, Rules, Visitor, validate};
     use serde_json::json;
 
-    use edgetally_proto::record::Item;
+    use crate::record::Item;
 
     use super::*;
 
@@ -340,7 +341,7 @@ mod tests {
         let first = CounterKey {
             second: T / 1_000,
             name: 1,
-            platform: edgetally_proto::event::Platform::Web,
+            platform: crate::event::Platform::Web,
             bot: false,
         };
         assert_eq!(batch.counters.get(&first), Some(&2));
