@@ -196,6 +196,15 @@ fn settings_are_checked_with_the_path_of_the_member() {
     for (body, field) in [
         (r#"{"session": {"gapp": "30m"}}"#, "session.gapp"),
         (r#"{"session": {"gap": "30 minutes"}}"#, "session.gap"),
+        (
+            r#"{"fraud": {"high_value": {"amount": "1", "currency": "VND", "per": 1}}}"#,
+            "fraud.high_value.per",
+        ),
+        (r#"{"spread": 3}"#, "spread"),
+        (r#"{"spread": 0}"#, "spread"),
+        (r#"{"spread": 128}"#, "spread"),
+        (r#"{"spread": 256}"#, "spread"),
+        (r#"{"spread": "2"}"#, "spread"),
         (r#"{"timezone": "Mars/Olympus"}"#, "timezone"),
         (r#"{"home_region": "moon"}"#, "home_region"),
         (r#"{"channel_rules": [{"source": "a"}]}"#, "channel_rules[0].channel"),

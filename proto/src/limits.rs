@@ -53,7 +53,9 @@ pub const IDS_MAX: usize = 1 << 20;
 /// How far ahead the safety alarm of a shard is set.
 pub const ALARM_MS: i64 = 30_000;
 /// Shards of each home region.
-pub const SHARDS_PER_REGION: u64 = 4;
+pub const SHARDS_PER_REGION: u64 = 64;
+/// Shards over which one site may be spread.
+pub const SPREAD_MAX: u8 = 64;
 
 const _: () = assert!(SERVER_BODY_BYTES_MAX > BODY_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < FRAMES_BYTES_MAX);
@@ -61,4 +63,7 @@ const _: () = assert!(FRAME_BYTES_MAX < FRAMES_BYTES_MAX);
 const _: () = assert!(WINDOW_BYTES_MAX + SERVER_BODY_BYTES_MAX / 2 < FRAME_BYTES_MAX);
 const _: () = assert!(LETTER_BYTES_MAX < LETTERS_BYTES_MAX && LETTERS_BYTES_MAX < WINDOW_BYTES_MAX);
 const _: () = assert!(RING_SLOTS > 2 * 60 * 1_000 / COMMIT_INTERVAL_MS as u64);
+// A site's shards are different ones, and a spread that doubles moves only half of its clients.
+const _: () = assert!(SHARDS_PER_REGION.is_power_of_two());
+const _: () = assert!(SPREAD_MAX as u64 <= SHARDS_PER_REGION && SPREAD_MAX.is_power_of_two());
 const _: () = assert!(i64::MAX / MINOR_UNITS_MAX > 9_000);

@@ -1,4 +1,7 @@
 //! Settings of a site: the body of `PUT /v1/sites/{site}`, every member with its default.
+//!
+//! Members that are not known here are skipped, so that a worker reads the settings of an
+//! aggregator that was upgraded before it. Whoever writes settings is told of them, by the route.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -87,7 +90,7 @@ macro_rules! settings {
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
+        #[serde(default)]
         pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
 
         impl Default for $name {
@@ -138,7 +141,6 @@ pub enum OnDenied {
 
 /// Where a session or alert lies in money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Amount {
     /// Decimal string in major units.
     pub amount: String,
@@ -291,6 +293,9 @@ settings! {
         origins: Vec<String> = Vec::new(),
         /// Where the site's shards live: a location hint of the platform.
         home_region: String = "apac".to_owned(),
+        /// Shards over which the site's clients are spread: a power of two, 1 to
+        /// [`crate::limits::SPREAD_MAX`].
+        spread: u8 = 2,
         /// Which names pass.
         events: Events = Events::default(),
         /// Which parameters are kept.
@@ -372,11 +377,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<SiteSettings>(&written).unwrap(), settings);
     }
 
+    /// An aggregator is upgraded before its workers.
     #[test]
-    fn unknown_members_and_bad_lengths_are_refused() {
+    fn members_of_a_later_version_are_skipped() {
+        let text = r#"{"timezone": "Asia/Tokyo", "later": {"a": 1}, "session": {"later": 2}}"#;
+        let settings: SiteSettings = serde_json::from_str(text).unwrap();
+        assert_eq!(settings.timezone, "Asia/Tokyo");
+        assert_eq!(settings.session, Session::default());
+    }
+
+    #[test]
+    fn bad_lengths_and_currencies_are_refused() {
         for (text, said) in [
-            (r#"{"timezoen": "UTC"}"#, "timezoen"),
-            (r#"{"session": {"gapp": "30m"}}"#, "gapp"),
             (r#"{"lateness": "7 days"}"#, "no length of time"),
             (r#"{"currency": "XXQ"}"#, "XXQ is not an ISO 4217 currency"),
         ] {

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use edgetally_proto::channel::check_rules;
 use edgetally_proto::edge_config::KeyKind;
 use edgetally_proto::ids::SiteId;
+use edgetally_proto::limits::SPREAD_MAX;
 use edgetally_proto::settings::{HOME_REGIONS, SiteSettings};
 use edgetally_proto::sign::key_hash;
 use serde::Deserialize;
@@ -100,7 +101,7 @@ pub async fn put_site(
 ) -> Result<Json<Value>, Problem> {
     auth::admin(&app, &headers)?;
     let site = site_id(&site)?;
-    let settings: SiteSettings = query::json(&body)?;
+    let settings: SiteSettings = query::json_strict(&body)?;
     check(&settings)?;
     let settings = Box::new(settings);
     write(&app, AdminWrite::PutSite { site: site.clone(), settings }).await?;
@@ -122,6 +123,10 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
     if !HOME_REGIONS.contains(&settings.home_region.as_str()) {
         let detail = format!("must be one of {}", HOME_REGIONS.join(", "));
         return Err(Problem::invalid("home_region", detail));
+    }
+    if !(1..=SPREAD_MAX).contains(&settings.spread) || !settings.spread.is_power_of_two() {
+        let detail = format!("must be a power of two, 1 to {SPREAD_MAX}");
+        return Err(Problem::invalid("spread", detail));
     }
     check_rules(&settings.channel_rules)
         .map_err(|error| Problem::invalid(error.field, error.message))?;

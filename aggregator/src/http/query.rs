@@ -28,6 +28,40 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
+/// Reads a JSON body in which every member counts; one that is not known is an error.
+///
+/// # Errors
+/// If it is no JSON, not of this type, or has a member that the type has not.
+pub fn json_strict<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let value = json(body)?;
+    let mut unknown = None;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_ignored::deserialize(&mut reader, |path| {
+        unknown.get_or_insert_with(|| path_text(&path));
+    });
+    let _same: T = read.map_err(|error| Problem::invalid("body", error.to_string()))?;
+    match unknown {
+        Some(path) => Err(Problem::invalid(&path, "there is no such member")),
+        None => Ok(value),
+    }
+}
+
+/// A path as `a.b[0].c`.
+fn path_text(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", path_text(parent)),
+        Path::Map { parent, key } => match path_text(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => path_text(parent),
+    }
+}
+
 /// Answers a query.
 pub async fn post(
     State(app): State<App>,

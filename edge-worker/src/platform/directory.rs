@@ -1,9 +1,11 @@
 //! The directory object: keeps the last settings that the aggregator signed, refreshed about each
-//! second while somebody asks, and the daily salts of cookieless clients.
+//! second while somebody asks, the names of all shards that any of them ever sent events to, and
+//! the daily salts of cookieless clients.
 //!
 //! With the aggregator away it serves its last copy.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use edgetally_proto::sign::{self, header};
@@ -16,9 +18,12 @@ use worker::{
 
 use super::bindings;
 use crate::config::{AGE_MS_MAX, FORCED_AGE_MS_MIN, Settings};
+use crate::route::shards_of_site;
 
 /// Header of the answer that carries the salt of the day.
 pub const SALT: &str = "Edgetally-Salt";
+/// The path of the names of shards.
+pub const SHARDS: &str = "/shards";
 /// How long the aggregator may take to answer before the last copy is served.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -27,7 +32,7 @@ const TIMEOUT: Duration = Duration::from_millis(1_500);
 struct Copy {
     body: String,
     signature: String,
-    version: u64,
+    settings: Rc<Settings>,
 }
 
 /// The last signed copy, and when it was asked for.
@@ -50,7 +55,7 @@ impl DurableObject for Directory {
     }
 
     /// `/` or `/?force=1`, `have=<version>`: 200 with the signed settings, 204 if they are still
-    /// those, 503 if there were never any.
+    /// those, 503 if there were never any. [`SHARDS`]: a list of names.
     async fn fetch(&self, request: Request) -> Result<Response> {
         let url = request.url()?;
         let asked = |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v);
@@ -60,6 +65,9 @@ impl DurableObject for Directory {
             if let Err(error) = self.refresh().await {
                 worker::console_log!("directory: serving the last copy: {error}");
             }
+        }
+        if url.path() == SHARDS {
+            return Response::from_json(&self.shards()?);
         }
         let have = asked("have").and_then(|version| version.parse::<u64>().ok());
         self.answer(have)
@@ -73,6 +81,7 @@ impl Directory {
             "CREATE TABLE IF NOT EXISTS copy(k INTEGER PRIMARY KEY, body TEXT, signature TEXT)",
             None,
         )?;
+        sql.exec("CREATE TABLE IF NOT EXISTS shards(name TEXT PRIMARY KEY) WITHOUT ROWID", None)?;
         sql.exec("CREATE TABLE IF NOT EXISTS salts(day INTEGER PRIMARY KEY, salt BLOB)", None)?;
         let row = sql.exec("SELECT body, signature FROM copy WHERE k = 1", None)?.raw().next();
         let Some(row) = row.transpose()? else {
@@ -80,18 +89,9 @@ impl Directory {
         };
         if let [SqlStorageValue::String(body), SqlStorageValue::String(signature)] = row.as_slice()
         {
-            let version = self.version_of(body, signature)?.unwrap_or_default();
-            let (body, signature) = (body.clone(), signature.clone());
-            *self.copy.borrow_mut() = Some(Copy { body, signature, version });
+            self.keep(body.clone(), signature.clone())?;
         }
         Ok(())
-    }
-
-    /// The version of settings whose signature holds.
-    fn version_of(&self, body: &str, signature: &str) -> Result<Option<u64>> {
-        let secret = bindings::edge_secret(&self.env)?;
-        let settings = Settings::of_answer(&secret, body.as_bytes(), signature);
-        Ok(settings.map(|settings| settings.version()))
     }
 
     async fn refresh(&self) -> Result<()> {
@@ -122,20 +122,39 @@ impl Directory {
         if status != 200 {
             return Err(format!("the aggregator answered {status}").into());
         }
-        let version = self.version_of(&body, &signature)?;
-        let version = version.ok_or("the settings are not signed with our secret")?;
-        self.keep(Copy { body, signature, version })
+        self.keep(body, signature)
     }
 
-    fn keep(&self, copy: Copy) -> Result<()> {
-        let changed = self.copy.borrow().as_ref().is_none_or(|old| old.body != copy.body);
-        if changed {
-            let row = vec![copy.body.clone().into(), copy.signature.clone().into()];
-            let insert = "INSERT OR REPLACE INTO copy(k, body, signature) VALUES (1, ?, ?)";
-            self.state.storage().sql().exec(insert, row)?;
+    /// Takes settings over if their signature holds. The names of their shards are written down
+    /// with them, before anyone can send events there, and never forgotten: a shard that a site
+    /// has left may still hold frames.
+    fn keep(&self, body: String, signature: String) -> Result<()> {
+        if self.copy.borrow().as_ref().is_some_and(|old| old.body == body) {
+            return Ok(());
         }
-        *self.copy.borrow_mut() = Some(copy);
+        let secret = bindings::edge_secret(&self.env)?;
+        let settings = Settings::of_answer(&secret, body.as_bytes(), &signature);
+        let settings = settings.ok_or("the settings are not signed with our secret")?;
+        let sql = self.state.storage().sql();
+        for name in settings.sites().flat_map(|(site, settings)| shards_of_site(site, settings)) {
+            sql.exec("INSERT OR IGNORE INTO shards(name) VALUES (?)", vec![name.into()])?;
+        }
+        let row = vec![body.clone().into(), signature.clone().into()];
+        let insert = "INSERT OR REPLACE INTO copy(k, body, signature) VALUES (1, ?, ?)";
+        sql.exec(insert, row)?;
+        *self.copy.borrow_mut() = Some(Copy { body, signature, settings: Rc::new(settings) });
         Ok(())
+    }
+
+    fn shards(&self) -> Result<Vec<String>> {
+        let rows = self.state.storage().sql().exec("SELECT name FROM shards", None)?.raw();
+        let mut names = Vec::new();
+        for row in rows {
+            if let Some(SqlStorageValue::String(name)) = row?.pop() {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 
     fn answer(&self, have: Option<u64>) -> Result<Response> {
@@ -144,7 +163,7 @@ impl Directory {
         };
         let headers = Headers::new();
         headers.set(SALT, &self.salt()?)?;
-        if have == Some(copy.version) {
+        if have == Some(copy.settings.version()) {
             return Ok(Response::empty()?.with_status(204).with_headers(headers));
         }
         headers.set(header::SIGNATURE, &copy.signature)?;

@@ -175,16 +175,15 @@ async fn store(
 ) -> std::result::Result<Outcome, Problem> {
     let Judged { events, mut outcome, letters } = judged;
     let now_ms = bindings::now_ms();
-    let home = &sender.settings.home_region;
     let mut shards: BTreeMap<String, Window> = BTreeMap::new();
     for event in events {
         let client = event.client.as_ref().map(|client| client.as_str());
-        let shard = shard_of(sender.site, home, client);
+        let shard = shard_of(sender.site, sender.settings, client);
         shards.entry(shard).or_default().fold(sender.site, event);
     }
     if !outcome.rejected.is_empty() || batch.dropped > 0 {
         let shard = shards.keys().next().cloned();
-        let shard = shard.unwrap_or_else(|| shard_of(sender.site, home, None));
+        let shard = shard.unwrap_or_else(|| shard_of(sender.site, sender.settings, None));
         let window = shards.entry(shard).or_default();
         for (_, reject) in &outcome.rejected {
             window.count_reject(sender.site, second_of(now_ms), reject.code);

@@ -1,12 +1,14 @@
 //! Waking: after a start, shards that hold a backlog would sleep on until their next event.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
 use worker::{Env, Result};
 
-use super::{bindings, settings};
-use crate::route::{region, shards_of_region};
+use super::{bindings, directory};
+
+/// Shards that are woken at the same time.
+const AT_ONCE: usize = 16;
 
 thread_local! {
     static WOKEN: Cell<bool> = const { Cell::new(false) };
@@ -19,21 +21,37 @@ pub async fn wake_once(env: &Env) {
     }
 }
 
-/// Wakes every shard of the regions that sites live in; says whether all were reached.
+/// Wakes every shard that any settings ever sent events to; says whether all were reached.
 pub async fn wake_all(env: &Env) -> bool {
-    let outcome = wake_regions(env).await;
-    if let Err(error) = &outcome {
-        worker::console_log!("wake: {error}");
+    let names = match names(env).await {
+        Ok(names) => names,
+        Err(error) => {
+            worker::console_log!("wake: {error}");
+            return false;
+        }
+    };
+    let mut all = true;
+    for names in names.chunks(AT_ONCE) {
+        for woken in join_all(names.iter().map(|name| wake(env, name))).await {
+            if let Err(error) = woken {
+                // The others must not wait for it.
+                worker::console_log!("wake: {error}");
+                all = false;
+            }
+        }
     }
-    outcome.is_ok()
+    all
 }
 
-async fn wake_regions(env: &Env) -> Result<()> {
-    let current = settings::current(env).await?;
-    let regions: BTreeSet<&str> =
-        current.settings.sites().map(|(_, site)| region(&site.home_region)).collect();
-    for name in regions.into_iter().flat_map(shards_of_region) {
-        bindings::call(&bindings::shard(env, &name)?, bindings::WAKE, &[]).await?;
+async fn names(env: &Env) -> Result<Vec<String>> {
+    let url = format!("https://object{}", directory::SHARDS);
+    bindings::directory(env)?.fetch_with_str(&url).await?.json().await
+}
+
+async fn wake(env: &Env, name: &str) -> Result<()> {
+    let answer = bindings::call(&bindings::shard(env, name)?, bindings::WAKE, &[]).await?;
+    match answer.status_code() {
+        200..300 => Ok(()),
+        status => Err(format!("{name} answered {status}").into()),
     }
-    Ok(())
 }
