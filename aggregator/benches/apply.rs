@@ -50,7 +50,6 @@ fn share(frame: u32) -> SiteBatch {
             page: None,
             referrer: None,
             campaign: None,
-            payload_hash: 1,
         });
     }
     share

@@ -3,10 +3,12 @@
 //! Nothing lossy decides that an event is a repeat: the index finds the record, and the record
 //! holds the whole id.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use edgetally_proto::copies::Said;
 use edgetally_proto::event::Platform;
 use edgetally_proto::ids::EventId;
 use edgetally_proto::record::{Fact, Flags};
@@ -14,7 +16,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
-use crate::texts::TextId;
+use crate::texts::{TextId, Texts};
 use crate::timeline::Ids;
 
 /// Records of one checkpoint block.
@@ -46,8 +48,6 @@ pub struct Stored {
     pub referrer: Option<TextId>,
     /// Its campaign, as JSON.
     pub campaign: Option<TextId>,
-    /// Chooses between copies received at the same time.
-    pub payload_hash: u64,
     /// What it says about an order.
     pub fact: Option<Arc<Fact>>,
     /// Whether an earlier copy turned up, which stands in its place.
@@ -58,7 +58,7 @@ pub struct Stored {
 type Row = (
     (EventId, TextId, Option<TextId>, TextId),
     (u8, i64, i64, u8),
-    (Option<TextId>, Option<TextId>, Option<TextId>, u64),
+    (Option<TextId>, Option<TextId>, Option<TextId>),
     (Option<Fact>, bool),
 );
 
@@ -66,7 +66,7 @@ impl From<Row> for Stored {
     fn from(row: Row) -> Self {
         let ((id, client, user, name), times, refs, (fact, is_superseded)) = row;
         let (platform, occurred_at_ms, received_at_ms, flags) = times;
-        let (page, referrer, campaign, payload_hash) = refs;
+        let (page, referrer, campaign) = refs;
         Self {
             id,
             client,
@@ -79,7 +79,6 @@ impl From<Row> for Stored {
             page,
             referrer,
             campaign,
-            payload_hash,
             fact: fact.map(Arc::new),
             is_superseded,
         }
@@ -92,9 +91,28 @@ impl From<Stored> for Row {
         (
             (record.id, record.client, record.user, record.name),
             (record.platform as u8, record.occurred_at_ms, record.received_at_ms, record.flags.0),
-            (record.page, record.referrer, record.campaign, record.payload_hash),
+            (record.page, record.referrer, record.campaign),
             (fact, record.is_superseded),
         )
+    }
+}
+
+impl Stored {
+    /// What it says, with its texts.
+    fn said<'a>(&'a self, texts: &'a Texts) -> Said<'a> {
+        let text = |id: Option<TextId>| id.map(|id| texts.text(id));
+        Said {
+            name: texts.text(self.name),
+            client: texts.text(self.client),
+            user: text(self.user),
+            platform: self.platform,
+            occurred_at_ms: self.occurred_at_ms,
+            flags: self.flags,
+            page: text(self.page),
+            referrer: text(self.referrer),
+            campaign: text(self.campaign),
+            fact: self.fact.as_deref(),
+        }
     }
 }
 
@@ -151,12 +169,14 @@ impl Records {
     /// What the arrival of a record means. Of copies the one with the smallest time of receipt
     /// and hash stands, whatever the order in which they arrive.
     #[must_use]
-    pub fn judge(&self, record: &Stored) -> Copies {
+    pub fn judge(&self, record: &Stored, texts: &Texts) -> Copies {
         let Some((number, held)) = self.find(record) else {
             return Copies::First;
         };
-        let order = |record: &Stored| (record.received_at_ms, record.payload_hash);
-        if order(record) < order(held) { Copies::Supersedes(number) } else { Copies::Repeat }
+        let order = record.received_at_ms.cmp(&held.received_at_ms);
+        // Hashed only where the time does not decide, which is rare.
+        let order = order.then_with(|| record.said(texts).hash().cmp(&held.said(texts).hash()));
+        if order == Ordering::Less { Copies::Supersedes(number) } else { Copies::Repeat }
     }
 
     fn find(&self, record: &Stored) -> Option<(u32, &Stored)> {
@@ -261,7 +281,6 @@ mod tests {
             page: None,
             referrer: Some(3),
             campaign: None,
-            payload_hash: 9,
             fact: Some(Arc::new(Fact { record: 3, ..Fact::default() })),
             is_superseded: false,
         }
@@ -270,14 +289,14 @@ mod tests {
     #[test]
     fn the_copy_received_first_stands() {
         let mut records = Records::default();
-        assert_eq!(records.judge(&record("a", 1, 10)), Copies::First);
+        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::First);
         records.push(record("a", 1, 10));
-        assert_eq!(records.judge(&record("a", 1, 10)), Copies::Repeat);
-        assert_eq!(records.judge(&record("a", 1, 11)), Copies::Repeat);
-        assert_eq!(records.judge(&record("a", 2, 10)), Copies::First);
-        assert_eq!(records.judge(&record("a", 1, 9)), Copies::Supersedes(0));
+        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::Repeat);
+        assert_eq!(records.judge(&record("a", 1, 11), &Texts::default()), Copies::Repeat);
+        assert_eq!(records.judge(&record("a", 2, 10), &Texts::default()), Copies::First);
+        assert_eq!(records.judge(&record("a", 1, 9), &Texts::default()), Copies::Supersedes(0));
         records.push(record("a", 1, 9));
-        assert_eq!(records.judge(&record("a", 1, 10)), Copies::Repeat);
+        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::Repeat);
         let standing: Vec<u32> = records.standing().map(|(number, _)| number).collect();
         assert_eq!(standing, [1]);
     }
@@ -300,8 +319,8 @@ mod tests {
         }
         assert_eq!(restored.len(), 301);
         assert!(restored.standing().eq(records.standing()));
-        assert_eq!(restored.judge(&record("e299", 1, 10)), Copies::Repeat);
-        assert_eq!(restored.judge(&record("e7", 1, 10)), Copies::Repeat);
-        assert_eq!(restored.judge(&record("e300", 1, 10)), Copies::First);
+        assert_eq!(restored.judge(&record("e299", 1, 10), &Texts::default()), Copies::Repeat);
+        assert_eq!(restored.judge(&record("e7", 1, 10), &Texts::default()), Copies::Repeat);
+        assert_eq!(restored.judge(&record("e300", 1, 10), &Texts::default()), Copies::First);
     }
 }

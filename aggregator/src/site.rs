@@ -142,7 +142,6 @@ impl Numbers {
             page: record.page.map(|at| number(&self.pages, at)),
             referrer: record.referrer.map(|at| number(&self.referrers, at)),
             campaign: record.campaign.map(|at| number(&self.campaigns, at)),
-            payload_hash: record.payload_hash,
             fact: fact.cloned().map(Arc::new),
             is_superseded: false,
         }
@@ -170,7 +169,7 @@ impl Site {
         for (at, record) in (0u32..).zip(&batch.records) {
             let stored = numbers.stored(record, facts.get(&at).copied());
             effects.accepted += 1;
-            match self.records.judge(&stored) {
+            match self.records.judge(&stored, &self.texts) {
                 Copies::First => self.add(stored, &mut effects),
                 Copies::Repeat => self.count_repeat(&stored, &mut effects),
                 Copies::Supersedes(number) => {

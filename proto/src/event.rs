@@ -77,8 +77,6 @@ pub struct Event {
     pub referrer: Option<String>,
     /// Its folded campaign.
     pub campaign: Option<Campaign>,
-    /// XXH3-64 of its canonical payload.
-    pub payload_hash: u64,
     /// What a commerce event says beside.
     pub fact: Option<Fact>,
     /// The visitor's user agent, where a server key names it.

@@ -103,7 +103,7 @@ macro_rules! columns {
 }
 
 columns! {
-    id, client, user, name, platform, occurred, received, flags, page, referrer, campaign, hash,
+    id, client, user, name, platform, occurred, received, flags, page, referrer, campaign,
 }
 
 impl Writers {
@@ -119,7 +119,6 @@ impl Writers {
         self.page.optional(record.page);
         self.referrer.optional(record.referrer);
         self.campaign.optional(record.campaign);
-        self.hash.fixed(record.payload_hash);
     }
 }
 
@@ -137,7 +136,6 @@ impl Readers<'_> {
             page: self.page.optional(tables.pages.len())?,
             referrer: self.referrer.optional(tables.referrers.len())?,
             campaign: self.campaign.optional(tables.campaigns.len())?,
-            payload_hash: self.hash.fixed()?,
         })
     }
 }

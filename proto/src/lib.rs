@@ -14,6 +14,7 @@ pub mod money;
 pub mod time;
 
 pub mod record;
+pub mod copies;
 pub mod rollup;
 
 pub mod campaign;

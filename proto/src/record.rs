@@ -67,8 +67,6 @@ pub struct Record {
     pub referrer: Option<Ref>,
     /// Its folded campaign.
     pub campaign: Option<Ref>,
-    /// XXH3-64 of its canonical payload: chooses between copies received at the same time.
-    pub payload_hash: u64,
 }
 
 /// Texts that the records and counters of one site and frame refer to.

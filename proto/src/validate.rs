@@ -8,10 +8,8 @@ mod fields;
 
 pub use fields::{Reject, Warning};
 
-use std::fmt::Write;
-
 use serde_json::{Map, Value};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::campaign::{Campaign, host_of, path_of};
 use crate::error::{RejectCode, WarningCode};
@@ -146,7 +144,6 @@ pub fn validate(
         page: url.map(path_of),
         referrer: referrer.and_then(host_of),
         campaign: campaign(context, url, !cookieless)?,
-        payload_hash: payload_hash(members),
         fact,
         user_agent: (visitor.user_agent != rules.visitor.user_agent)
             .then(|| visitor.user_agent.to_owned()),
@@ -415,24 +412,4 @@ fn made_id(
         canonical.push_str(part);
     }
     EventId::Uuid(xxh3_128(canonical.as_bytes()).to_be_bytes())
-}
-
-/// XXH3-64 of the event's members as JSON, sorted by name; id and time are among them.
-fn payload_hash(members: &Map<String, Value>) -> u64 {
-    let mut hash = Hashing(Xxh3::new());
-    for (name, value) in members {
-        // A hash takes every text, and a value always has one.
-        let _written = write!(hash, "{}:{name}{value}", name.len());
-    }
-    hash.0.digest()
-}
-
-/// Hashes what is written to it.
-struct Hashing(Xxh3);
-
-impl Write for Hashing {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.update(text.as_bytes());
-        Ok(())
-    }
 }

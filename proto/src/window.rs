@@ -194,7 +194,6 @@ impl Window {
             page: None,
             referrer: None,
             campaign: None,
-            payload_hash: event.payload_hash,
         };
         let texts = Texts {
             name: &event.name,

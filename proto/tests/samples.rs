@@ -43,7 +43,6 @@ fn records() -> Vec<Record> {
         page: Some(0),
         referrer: Some(0),
         campaign: Some(0),
-        payload_hash: u64::MAX,
     };
     let purchase = Record {
         id: EventId::parse("order:T-1").unwrap(),
@@ -57,7 +56,6 @@ fn records() -> Vec<Record> {
         page: None,
         referrer: None,
         campaign: None,
-        payload_hash: 1,
     };
     vec![view, purchase]
 }

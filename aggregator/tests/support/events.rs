@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use edgetally_proto::batch::{Batch, SiteBatch};
+use edgetally_proto::copies::Said;
 use edgetally_proto::event::Platform;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
 use edgetally_proto::money::{Currency, Money};
@@ -25,7 +26,6 @@ pub struct Event {
     pub platform: Platform,
     pub at_ms: i64,
     pub received_ms: i64,
-    pub hash: u64,
     pub is_bot: bool,
     /// Transaction and VND.
     pub order: Option<(String, i64)>,
@@ -41,7 +41,6 @@ impl Event {
             platform: Platform::Web,
             at_ms,
             received_ms: at_ms,
-            hash: 1,
             is_bot: false,
             order: None,
         }
@@ -53,6 +52,31 @@ impl Event {
 
     pub fn order(self, transaction: &str, value: i64) -> Self {
         Self { order: Some((transaction.to_owned(), value)), ..self }
+    }
+
+    fn flags(&self) -> Flags {
+        Flags::default().with(Flags::BOT, self.is_bot)
+    }
+
+    fn fact(&self, record: u32) -> Option<Fact> {
+        self.order.as_ref().map(|(transaction, value)| fact(record, transaction, *value))
+    }
+
+    /// What decides between copies that were received in the same millisecond.
+    pub fn hash(&self) -> u64 {
+        Said {
+            name: &self.name,
+            client: &self.client,
+            user: self.user.as_deref(),
+            platform: self.platform,
+            occurred_at_ms: self.at_ms,
+            flags: self.flags(),
+            page: None,
+            referrer: None,
+            campaign: None,
+            fact: self.fact(0).as_ref(),
+        }
+        .hash()
     }
 }
 
@@ -94,9 +118,7 @@ pub fn share(events: &[Event]) -> SiteBatch {
             bot: event.is_bot,
         };
         *share.counters.entry(key).or_default() += 1;
-        if let Some((transaction, value)) = &event.order {
-            share.facts.push(fact(share.records.len() as u32, transaction, *value));
-        }
+        share.facts.extend(event.fact(share.records.len() as u32));
         share.records.push(Record {
             id: EventId::parse(&event.id).unwrap(),
             client: Some(client),
@@ -105,11 +127,10 @@ pub fn share(events: &[Event]) -> SiteBatch {
             platform: event.platform,
             occurred_at_ms: event.at_ms,
             received_at_ms: event.received_ms,
-            flags: Flags::default().with(Flags::BOT, event.is_bot),
+            flags: event.flags(),
             page: None,
             referrer: None,
             campaign: None,
-            payload_hash: event.hash,
         });
     }
     share.tables.names = names.values;

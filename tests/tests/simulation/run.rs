@@ -126,7 +126,6 @@ fn event(number: u16, now_ms: i64) -> Event {
         page: Some(format!("/p/{}", number % 7)),
         referrer: None,
         campaign: None,
-        payload_hash: u64::from(number),
         fact,
         user_agent: None,
     }
