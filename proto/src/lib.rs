@@ -29,6 +29,8 @@ pub mod window;
 pub mod columns;
 pub mod frame;
 
+pub mod archive;
+
 pub mod edge_config;
 pub mod settings;
 pub mod sign;

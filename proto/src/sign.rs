@@ -15,13 +15,13 @@ pub mod header {
     pub const FIRST: &str = "Edgetally-First";
     /// Number of the last frame of the body.
     pub const LAST: &str = "Edgetally-Last";
-    /// Epoch milliseconds at which a request for settings was signed.
+    /// Epoch milliseconds at which a request for settings or the archive was signed.
     pub const AT: &str = "Edgetally-At";
     /// The signature.
     pub const SIGNATURE: &str = "Edgetally-Signature";
 }
 
-/// How far the clock of a request for settings may be off, in milliseconds.
+/// How far the clock of whoever signed a request may be off, in milliseconds.
 pub const CLOCK_SKEW_MS: i64 = 5 * 60 * 1_000;
 
 fn hex(bytes: &[u8]) -> String {
@@ -119,6 +119,35 @@ pub fn config_answer_verify(secret: &str, body: &[u8], signature: &str) -> bool 
     verify(secret, &[b"config", body], signature)
 }
 
+/// Signs a request of the aggregator for the worker's archive. `target` is path and query as they
+/// are sent.
+#[must_use]
+pub fn archive_request(
+    secret: &str,
+    method: &str,
+    target: &str,
+    at_ms: i64,
+    body: &[u8],
+) -> String {
+    let at = at_ms.to_string();
+    sign(secret, &[b"archive?", method.as_bytes(), target.as_bytes(), at.as_bytes(), body])
+}
+
+/// Whether a request for the archive bears the right signature and is of now.
+#[must_use]
+pub fn archive_request_verify(
+    secret: &str,
+    (method, target): (&str, &str),
+    (at_ms, now_ms): (i64, i64),
+    body: &[u8],
+    signature: &str,
+) -> bool {
+    let at = at_ms.to_string();
+    let parts: [&[u8]; 5] =
+        [b"archive?", method.as_bytes(), target.as_bytes(), at.as_bytes(), body];
+    (now_ms - at_ms).abs() <= CLOCK_SKEW_MS && verify(secret, &parts, signature)
+}
+
 /// The client of a visitor without consent: a hash of site, address and user agent under a salt
 /// that is random, of one day, and forgotten after two.
 #[must_use]
@@ -162,6 +191,21 @@ mod tests {
         let signature = config_request("secret", 1_000_000);
         assert!(config_request_verify("secret", 1_000_000, 1_200_000, &signature));
         assert!(!config_request_verify("secret", 1_000_000, 2_000_000, &signature));
+    }
+
+    #[test]
+    fn requests_for_the_archive_are_signed_whole_and_of_now() {
+        let target = "/internal/archive?prefix=raw%2Fdemo%2F";
+        let signature = archive_request("secret", "PUT", target, 1_000_000, b"body");
+        let holds = |method, target, now_ms, body: &[u8]| {
+            let when = (1_000_000, now_ms);
+            archive_request_verify("secret", (method, target), when, body, &signature)
+        };
+        assert!(holds("PUT", target, 1_200_000, b"body"));
+        assert!(!holds("DELETE", target, 1_200_000, b"body"));
+        assert!(!holds("PUT", "/internal/archive?prefix=raw%2Fother%2F", 1_200_000, b"body"));
+        assert!(!holds("PUT", target, 1_200_000, b"bodz"));
+        assert!(!holds("PUT", target, 2_000_000, b"body"));
     }
 
     /// FIPS 180-4, example of SHA-256.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[cfg(not(target_arch = "wasm32"))]
+mod archive;
 mod channel;
 mod golden;
 #[cfg(not(target_arch = "wasm32"))]

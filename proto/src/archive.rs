@@ -1,0 +1,202 @@
+//! The raw archive: every accepted event as it was sent, beside what was known when it was taken.
+//!
+//! An archive is made of objects of NDJSON under gzip, named by [`names`] and listed by
+//! [`manifest`]. One line is one event:
+//!
+//! ```json
+//! {"site": "demo", "received": 1772420400123, "facts": {...}, "event": {...}}
+//! ```
+//!
+//! `event` is the event with its batch's members copied in, numbers as they were written. `facts`
+//! holds what does not follow from it, so that a line gives the same [`Event`] for ever, whatever
+//! the site's settings have become. Of visitors without consent neither ids nor click ids, address
+//! or user agent are kept, and nobody's `context.ip`.
+
+pub mod manifest;
+pub mod names;
+mod scrub;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::event::Event;
+use crate::ids::{ClientId, EventId, SiteId};
+use crate::money::Currency;
+use crate::raw::{RawBatch, RawEvent};
+use crate::record::Flags;
+use crate::settings::{Consent, OnDenied, Privacy, Retention, SiteSettings, Span};
+use crate::validate::{Ids, Reject, Rules, Visitor, validate};
+
+/// The worker's routes for the archive, for whoever knows the edge secret: `GET` with
+/// `?prefix=&cursor=` lists, `GET`, `PUT` and `DELETE` of `<ROUTE>/<name>` read, write and delete.
+pub const ROUTE: &str = "/internal/archive";
+
+/// One page of a list of objects, sorted by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// The objects.
+    pub results: Vec<Object>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// An object in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What changes when it is written; for `If-Match` of a `PUT`.
+    pub etag: String,
+}
+
+/// What was known of an event beside what it says. Absent members have their default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Whether it came with a server key.
+    #[serde(skip_serializing_if = "is_false")]
+    pub server_key: bool,
+    /// The sender's clock at the attempt that arrived, epoch ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<i64>,
+    /// The site's currency then, for amounts that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// The id that was made for an event sent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<EventId>,
+    /// The client of the day, of an event without consent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientId>,
+    /// Whether it was marked as sent by a bot.
+    #[serde(skip_serializing_if = "is_false")]
+    pub bot: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Why a line cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// No line of an archive.
+    #[error("the line is not of an archive: {0}")]
+    Malformed(String),
+    /// Its event would be refused.
+    #[error("the line's event is refused: {}: {}", .0.field, .0.message)]
+    Refused(Reject),
+}
+
+/// One line, taken apart; [`Line::event`] reads its event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Line {
+    /// The site.
+    pub site: SiteId,
+    /// When the edge took the event, epoch ms.
+    #[serde(rename = "received")]
+    pub received_at_ms: i64,
+    /// What was known beside.
+    pub facts: Facts,
+    /// The event as sent, without what may not be kept.
+    pub event: Box<RawValue>,
+}
+
+impl Line {
+    /// Writes the line of an accepted event, without a line break. `rules` are those that it was
+    /// validated by.
+    #[must_use]
+    pub fn write(event: &Event, raw: &RawEvent, rules: &Rules<'_>) -> String {
+        let cookieless = event.flags.has(Flags::COOKIELESS);
+        let json = raw.to_json();
+        let id = match event.id {
+            // A made id is always a UUID, and stands nowhere in what was sent.
+            EventId::Uuid(_) => {
+                let id = event.id.to_string();
+                (!json.contains(&id)).then(|| event.id.clone())
+            }
+            EventId::Text(_) => None,
+        };
+        let facts = Facts {
+            server_key: event.flags.has(Flags::SERVER_KEY),
+            sent_at: rules.sent_at_ms,
+            currency: Some(rules.settings.currency),
+            id,
+            client: event.client.clone().filter(|_| cookieless),
+            bot: event.flags.has(Flags::BOT),
+        };
+        let facts = serde_json::to_string(&facts).unwrap_or_default();
+        let kept = scrub::scrub(&json, cookieless);
+        let (site, received) = (rules.site, event.received_at_ms);
+        // Site ids hold nothing that JSON would escape.
+        format!(r#"{{"site":"{site}","received":{received},"facts":{facts},"event":{kept}}}"#)
+    }
+
+    /// Takes a line apart.
+    ///
+    /// # Errors
+    /// If it is no line of an archive.
+    pub fn parse(text: &str) -> Result<Self, LineError> {
+        serde_json::from_str(text).map_err(|error| LineError::Malformed(error.to_string()))
+    }
+
+    /// Reads a line: its site and the event as it was accepted. Only the user agent is not told
+    /// again; it served the enrichment whose outcome is among the facts.
+    ///
+    /// # Errors
+    /// If it is no line of an archive, or its event is one that would be refused everywhere.
+    pub fn read(text: &str) -> Result<(SiteId, Event), LineError> {
+        let line = Self::parse(text)?;
+        let event = line.event()?;
+        Ok((line.site, event))
+    }
+
+    /// The event as it was accepted.
+    ///
+    /// # Errors
+    /// If it is one that would be refused everywhere.
+    pub fn event(&self) -> Result<Event, LineError> {
+        let facts = &self.facts;
+        let batch = format!(r#"{{"site":"{}","events":[{}]}}"#, self.site, self.event.get());
+        let batch = RawBatch::parse(batch.as_bytes())
+            .map_err(|error| LineError::Malformed(error.to_string()))?;
+        let raw = batch.events.first().ok_or(LineError::Malformed("no event".to_owned()))?;
+        let settings = permissive(facts.currency);
+        let rules = Rules {
+            site: &self.site,
+            settings: &settings,
+            server_key: facts.server_key,
+            received_at_ms: self.received_at_ms,
+            sent_at_ms: facts.sent_at,
+            ids: Ids::Used,
+            visitor: Visitor { address: "", user_agent: "", salt: b"" },
+            nonce: 0,
+        };
+        let (mut event, _warnings) = validate(raw, 0, &rules).map_err(LineError::Refused)?;
+        event.user_agent = None;
+        if let Some(id) = &facts.id {
+            event.id = id.clone();
+        }
+        if let Some(client) = &facts.client {
+            event.client = Some(client.clone());
+            event.flags = event.flags.with(Flags::COOKIELESS, true);
+        }
+        event.flags = event.flags.with(Flags::BOT, facts.bot);
+        Ok(event)
+    }
+}
+
+/// Settings under which everything passes that passed under any.
+fn permissive(currency: Option<Currency>) -> SiteSettings {
+    let mut settings = SiteSettings::default();
+    settings.currency = currency.unwrap_or(settings.currency);
+    settings.events.allow = vec!["*".to_owned()];
+    settings.lateness = Span { ms: i64::MAX };
+    settings.retention.facts = Retention::Unlimited;
+    // A site without cookies takes events without a client, with consent too.
+    settings.privacy =
+        Privacy { default: Consent::Denied, denied: OnDenied::Cookieless, ..settings.privacy };
+    settings
+}
