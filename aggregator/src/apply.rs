@@ -42,6 +42,13 @@ pub enum Entry {
     },
     /// A write of an administrator, as JSON: settings have exact decimals inside.
     Admin(String),
+    /// Rejected events that were judged again.
+    Letters {
+        /// Whose.
+        site: SiteId,
+        /// What became of them.
+        changes: Vec<crate::rejects::again::Change>,
+    },
 }
 
 /// How a frames request ends.
@@ -241,6 +248,9 @@ impl World {
                     format!("a write of an administrator is unreadable: {error}")
                 })?;
                 self.write(&write, &mut changed);
+            }
+            Entry::Letters { site, changes } => {
+                self.change_letters(&site, &changes, &mut changed);
             }
             Entry::Frame { shard, epoch, sequence, checksum, is_dead, bytes } => {
                 let source = Source { shard, epoch: Epoch(epoch) };

@@ -23,6 +23,7 @@ pub mod zone;
 
 pub mod apply;
 pub mod directory;
+pub mod local;
 pub mod site;
 
 pub mod checkpoint;

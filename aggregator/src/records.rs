@@ -179,12 +179,17 @@ impl Records {
         if order == Ordering::Less { Copies::Supersedes(number) } else { Copies::Repeat }
     }
 
-    fn find(&self, record: &Stored) -> Option<(u32, &Stored)> {
+    /// The record that stands for an id of a client.
+    #[must_use]
+    pub fn standing_for(&self, client: TextId, id: &EventId) -> Option<u32> {
         let same = |number: &u32| {
-            self.get(*number)
-                .is_some_and(|held| held.client == record.client && held.id == record.id)
+            self.get(*number).is_some_and(|held| held.client == client && held.id == *id)
         };
-        let number = *self.index.find(hash(record.client, &record.id), same)?;
+        self.index.find(hash(client, id), same).copied()
+    }
+
+    fn find(&self, record: &Stored) -> Option<(u32, &Stored)> {
+        let number = self.standing_for(record.client, &record.id)?;
         self.get(number).map(|held| (number, held))
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Hours are those of UTC by time of receipt. What is counted but not kept is `not_kept`.
 
+pub mod again;
 pub mod page;
 
 use std::collections::BTreeSet;
@@ -50,6 +51,8 @@ pub struct Count {
     code: RejectCode,
     counted: u64,
     arrived: u64,
+    #[serde(default)]
+    replayed: u64,
 }
 
 /// Letters of a block with their numbers, as checkpoints hold them.
@@ -67,6 +70,8 @@ pub struct Bucket {
     counted: u64,
     /// Letters that ever arrived: each takes its number from here.
     arrived: u64,
+    /// Letters that left because their events were taken in after all.
+    replayed: u64,
     /// By time of receipt and number.
     letters: OrdMap<(i64, u64), Held>,
     /// Bytes by block.
@@ -93,6 +98,11 @@ impl Bucket {
     /// Lets go of the oldest letter; gives its block and weight.
     fn drop_oldest(&mut self) -> Option<(u32, usize)> {
         let place = self.letters.get_min().map(|(place, _)| *place)?;
+        self.drop_letter(place)
+    }
+
+    /// Lets go of a letter; gives its block and weight.
+    fn drop_letter(&mut self, place: (i64, u64)) -> Option<(u32, usize)> {
         let held = self.letters.remove(&place)?;
         let weight = weight(&held.letter);
         let left = self.weights.get(&held.block).map_or(0, |all| all.saturating_sub(weight));
@@ -239,6 +249,7 @@ impl Rejects {
             code: key.code,
             counted: bucket.counted,
             arrived: bucket.arrived,
+            replayed: bucket.replayed,
         };
         self.buckets.range(range).map(count).collect()
     }
@@ -275,6 +286,7 @@ impl Rejects {
             let key = BucketKey { hour: count.hour, code: count.code };
             let bucket = Arc::make_mut(self.buckets.entry(key).or_default());
             (bucket.counted, bucket.arrived) = (count.counted, count.arrived);
+            bucket.replayed = count.replayed;
         }
     }
 

@@ -16,3 +16,4 @@ mod examples;
 mod laws;
 mod live;
 mod rejects;
+mod replayed_rejects;

@@ -67,11 +67,11 @@ fn rejected_events_are_shown_newest_first_with_their_counts() {
     let row = |at: &str, code: &str, not_kept: u64, event: Value| {
         json!({"received_at": format!("2026-03-02T{at}+07:00"), "code": code,
             "field": "params.value", "message": "must be a decimal number",
-            "not_kept": not_kept, "event": event})
+            "not_kept": not_kept, "event": event, "now": null})
     };
     let hour = |at: &str, code: &str, counts: [u64; 3]| {
         json!({"hour": format!("2026-03-02T{at}:00:00.000+07:00"), "code": code,
-            "rejected": counts[0], "kept": counts[1], "not_kept": counts[2]})
+            "rejected": counts[0], "kept": counts[1], "not_kept": counts[2], "replayed": 0})
     };
     let answer = ask(&server, "");
     let number: Value = serde_json::from_str("1.50").unwrap();

@@ -86,6 +86,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post))
         .route("/v1/rejects", get(rejects::get))
+        .route("/v1/rejects/replay", post(rejects::replay::post))
         .route("/v1/sites", get(admin::sites))
         .route("/v1/sites/{site}", get(admin::site).put(admin::put_site).delete(admin::delete_site))
         .route("/v1/keys", get(admin::keys).post(admin::post_key))

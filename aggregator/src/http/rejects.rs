@@ -1,5 +1,7 @@
 //! `GET /v1/rejects`: rejected events in full, the newest first.
 
+pub mod replay;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -88,11 +90,12 @@ fn row_json(row: &Row, zone: &Zone) -> Value {
         serde_json::from_str(&letter.event).unwrap_or_else(|_| Value::String(letter.event.clone()));
     json!({
         "received_at": zone.rfc3339(letter.received_at_ms),
-        "code": letter.code,
+        "code": row.place.code,
         "field": letter.field,
         "message": letter.message,
         "event": event,
         "not_kept": row.not_kept,
+        "now": (letter.code != row.place.code).then_some(letter.code),
     })
 }
 
@@ -103,6 +106,7 @@ fn tally_json(tally: &Tally, zone: &Zone) -> Value {
         "rejected": tally.rejected,
         "kept": tally.kept,
         "not_kept": tally.not_kept(),
+        "replayed": tally.replayed,
     })
 }
 

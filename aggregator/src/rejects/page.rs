@@ -9,7 +9,7 @@ use edgetally_proto::record::Letter;
 use super::{Bucket, BucketKey, Buckets, hour_of, start_of};
 
 /// The place of a letter among all of its site; a page goes on below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// When the edge refused it, epoch ms.
     pub received_at_ms: i64,
@@ -78,18 +78,20 @@ pub struct Tally {
     pub rejected: u64,
     /// Those kept in full.
     pub kept: u64,
+    /// Those that were taken in after all.
+    pub replayed: u64,
 }
 
 impl Tally {
     fn of(key: BucketKey, bucket: &Bucket) -> Self {
         let kept = u64::try_from(bucket.letters.len()).unwrap_or(u64::MAX);
-        Self { key, rejected: bucket.counted, kept }
+        Self { key, rejected: bucket.counted, kept, replayed: bucket.replayed }
     }
 
     /// Those counted only.
     #[must_use]
     pub fn not_kept(&self) -> u64 {
-        self.rejected.saturating_sub(self.kept)
+        self.rejected.saturating_sub(self.kept).saturating_sub(self.replayed)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::apply::{Changed, Outcome};
 use crate::dedup::Source;
 use crate::directory::AdminWrite;
 use crate::intake::Incoming;
+use crate::local;
 use crate::view::View;
 
 /// Requests that may wait; more are refused as overload.
@@ -35,6 +36,13 @@ pub enum Command {
         write: AdminWrite,
         /// Where the version of the directory goes.
         reply: oneshot::Sender<u64>,
+    },
+    /// Something to take in that no shard sent.
+    Local {
+        /// What.
+        ask: local::Ask,
+        /// Where the answer goes.
+        reply: oneshot::Sender<local::Answer>,
     },
     /// Save a checkpoint and end.
     Stop,

@@ -21,6 +21,7 @@ use crate::apply::{Changed, Decision, Entry, World};
 use crate::checkpoint::{self, Position};
 use crate::dedup::Source;
 use crate::intake::Incoming;
+use crate::local;
 
 /// How long a tick collects requests.
 const TICK: Duration = Duration::from_millis(5);
@@ -153,6 +154,7 @@ fn collect(first: Command, receiver: &Receiver<Command>) -> (Vec<Command>, bool)
 enum Answer {
     Frames(oneshot::Sender<FramesReply>, Source, Decision),
     Write(oneshot::Sender<u64>, u64),
+    Local(oneshot::Sender<local::Answer>, local::Answer),
 }
 
 impl Writer<'_> {
@@ -177,6 +179,13 @@ impl Writer<'_> {
                     self.apply(&mut answers, now_ms, &mut changed);
                     self.world.write(&write, &mut changed);
                     answers.push(Answer::Write(reply, self.world.directory.version));
+                }
+                Command::Local { ask, reply } => {
+                    // Looked up in a state that holds every frame before it.
+                    self.apply(&mut answers, now_ms, &mut changed);
+                    let (more, answer) = self.world.take_in(ask, now_ms, &mut changed);
+                    entries.extend(more);
+                    answers.push(Answer::Local(reply, answer));
                 }
                 Command::Stop => {}
             }
@@ -232,6 +241,9 @@ impl Writer<'_> {
                 }
                 Answer::Write(reply, version) => {
                     let _ = reply.send(version);
+                }
+                Answer::Local(reply, answer) => {
+                    let _ = reply.send(answer);
                 }
             }
         }

@@ -1,0 +1,206 @@
+//! What the aggregator takes in by itself: rejected events judged again, events of an archive.
+//!
+//! They go the way of every frame, under shards of the aggregator's own: logged before they are
+//! applied, numbered, every id looked up.
+
+use std::collections::HashSet;
+
+use edgetally_proto::batch::Batch;
+use edgetally_proto::event::Event;
+use edgetally_proto::frame;
+use edgetally_proto::ids::{ClientId, Epoch, EventId, ShardName, SiteId};
+use edgetally_proto::limits::WINDOW_BYTES_MAX;
+use edgetally_proto::validate::Reject;
+use edgetally_proto::window::Window;
+
+use crate::apply::{Changed, Entry, World};
+use crate::dedup::{Source, Tally};
+use crate::intake;
+use crate::rejects::again::{Change, Reason};
+use crate::rejects::page::Place;
+
+/// The shard of rejected events that were taken in after all.
+pub const REJECTS: &str = "local|rejects";
+
+/// What the thread that owns the state is asked to take in.
+#[derive(Debug)]
+pub enum Ask {
+    /// Rejected events of a site, judged again.
+    Letters {
+        /// The site.
+        site: SiteId,
+        /// Every letter with what was said of it.
+        judged: Vec<(Place, Result<Event, Reject>)>,
+    },
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Rejected events.
+    Letters(Letters),
+    /// Nothing was done, for a reason that is a fault of ours.
+    Failed(String),
+}
+
+/// What became of rejected events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// Letters that were still there.
+    pub replayed: usize,
+    /// Of them, events taken in.
+    pub accepted: usize,
+    /// Of them, events whose id was held already.
+    pub duplicates: usize,
+    /// Places of those that stay.
+    pub rejected: HashSet<Place>,
+}
+
+/// Rejected events on their way in.
+#[derive(Debug, Default)]
+struct Round {
+    letters: Letters,
+    changes: Vec<Change>,
+    window: Window,
+    batches: Vec<Batch>,
+    /// Clients and ids in the window, since it takes every event for a new one.
+    taken: HashSet<(Option<ClientId>, EventId)>,
+}
+
+/// The numbering of one of the aggregator's own shards.
+#[must_use]
+pub fn source(shard: &str) -> Option<Source> {
+    // It lives as long as the state that holds its numbers.
+    Some(Source { shard: ShardName::parse(shard).ok()?, epoch: Epoch([0; 16]) })
+}
+
+impl World {
+    /// Takes something in: what the log must hold before the answer is given, and the answer.
+    pub fn take_in(
+        &mut self,
+        ask: Ask,
+        now_ms: i64,
+        changed: &mut Changed,
+    ) -> (Vec<Entry>, Answer) {
+        match ask {
+            Ask::Letters { site, judged } => self.take_letters(&site, judged, now_ms, changed),
+        }
+    }
+
+    fn take_letters(
+        &mut self,
+        site: &SiteId,
+        judged: Vec<(Place, Result<Event, Reject>)>,
+        now_ms: i64,
+        changed: &mut Changed,
+    ) -> (Vec<Entry>, Answer) {
+        let mut round = Round::default();
+        for (place, judged) in judged {
+            self.take_letter(site, place, judged, &mut round);
+            if round.window.bytes() > WINDOW_BYTES_MAX {
+                round.batches.push(round.window.seal(now_ms));
+            }
+        }
+        if !round.window.is_empty() {
+            round.batches.push(round.window.seal(now_ms));
+        }
+        let mut entries = match self.apply_own(REJECTS, &round.batches, changed) {
+            Err(error) => return (Vec::new(), Answer::Failed(error)),
+            Ok((entries, _)) => entries,
+        };
+        let Round { letters, changes, .. } = round;
+        self.change_letters(site, &changes, changed);
+        if !changes.is_empty() {
+            entries.push(Entry::Letters { site: site.clone(), changes });
+        }
+        (entries, Answer::Letters(letters))
+    }
+
+    /// Folds the event of one letter, if it passed and is new; a letter that is gone is skipped.
+    fn take_letter(
+        &self,
+        site: &SiteId,
+        place: Place,
+        judged: Result<Event, Reject>,
+        round: &mut Round,
+    ) {
+        let held = self.sites.get(site).and_then(|site| site.rejects.letter(place));
+        let Some(letter) = held else { return };
+        round.letters.replayed += 1;
+        let reason = match judged {
+            Ok(event) => {
+                let key = (event.client.clone(), event.id.clone());
+                if self.holds(site, &event) || !round.taken.insert(key) {
+                    round.letters.duplicates += 1;
+                } else {
+                    round.letters.accepted += 1;
+                    round.window.fold(site, event);
+                }
+                None
+            }
+            Err(Reject { code, field, message }) => {
+                round.letters.rejected.insert(place);
+                let is_known = letter.code == code && letter.field == field;
+                if is_known && letter.message == message {
+                    return;
+                }
+                Some(Reason { code, field, message })
+            }
+        };
+        let Place { received_at_ms, code, number } = place;
+        round.changes.push(Change { received_at_ms, code, number, reason });
+    }
+
+    fn holds(&self, site: &SiteId, event: &Event) -> bool {
+        let Some(site) = self.sites.get(site) else { return false };
+        let client = event.client.as_ref().map_or("", |client| client.as_str());
+        let client = site.texts.find(client);
+        client.is_some_and(|client| site.records.standing_for(client, &event.id).is_some())
+    }
+
+    /// Carries out what became of letters.
+    pub fn change_letters(&mut self, site: &SiteId, changes: &[Change], changed: &mut Changed) {
+        if let Some(state) = self.sites.get_mut(site) {
+            changes.iter().for_each(|change| state.rejects.change(change));
+            changed.sites.entry(site.clone()).or_default();
+        }
+    }
+
+    /// Applies batches under a shard of the aggregator's own; gives what the log must hold, and
+    /// what was said of their events.
+    ///
+    /// # Errors
+    /// If a batch cannot be folded in; then none of them was.
+    fn apply_own(
+        &mut self,
+        shard: &str,
+        batches: &[Batch],
+        changed: &mut Changed,
+    ) -> Result<(Vec<Entry>, Tally), String> {
+        let source = source(shard).ok_or_else(|| format!("{shard} is no name of a shard"))?;
+        // Read back as a start reads them from the log, so that both end in the same state.
+        let read = |batch| {
+            let bytes = frame::encode(batch);
+            intake::decode(&bytes).map(|batch| (bytes, batch)).map_err(|error| error.to_string())
+        };
+        let frames: Vec<(Vec<u8>, Batch)> = batches.iter().map(read).collect::<Result<_, _>>()?;
+        let mut entries = Vec::new();
+        let before = self.marks.get(&source).map(|mark| mark.tally).unwrap_or_default();
+        for (bytes, batch) in frames {
+            let checksum = frame::peek(&bytes).ok().map(|head| head.checksum);
+            self.marks.advance(&source, checksum);
+            let sequence = self.marks.last(&source);
+            // Without a clock: what comes from here says nothing of how late frames come.
+            self.apply(&source, Some(&batch), 0, changed);
+            let (shard, epoch) = (source.shard.clone(), source.epoch.0);
+            entries.push(Entry::Frame { shard, epoch, sequence, checksum, is_dead: false, bytes });
+        }
+        let after = self.marks.get(&source).map(|mark| mark.tally).unwrap_or_default();
+        let tally = Tally {
+            accepted: after.accepted - before.accepted,
+            late_duplicates: after.late_duplicates - before.late_duplicates,
+            ..after
+        };
+        Ok((entries, tally))
+    }
+}
