@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::limits::CLICK_CHARS_MAX;
+use crate::settings::ChannelRule;
+
 /// A folded campaign; missing members are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,12 +31,53 @@ pub struct Campaign {
 }
 
 /// Click ids that stand for a campaign where there are no tags, with its source and medium.
-const CLICK_IDS: [(&str, &str, &str); 4] = [
+const CLICK_KEYS: [(&str, &str, &str); 4] = [
     ("gclid", "google", "cpc"),
     ("msclkid", "bing", "cpc"),
     ("ttclid", "tiktok", "paid"),
     ("fbclid", "facebook", "social"),
 ];
+
+/// Click ids that are kept and stand for nothing: where they come alone, the referrer decides.
+const CLICK_IDS: [&str; 10] = [
+    "gbraid",
+    "wbraid",
+    "dclid",
+    "twclid",
+    "li_fat_id",
+    "epik",
+    "ScCid",
+    "rdt_cid",
+    "yclid",
+    "irclickid",
+];
+
+/// The click id of a link: kept for those who settle accounts with the network, never compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Click {
+    /// Name of its parameter, such as `gclid`.
+    pub kind: String,
+    /// Its value as sent, at most 512 characters.
+    pub value: String,
+}
+
+impl Click {
+    /// The click id of a link; of several that which stands for a campaign, those of the site's
+    /// own table first.
+    #[must_use]
+    pub fn of_url(url: &str, rules: &[ChannelRule]) -> Option<Self> {
+        if !url.contains('?') {
+            return None;
+        }
+        let own = rules.iter().map(|rule| rule.click_id.as_str()).filter(|name| !name.is_empty());
+        let known = CLICK_KEYS.into_iter().map(|(name, ..)| name).chain(CLICK_IDS);
+        own.chain(known).find_map(|kind| {
+            let (_, value) = query_pairs(url).find(|(n, value)| *n == kind && !value.is_empty())?;
+            let value = decode_form(value).chars().take(CLICK_CHARS_MAX).collect();
+            Some(Self { kind: kind.to_owned(), value })
+        })
+    }
+}
 
 /// NFC, trimmed, lower case.
 #[must_use]
@@ -107,9 +151,10 @@ impl Campaign {
         campaign.is_key().then_some(campaign)
     }
 
-    /// The campaign of a link: its tags, else its click id if those may be used.
+    /// The campaign of a link: its tags, else what its click id stands for, by the site's own table
+    /// or the known networks. None of an id that may not be used.
     #[must_use]
-    pub fn of_url(url: &str, click_ids: bool) -> Option<Self> {
+    pub fn of_url(url: &str, click: Option<&Click>, rules: &[ChannelRule]) -> Option<Self> {
         let mut tags = Self::default();
         for (name, value) in query_pairs(url) {
             let member = match name {
@@ -128,14 +173,16 @@ impl Campaign {
         if [&tags.source, &tags.medium, &tags.name].iter().any(|part| !part.trim().is_empty()) {
             return tags.folded();
         }
-        if click_ids { Self::of_click_id(url) } else { None }
+        click.and_then(|click| Self::of_click(&click.kind, rules))
     }
 
-    fn of_click_id(url: &str) -> Option<Self> {
-        let (_, source, medium) = CLICK_IDS.into_iter().find(|(id, _, _)| {
-            query_pairs(url).any(|(name, value)| name == *id && !value.is_empty())
-        })?;
-        Some(Self { source: source.to_owned(), medium: medium.to_owned(), ..Self::default() })
+    fn of_click(kind: &str, rules: &[ChannelRule]) -> Option<Self> {
+        let own = rules.iter().find(|rule| rule.click_id == kind);
+        let own = own.map(|rule| (rule.source.as_str(), rule.medium.as_str()));
+        let known = || CLICK_KEYS.into_iter().find(|(name, ..)| *name == kind);
+        let (source, medium) = own.or_else(|| known().map(|(_, source, medium)| (source, medium)))?;
+        let [source, medium] = [source, medium].map(str::to_owned);
+        Self { source, medium, ..Self::default() }.folded()
     }
 }
 
@@ -166,7 +213,9 @@ mod tests {
     use super::*;
 
     fn check(url: &str, expected: Option<[&str; 3]>) {
-        let campaign = Campaign::of_url(url, true).map(|c| [c.source, c.medium, c.name]);
+        let click = Click::of_url(url, &[]);
+        let campaign = Campaign::of_url(url, click.as_ref(), &[]);
+        let campaign = campaign.map(|c| [c.source, c.medium, c.name]);
         assert_eq!(campaign, expected.map(|parts| parts.map(str::to_owned)), "{url}");
     }
 
@@ -193,6 +242,27 @@ mod tests {
         check("https://shop.vn/?gclid=Ab1", Some(["google", "cpc", ""]));
         check("https://shop.vn/?gclid=Ab1&utm_source=mail", Some(["mail", "", ""]));
         check("https://shop.vn/?fbclid=", None);
+        check("https://shop.vn/?yclid=1", None);
+        check("https://shop.vn/?yclid=1&fbclid=2", Some(["facebook", "social", ""]));
+    }
+
+    #[test]
+    fn click_ids_are_kept_as_sent_and_stand_for_what_the_site_says() {
+        let rule = ChannelRule {
+            source: "AccessTrade".to_owned(),
+            medium: "affiliate".to_owned(),
+            channel: "Affiliates".to_owned(),
+            click_id: "aff_sid".to_owned(),
+        };
+        let rules = [rule];
+        let url = "https://shop.vn/?gclid=X&aff_sid=Ab%2B1#gclid=no";
+        let click = Click::of_url(url, &rules).unwrap();
+        assert_eq!((click.kind.as_str(), click.value.as_str()), ("aff_sid", "Ab+1"));
+        let campaign = Campaign::of_url(url, Some(&click), &rules).unwrap();
+        assert_eq!((campaign.source.as_str(), campaign.medium.as_str()), ("accesstrade", "affiliate"));
+        assert_eq!(Click::of_url(url, &[]).unwrap().kind, "gclid");
+        let long = format!("https://shop.vn/?gclid={}", "x".repeat(2_000));
+        assert_eq!(Click::of_url(&long, &[]).unwrap().value.len(), CLICK_CHARS_MAX);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A referrer outside the shop becomes a campaign by [`untagged`]; a campaign gets its channel by
 //! [`channel`], by the first rule that fits. docs/channels.md shows the rules with examples.
 
+mod grade;
 mod inside;
 mod rules;
 mod sources;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::campaign::{Campaign, fold};
 use crate::settings::ChannelRule;
 
+pub use grade::Grade;
 pub use inside::{DEFAULT_EXCLUDED, is_inside};
 pub use sources::{Category, Source, Tag, source_of_host, source_of_tag, spelling};
 

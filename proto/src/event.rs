@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::Campaign;
+use crate::channel::Grade;
 use crate::ids::{ClientId, EventId, EventName, UserId};
 use crate::record::{Fact, Flags};
+use crate::visitor::{Device, Place};
 
 /// Where an event came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,10 +79,18 @@ pub struct Event {
     pub referrer: Option<String>,
     /// Its folded campaign.
     pub campaign: Option<Campaign>,
+    /// Its channel, worked out when it is enriched.
+    pub grade: Option<Grade>,
+    /// Where its visitor was, as a server key says; else filled in when it is enriched.
+    pub place: Option<Place>,
+    /// What its visitor used, worked out when it is enriched.
+    pub device: Option<Device>,
     /// What a commerce event says beside.
     pub fact: Option<Fact>,
     /// The visitor's user agent, where a server key names it.
     pub user_agent: Option<String>,
+    /// Host of its page, where it is asked for: beside a referrer.
+    pub page_host: Option<String>,
 }
 
 /// Names that pass without being listed in `events.allow`: those of GA4, then ours.

@@ -13,6 +13,8 @@ pub mod limits;
 pub mod money;
 pub mod time;
 
+pub mod visitor;
+
 pub mod record;
 pub mod copies;
 pub mod rollup;

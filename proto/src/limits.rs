@@ -33,6 +33,10 @@ pub const LETTER_BYTES_MAX: usize = 8 * 1024;
 pub const FRAMES_PER_REQUEST_MAX: usize = 64;
 /// Bytes of one request to the aggregator.
 pub const FRAMES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Characters of the name of a region or city.
+pub const PLACE_CHARS_MAX: usize = 128;
+/// Characters kept of the value of a click id; advertisers' own are shorter.
+pub const CLICK_CHARS_MAX: usize = 512;
 /// Bytes of one frame: below the 2 MB that a row of a Durable Object's SQLite may have.
 pub const FRAME_BYTES_MAX: usize = 1_900_000;
 /// An open window is committed at once when its records weigh this much.

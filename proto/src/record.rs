@@ -4,11 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, Click};
+use crate::channel::Grade;
 use crate::error::RejectCode;
 use crate::event::Platform;
 use crate::ids::{ClientId, EventId, EventName, TransactionId, UserId};
 use crate::money::Money;
+use crate::visitor::{Device, Place};
 
 /// Reference into a table.
 pub type Ref = u32;
@@ -67,6 +69,12 @@ pub struct Record {
     pub referrer: Option<Ref>,
     /// Its folded campaign.
     pub campaign: Option<Ref>,
+    /// The channel of its campaign, else of its referrer; none where nothing came from outside.
+    pub grade: Option<Ref>,
+    /// Where its visitor was.
+    pub place: Option<Ref>,
+    /// What its visitor used.
+    pub device: Option<Ref>,
 }
 
 /// Texts that the records and counters of one site and frame refer to.
@@ -85,6 +93,15 @@ pub struct Tables {
     pub referrers: Vec<String>,
     /// Folded campaigns.
     pub campaigns: Vec<Campaign>,
+    /// Channels of campaigns and referrers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grades: Vec<Grade>,
+    /// Places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
+    /// Devices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
 }
 
 /// A dead letter: a rejected event as it was sent, kept for people to look at and send again.
@@ -185,6 +202,9 @@ pub struct Fact {
     /// Its variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+    /// The click id of its page's link; of any event, not of commerce alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub click: Option<Box<Click>>,
     /// Lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,

@@ -220,6 +220,10 @@ settings! {
         medium: String = String::new(),
         /// The channel it gives.
         channel: String = String::new(),
+        /// Parameter of a link by which the network is known: a link without tags that has it
+        /// gets this source and medium as its campaign.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        click_id: String = String::new(),
     }
 }
 settings! {

@@ -5,20 +5,21 @@
 
 mod commerce;
 mod fields;
+mod visitor;
 
 pub use fields::{Reject, Warning};
 
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::campaign::{Campaign, host_of, path_of};
+use crate::campaign::{Campaign, Click, host_of, path_of};
 use crate::error::{RejectCode, WarningCode};
 use crate::event::{Event, NAMES, Platform, alias_of, user_id};
 use crate::ids::{ClientId, EventId, EventName, IdError, SiteId, UserId};
 use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
 use crate::raw::RawEvent;
 use crate::record::Flags;
-use crate::settings::{Consent, OnDenied, Retention, SiteSettings};
+use crate::settings::{ChannelRule, Consent, OnDenied, Retention, SiteSettings};
 use crate::time::{EARLIEST_MS, LATEST_MS, corrected};
 use fields::{Path, integer, missing, present, reject, text, warning};
 
@@ -116,7 +117,8 @@ pub fn validate(
     }
 
     let cookieless = rules.ids == Ids::Cookieless && platform != Platform::Server;
-    let visitor = visitor(context, rules);
+    let visitor = visitor::of(context, rules);
+    let place = visitor::named_place(context, rules)?;
     let (client, user) = match cookieless {
         true => (Some(daily_client(rules.site, &visitor)), None),
         false => (client, user),
@@ -124,6 +126,9 @@ pub fn validate(
     let url = text(context.get("page_url"), Path::Event("context.page_url"))?;
     let url = url.or(text(params.get("page_location"), Path::Param("page_location"))?);
     let referrer = text(context.get("referrer"), Path::Event("context.referrer"))?;
+    let referrer = referrer.and_then(host_of);
+    let click_rules = &rules.settings.channel_rules;
+    let click = url.filter(|_| !cookieless).and_then(|url| Click::of_url(url, click_rules));
     let id = id
         .unwrap_or_else(|| made_id(members, client.as_ref(), params, rules, index, &mut warnings));
     let background = params.get("background") == Some(&Value::Bool(true));
@@ -142,11 +147,14 @@ pub fn validate(
         received_at_ms: rules.received_at_ms,
         flags,
         page: url.map(path_of),
-        referrer: referrer.and_then(host_of),
-        campaign: campaign(context, url, !cookieless)?,
-        fact,
-        user_agent: (visitor.user_agent != rules.visitor.user_agent)
-            .then(|| visitor.user_agent.to_owned()),
+        page_host: referrer.as_ref().and(url).and_then(host_of),
+        referrer,
+        campaign: campaign(context, url, click.as_ref(), click_rules)?,
+        grade: None,
+        place,
+        device: None,
+        fact: visitor::with_click(fact, click),
+        user_agent: visitor::named(context, rules, "user_agent").map(str::to_owned),
     };
     Ok((event, warnings))
 }
@@ -334,19 +342,6 @@ fn occurred(
     Ok((time.occurred_at_ms, time.clamped))
 }
 
-/// The request's visitor, or whom a server key speaks of.
-fn visitor<'a>(context: &'a Map<String, Value>, rules: &Rules<'a>) -> Visitor<'a> {
-    if !rules.server_key {
-        return rules.visitor;
-    }
-    let named = |name: &str| context.get(name).and_then(Value::as_str);
-    Visitor {
-        address: named("ip").unwrap_or(rules.visitor.address),
-        user_agent: named("user_agent").unwrap_or(rules.visitor.user_agent),
-        salt: rules.visitor.salt,
-    }
-}
-
 fn daily_client(site: &SiteId, visitor: &Visitor<'_>) -> ClientId {
     let Visitor { address, user_agent, salt } = visitor;
     crate::sign::daily_client(salt, site, address, user_agent)
@@ -355,7 +350,8 @@ fn daily_client(site: &SiteId, visitor: &Visitor<'_>) -> ClientId {
 fn campaign(
     context: &Map<String, Value>,
     url: Option<&str>,
-    click_ids: bool,
+    click: Option<&Click>,
+    click_rules: &[ChannelRule],
 ) -> Result<Option<Campaign>, Reject> {
     let own = match context.get("campaign") {
         None | Some(Value::Null) => None,
@@ -380,7 +376,7 @@ fn campaign(
     if tags != Campaign::default() {
         return Ok(tags.folded());
     }
-    Ok(url.and_then(|url| Campaign::of_url(url, click_ids)))
+    Ok(url.and_then(|url| Campaign::of_url(url, click, click_rules)))
 }
 
 /// The id of an event sent without one: a hash of client, time, name and parameters. Without a

@@ -2,8 +2,10 @@
 //! before it outgrows its frame.
 
 use crate::campaign::Campaign;
+use crate::channel::Grade;
 use crate::ids::EventId;
 use crate::record::{Fact, Item, Letter};
+use crate::visitor::Place;
 
 /// Bytes that a record and its counter weigh at most in a frame, beside its texts.
 pub const RECORD_BYTES: usize = 72;
@@ -17,6 +19,21 @@ pub fn of_campaign(campaign: &Campaign) -> usize {
     let Campaign { source, medium, name, term, content, id } = campaign;
     64 + [source, medium, name, term, content, id].map(String::len).iter().sum::<usize>()
 }
+
+/// What a channel weighs in a frame at most.
+#[must_use]
+pub fn of_grade(grade: &Grade) -> usize {
+    32 + grade.channel.len() + grade.source.len()
+}
+
+/// What a place weighs in a frame at most.
+#[must_use]
+pub fn of_place(place: &Place) -> usize {
+    16 + place.country.len() + place.region.len() + place.city.len()
+}
+
+/// What a device weighs in a frame at most.
+pub const DEVICE_BYTES: usize = 8;
 
 /// What an id weighs beyond the 16 bytes of a UUID.
 #[must_use]
@@ -49,7 +66,8 @@ pub fn of_fact(fact: &Fact) -> usize {
         ITEM_BYTES + texts.map(length).iter().sum::<usize>()
     };
     let items: usize = fact.items.iter().map(item).sum();
-    FACT_BYTES + transaction + texts.map(length).iter().sum::<usize>() + items
+    let click = fact.click.as_ref().map_or(0, |click| click.kind.len() + click.value.len());
+    FACT_BYTES + click + transaction + texts.map(length).iter().sum::<usize>() + items
 }
 
 /// About what a dead letter weighs in a frame.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::batch::{Batch, SiteBatch};
 use crate::campaign::Campaign;
+use crate::channel::Grade;
 use crate::error::RejectCode;
 use crate::event::Event;
 use crate::ids::SiteId;
@@ -12,6 +13,7 @@ use crate::limits::{LETTER_BYTES_MAX, LETTERS_BYTES_MAX, LETTERS_PER_CODE_MAX};
 use crate::record::{Fact, Flags, Letter, Record, Ref, Tables};
 use crate::rollup::{CounterKey, RejectKey};
 use crate::time::second_of;
+use crate::visitor::{Device, Place};
 
 use crate::weight;
 
@@ -50,6 +52,9 @@ struct SiteWindow {
     pages: Interner<String>,
     referrers: Interner<String>,
     campaigns: Interner<Campaign>,
+    grades: Interner<Grade>,
+    places: Interner<Place>,
+    devices: Interner<Device>,
 }
 
 impl SiteWindow {
@@ -63,6 +68,9 @@ impl SiteWindow {
             pages: Interner::default(),
             referrers: Interner::default(),
             campaigns: Interner::default(),
+            grades: Interner::default(),
+            places: Interner::default(),
+            devices: Interner::default(),
         }
     }
 
@@ -87,7 +95,17 @@ impl SiteWindow {
 
     /// Appends a record and counts it; gives the bytes it adds at most.
     fn push(&mut self, mut record: Record, of: &Texts<'_>, fact: Option<Fact>) -> usize {
-        let Tables { names, clients, users, pages, referrers, campaigns } = &mut self.batch.tables;
+        let Tables {
+            names,
+            clients,
+            users,
+            pages,
+            referrers,
+            campaigns,
+            grades,
+            places,
+            devices,
+        } = &mut self.batch.tables;
         let mut bytes = weight::RECORD_BYTES + weight::of_id(&record.id);
         let mut weigh = |(reference, new): (Ref, bool), length: usize| {
             bytes += if new { length } else { 0 };
@@ -100,6 +118,10 @@ impl SiteWindow {
         record.referrer = of.referrer.map(|r| weigh(self.referrers.refer(referrers, r), r.len()));
         record.campaign =
             of.campaign.map(|c| weigh(self.campaigns.refer(campaigns, c), weight::of_campaign(c)));
+        record.grade = of.grade.map(|g| weigh(self.grades.refer(grades, g), weight::of_grade(g)));
+        record.place = of.place.map(|p| weigh(self.places.refer(places, p), weight::of_place(p)));
+        record.device =
+            of.device.map(|d| weigh(self.devices.refer(devices, d), weight::DEVICE_BYTES));
         let key = CounterKey {
             second: second_of(record.occurred_at_ms),
             name: record.name,
@@ -125,6 +147,9 @@ struct Texts<'a> {
     page: Option<&'a String>,
     referrer: Option<&'a String>,
     campaign: Option<&'a Campaign>,
+    grade: Option<&'a Grade>,
+    place: Option<&'a Place>,
+    device: Option<&'a Device>,
 }
 
 impl<'a> Texts<'a> {
@@ -140,6 +165,9 @@ impl<'a> Texts<'a> {
             page: at(&tables.pages, record.page),
             referrer: at(&tables.referrers, record.referrer),
             campaign: at(&tables.campaigns, record.campaign),
+            grade: at(&tables.grades, record.grade),
+            place: at(&tables.places, record.place),
+            device: at(&tables.devices, record.device),
         })
     }
 }
@@ -194,6 +222,9 @@ impl Window {
             page: None,
             referrer: None,
             campaign: None,
+            grade: None,
+            place: None,
+            device: None,
         };
         let texts = Texts {
             name: &event.name,
@@ -202,6 +233,9 @@ impl Window {
             page: event.page.as_ref(),
             referrer: event.referrer.as_ref(),
             campaign: event.campaign.as_ref(),
+            grade: event.grade.as_ref(),
+            place: event.place.as_ref(),
+            device: event.device.as_ref(),
         };
         self.events += 1;
         self.bytes += self.site(site).push(record, &texts, event.fact);
