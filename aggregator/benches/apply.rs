@@ -50,6 +50,9 @@ fn share(frame: u32) -> SiteBatch {
             page: None,
             referrer: None,
             campaign: None,
+            grade: None,
+            place: None,
+            device: None,
         });
     }
     share

@@ -12,6 +12,7 @@ use edgetally_proto::copies::Said;
 use edgetally_proto::event::Platform;
 use edgetally_proto::ids::EventId;
 use edgetally_proto::record::{Fact, Flags};
+use edgetally_proto::visitor::Device;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,12 @@ pub struct Stored {
     pub referrer: Option<TextId>,
     /// Its campaign, as JSON.
     pub campaign: Option<TextId>,
+    /// Its channel, as JSON; the empty text if nothing came from outside.
+    pub grade: TextId,
+    /// Its place, as JSON: country, region, city; the empty text if it is not known.
+    pub place: TextId,
+    /// What its visitor used.
+    pub device: Device,
     /// What it says about an order.
     pub fact: Option<Arc<Fact>>,
     /// Whether an earlier copy turned up, which stands in its place.
@@ -58,7 +65,7 @@ pub struct Stored {
 type Row = (
     (EventId, TextId, Option<TextId>, TextId),
     (u8, i64, i64, u8),
-    (Option<TextId>, Option<TextId>, Option<TextId>),
+    (Option<TextId>, Option<TextId>, Option<TextId>, TextId, TextId, Device),
     (Option<Fact>, bool),
 );
 
@@ -66,7 +73,7 @@ impl From<Row> for Stored {
     fn from(row: Row) -> Self {
         let ((id, client, user, name), times, refs, (fact, is_superseded)) = row;
         let (platform, occurred_at_ms, received_at_ms, flags) = times;
-        let (page, referrer, campaign) = refs;
+        let (page, referrer, campaign, grade, place, device) = refs;
         Self {
             id,
             client,
@@ -79,6 +86,9 @@ impl From<Row> for Stored {
             page,
             referrer,
             campaign,
+            grade,
+            place,
+            device,
             fact: fact.map(Arc::new),
             is_superseded,
         }
@@ -88,10 +98,11 @@ impl From<Row> for Stored {
 impl From<Stored> for Row {
     fn from(record: Stored) -> Self {
         let fact = record.fact.map(Arc::unwrap_or_clone);
+        let Stored { page, referrer, campaign, grade, place, device, .. } = record;
         (
             (record.id, record.client, record.user, record.name),
             (record.platform as u8, record.occurred_at_ms, record.received_at_ms, record.flags.0),
-            (record.page, record.referrer, record.campaign),
+            (page, referrer, campaign, grade, place, device),
             (fact, record.is_superseded),
         )
     }
@@ -111,6 +122,9 @@ impl Stored {
             page: text(self.page),
             referrer: text(self.referrer),
             campaign: text(self.campaign),
+            grade: texts.text(self.grade),
+            place: texts.text(self.place),
+            device: self.device,
             fact: self.fact.as_deref(),
         }
     }
@@ -286,6 +300,9 @@ mod tests {
             page: None,
             referrer: Some(3),
             campaign: None,
+            grade: 0,
+            place: 5,
+            device: Device::from((2, 1, 4)),
             fact: Some(Arc::new(Fact { record: 3, ..Fact::default() })),
             is_superseded: false,
         }

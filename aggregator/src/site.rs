@@ -11,7 +11,9 @@ use edgetally_proto::event::{self, Platform};
 use edgetally_proto::record::{Fact, Flags, Record};
 use edgetally_proto::rollup::CounterKey;
 use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
+use edgetally_proto::visitor::Device;
 use rustc_hash::FxHashMap;
+use serde::Serialize;
 
 use crate::identity::{Owner, Role, Step};
 use crate::merge::{BlockKey, Counters, Measure};
@@ -109,23 +111,33 @@ struct Numbers {
     pages: Vec<TextId>,
     referrers: Vec<TextId>,
     campaigns: Vec<TextId>,
+    grades: Vec<TextId>,
+    places: Vec<TextId>,
+    devices: Vec<Device>,
 }
 
-fn number(numbers: &[TextId], reference: u32) -> TextId {
+/// A value as the text under which the site keeps it.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn number<T: Copy + Default>(numbers: &[T], reference: u32) -> T {
     usize::try_from(reference).ok().and_then(|at| numbers.get(at)).copied().unwrap_or_default()
 }
 
 impl Numbers {
     fn of(batch: &SiteBatch, texts: &mut Texts) -> Self {
         let tables = &batch.tables;
-        let campaign = |campaign| serde_json::to_string(campaign).unwrap_or_default();
         Self {
             names: tables.names.iter().map(|text| texts.intern(text.as_str())).collect(),
             clients: tables.clients.iter().map(|text| texts.intern(text.as_str())).collect(),
             users: tables.users.iter().map(|text| texts.intern(text.as_str())).collect(),
             pages: tables.pages.iter().map(|text| texts.intern(text)).collect(),
             referrers: tables.referrers.iter().map(|text| texts.intern(text)).collect(),
-            campaigns: tables.campaigns.iter().map(|c| texts.intern(&campaign(c))).collect(),
+            campaigns: tables.campaigns.iter().map(|c| texts.intern(&json(c))).collect(),
+            grades: tables.grades.iter().map(|grade| texts.intern(&json(grade))).collect(),
+            places: tables.places.iter().map(|place| texts.intern(&json(place))).collect(),
+            devices: tables.devices.clone(),
         }
     }
 
@@ -142,6 +154,9 @@ impl Numbers {
             page: record.page.map(|at| number(&self.pages, at)),
             referrer: record.referrer.map(|at| number(&self.referrers, at)),
             campaign: record.campaign.map(|at| number(&self.campaigns, at)),
+            grade: record.grade.map_or(0, |at| number(&self.grades, at)),
+            place: record.place.map_or(0, |at| number(&self.places, at)),
+            device: record.device.map_or_else(Device::default, |at| number(&self.devices, at)),
             fact: fact.cloned().map(Arc::new),
             is_superseded: false,
         }

@@ -180,7 +180,8 @@ impl Campaign {
         let own = rules.iter().find(|rule| rule.click_id == kind);
         let own = own.map(|rule| (rule.source.as_str(), rule.medium.as_str()));
         let known = || CLICK_KEYS.into_iter().find(|(name, ..)| *name == kind);
-        let (source, medium) = own.or_else(|| known().map(|(_, source, medium)| (source, medium)))?;
+        let (source, medium) =
+            own.or_else(|| known().map(|(_, source, medium)| (source, medium)))?;
         let [source, medium] = [source, medium].map(str::to_owned);
         Self { source, medium, ..Self::default() }.folded()
     }
@@ -259,7 +260,10 @@ mod tests {
         let click = Click::of_url(url, &rules).unwrap();
         assert_eq!((click.kind.as_str(), click.value.as_str()), ("aff_sid", "Ab+1"));
         let campaign = Campaign::of_url(url, Some(&click), &rules).unwrap();
-        assert_eq!((campaign.source.as_str(), campaign.medium.as_str()), ("accesstrade", "affiliate"));
+        assert_eq!(
+            (campaign.source.as_str(), campaign.medium.as_str()),
+            ("accesstrade", "affiliate")
+        );
         assert_eq!(Click::of_url(url, &[]).unwrap().kind, "gclid");
         let long = format!("https://shop.vn/?gclid={}", "x".repeat(2_000));
         assert_eq!(Click::of_url(&long, &[]).unwrap().value.len(), CLICK_CHARS_MAX);

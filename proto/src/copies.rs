@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::Platform;
 use crate::record::{Fact, Flags};
+use crate::visitor::Device;
 
 /// What a record says beside its id and its time of receipt, with its texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,12 @@ pub struct Said<'a> {
     pub referrer: Option<&'a str>,
     /// Its campaign, as JSON.
     pub campaign: Option<&'a str>,
+    /// Its channel, as JSON; empty if it has none.
+    pub grade: &'a str,
+    /// Its place, as JSON; empty if it has none.
+    pub place: &'a str,
+    /// What its visitor used.
+    pub device: Device,
     /// What it says beside its record; the number of the record is no part of it.
     pub fact: Option<&'a Fact>,
 }
@@ -38,14 +45,17 @@ impl Said<'_> {
     #[must_use]
     pub fn hash(&self) -> u64 {
         let mut hash = Xxh3::new();
+        let present = [self.name, self.client, self.grade, self.place].map(Some);
         let texts = [self.user, self.page, self.referrer, self.campaign];
-        for text in [Some(self.name), Some(self.client)].into_iter().chain(texts) {
+        for text in present.into_iter().chain(texts) {
             // Length plus one before each, so that absent is not empty and nothing runs together.
             let length = text.map_or(0, |text| text.len() as u64 + 1);
             hash.update(&length.to_le_bytes());
             hash.update(text.unwrap_or_default().as_bytes());
         }
         hash.update(&[self.platform as u8, self.flags.0]);
+        let (kind, browser, system) = self.device.into();
+        hash.update(&[kind, browser, system]);
         hash.update(&self.occurred_at_ms.to_le_bytes());
         if let Some(fact) = self.fact {
             let mut bytes = Vec::new();
@@ -72,6 +82,9 @@ mod tests {
             page: None,
             referrer: Some("a.example"),
             campaign: None,
+            grade: "",
+            place: "",
+            device: Device::default(),
             fact: None,
         }
     }
@@ -89,6 +102,9 @@ mod tests {
             Said { flags: Flags::BOT, ..said() },
             Said { page: Some("a.example"), referrer: None, ..said() },
             Said { campaign: Some("{}"), ..said() },
+            Said { grade: "{}", ..said() },
+            Said { place: "{}", ..said() },
+            Said { device: Device::from((0, 1, 0)), ..said() },
             Said { fact: Some(&fact), ..said() },
         ];
         let mut hashes: Vec<u64> = others.iter().map(Said::hash).collect();

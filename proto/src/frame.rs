@@ -14,6 +14,8 @@
 //! columns that a writer did not know are read as absent. The number of a frame is not part of it:
 //! it travels beside, so that a shard can send the same bytes under a new epoch.
 
+mod follows;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,7 @@ use crate::event::Platform;
 use crate::ids::SiteId;
 use crate::record::{Fact, Flags, Letter, Record, Tables};
 use crate::rollup::{CounterKey, RejectKey};
+use follows::Follows;
 
 /// The version written here.
 pub const VERSION: u8 = 1;
@@ -57,6 +60,8 @@ struct WireSite {
     tables: Tables,
     count: u32,
     columns: Columns,
+    #[serde(skip_serializing_if = "Follows::are_empty")]
+    follows: Follows,
     facts: Vec<Fact>,
     #[serde(with = "serde_bytes")]
     counters: Vec<u8>,
@@ -136,6 +141,9 @@ impl Readers<'_> {
             page: self.page.optional(tables.pages.len())?,
             referrer: self.referrer.optional(tables.referrers.len())?,
             campaign: self.campaign.optional(tables.campaigns.len())?,
+            grade: None,
+            place: None,
+            device: None,
         })
     }
 }
@@ -176,6 +184,7 @@ fn encode_site(site: &SiteBatch) -> WireSite {
         tables: site.tables.clone(),
         count: u32::try_from(site.records.len()).unwrap_or(u32::MAX),
         columns: writers.into(),
+        follows: Follows::of(&site.records, &site.tables),
         facts: site.facts.clone(),
         counters: encode_counters(&site.counters),
         rejects: encode_rejects(&site.rejects),
@@ -275,6 +284,7 @@ fn decode_site(wire: WireSite) -> Result<SiteBatch, DecodeError> {
     if !readers.are_at_end() {
         return Err(DecodeError::Malformed("a column is longer than the others"));
     }
+    wire.follows.fill(&mut records, &wire.tables)?;
     if wire.facts.iter().any(|fact| fact.record >= wire.count) {
         return Err(DecodeError::Malformed("a fact has no record"));
     }

@@ -94,7 +94,7 @@ pub struct Tables {
     /// Folded campaigns.
     pub campaigns: Vec<Campaign>,
     /// Channels of campaigns and referrers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(with = "crate::channel::of_wire", skip_serializing_if = "Vec::is_empty")]
     pub grades: Vec<Grade>,
     /// Places.
     #[serde(skip_serializing_if = "Vec::is_empty")]

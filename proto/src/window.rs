@@ -95,17 +95,8 @@ impl SiteWindow {
 
     /// Appends a record and counts it; gives the bytes it adds at most.
     fn push(&mut self, mut record: Record, of: &Texts<'_>, fact: Option<Fact>) -> usize {
-        let Tables {
-            names,
-            clients,
-            users,
-            pages,
-            referrers,
-            campaigns,
-            grades,
-            places,
-            devices,
-        } = &mut self.batch.tables;
+        let Tables { names, clients, users, pages, referrers, campaigns, grades, places, devices } =
+            &mut self.batch.tables;
         let mut bytes = weight::RECORD_BYTES + weight::of_id(&record.id);
         let mut weigh = |(reference, new): (Ref, bool), length: usize| {
             bytes += if new { length } else { 0 };

@@ -223,6 +223,7 @@ fn sites_have_rules_of_their_own() {
         source: source.to_owned(),
         medium: medium.to_owned(),
         channel: channel.to_owned(),
+        ..ChannelRule::default()
     };
     let rules = [
         rule("ghost", "", " "),

@@ -1,13 +1,15 @@
 //! A batch with something in every column, and a small one.
 
 use edgetally_proto::batch::{Batch, SiteBatch};
-use edgetally_proto::campaign::Campaign;
+use edgetally_proto::campaign::{Campaign, Click};
+use edgetally_proto::channel::{Category, Grade, Group};
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Platform;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
 use edgetally_proto::money::{Currency, Money};
 use edgetally_proto::record::{Fact, Flags, Item, Letter, Record, Tables};
 use edgetally_proto::rollup::{CounterKey, RejectKey};
+use edgetally_proto::visitor::{Device, Kind, Place};
 
 /// 2026-03-02T03:00:00Z
 pub const T: i64 = 1_772_420_400_000;
@@ -25,6 +27,7 @@ fn purchase() -> Fact {
         transaction: Some(TransactionId::parse("T-1").unwrap()),
         value: Some(Money { minor: 25_000_000, currency: Currency::parse("VND").unwrap() }),
         shipping_city: Some("Hà Nội".to_owned()),
+        click: Some(Box::new(Click { kind: "gclid".to_owned(), value: "Ab-1".to_owned() })),
         items: vec![laptop],
         ..Fact::default()
     }
@@ -43,6 +46,9 @@ fn records() -> Vec<Record> {
         page: Some(0),
         referrer: Some(0),
         campaign: Some(0),
+        grade: Some(0),
+        place: Some(0),
+        device: Some(0),
     };
     let purchase = Record {
         id: EventId::parse("order:T-1").unwrap(),
@@ -56,6 +62,9 @@ fn records() -> Vec<Record> {
         page: None,
         referrer: None,
         campaign: None,
+        grade: None,
+        place: Some(1),
+        device: None,
     };
     vec![view, purchase]
 }
@@ -64,6 +73,14 @@ fn records() -> Vec<Record> {
 pub fn full() -> Batch {
     let campaign =
         Campaign { source: "facebook".to_owned(), name: "tết".to_owned(), ..Campaign::default() };
+    let grade = Grade {
+        version: 1,
+        rule: 2,
+        channel: "Live streams".to_owned(),
+        group: Group::Other,
+        source: "facebook".to_owned(),
+        category: Some(Category::Social),
+    };
     let second = T / 1_000;
     let view = CounterKey { second, name: 0, platform: Platform::Mweb, bot: true };
     let purchase_second = second - 86_400;
@@ -78,6 +95,12 @@ pub fn full() -> Batch {
             pages: vec!["/p/1".to_owned()],
             referrers: vec!["www.google.com".to_owned()],
             campaigns: vec![campaign],
+            grades: vec![grade],
+            places: vec![
+                Place::of(Some("VN"), Some("Hà Nội"), Some("Hà Nội")).unwrap(),
+                Place::of(Some("SG"), None, None).unwrap(),
+            ],
+            devices: vec![Device::of(Kind::Mobile, "Safari", "iOS")],
         },
         records: records(),
         facts: vec![purchase()],

@@ -10,6 +10,7 @@ use edgetally_proto::money::{Currency, Money};
 use edgetally_proto::record::{Fact, Flags, Item, Record};
 use edgetally_proto::rollup::CounterKey;
 use edgetally_proto::time::second_of;
+use edgetally_proto::visitor::Device;
 
 /// The site of the tests.
 pub fn demo() -> SiteId {
@@ -74,6 +75,9 @@ impl Event {
             page: None,
             referrer: None,
             campaign: None,
+            grade: "",
+            place: "",
+            device: Device::default(),
             fact: self.fact(0).as_ref(),
         }
         .hash()
@@ -131,6 +135,9 @@ pub fn share(events: &[Event]) -> SiteBatch {
             page: None,
             referrer: None,
             campaign: None,
+            grade: None,
+            place: None,
+            device: None,
         });
     }
     share.tables.names = names.values;

@@ -11,8 +11,10 @@ use crate::campaign::Campaign;
 use crate::settings::SiteSettings;
 
 /// The channel of an event that has a campaign, or a referrer from outside.
+///
+/// As JSON it has every member, so that it can be read when the rules are others; a frame leaves
+/// out what follows from the rule ([`of_wire`]).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
 pub struct Grade {
     /// Version of the rules that gave it.
     pub version: u16,
@@ -23,13 +25,40 @@ pub struct Grade {
     /// Its kind.
     pub group: Group,
     /// Name of the source in the tables; empty where they do not have it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// What the source is, where the tables have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<Category>,
 }
 
 /// Version, rule, channel, source, category. A default channel goes by its rule, without a name.
 type Wire = (u16, u8, String, String, String);
+
+/// The grades of a frame.
+pub mod of_wire {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Grade, Wire};
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(grades: &[Grade], to: S) -> Result<S::Ok, S::Error> {
+        let wire: Vec<Wire> = grades.iter().cloned().map(Wire::from).collect();
+        wire.serialize(to)
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Those of the deserializer.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Grade>, D::Error> {
+        let wire = Vec::<Wire>::deserialize(from)?;
+        Ok(wire.into_iter().map(Grade::from).collect())
+    }
+}
 
 impl From<Wire> for Grade {
     fn from((version, rule, name, source, category): Wire) -> Self {
@@ -128,13 +157,12 @@ mod tests {
         let check = |grade: Grade, channel: &str, group: Group, source: &str, category| {
             let got = (grade.channel.as_str(), grade.group, grade.source.as_str(), grade.category);
             assert_eq!(got, (channel, group, source, category));
-            let mut bytes = Vec::new();
-            ciborium::into_writer(&grade, &mut bytes).unwrap();
-            assert_eq!(ciborium::from_reader::<Grade, _>(bytes.as_slice()).unwrap(), grade);
+            assert_eq!(Grade::from(Wire::from(grade.clone())), grade);
+            let json = serde_json::to_string(&grade).unwrap();
+            assert_eq!(serde_json::from_str::<Grade>(&json).unwrap(), grade);
         };
-        let campaign = |source, medium, click| {
-            Grade::of_campaign(&tagged(source, medium), click, &settings())
-        };
+        let campaign =
+            |source, medium, click| Grade::of_campaign(&tagged(source, medium), click, &settings());
         let search = Some(Category::Search);
         check(campaign("google", "x", None), "Organic Search", Group::Search, "google", search);
         let clicked = campaign("google", "x", Some(ClickId::Gclid));

@@ -6,13 +6,16 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::campaign::fold;
 
 const HOSTS: &str = include_str!("../../data/hosts.tsv");
 const NAMES: &str = include_str!("../../data/names.tsv");
 
 /// What a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Category {
     /// Search engines.
     Search,

@@ -1,5 +1,5 @@
-//! What a server key says of the visitor it speaks of. A write key is public: what it says of places
-//! and devices is not looked at.
+//! What a server key says of the visitor it speaks of. A write key is public: what it says of
+//! places and devices is not looked at.
 
 use serde_json::{Map, Value};
 

@@ -126,8 +126,12 @@ fn event(number: u16, now_ms: i64) -> Event {
         page: Some(format!("/p/{}", number % 7)),
         referrer: None,
         campaign: None,
+        grade: None,
+        place: None,
+        device: None,
         fact,
         user_agent: None,
+        page_host: None,
     }
 }
 
