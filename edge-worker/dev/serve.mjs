@@ -1,9 +1,9 @@
 // Runs the built worker in workerd, through Miniflare: the runtime of production, its Durable
 // Objects on disk, without the proxy of `wrangler dev`, which takes most of the throughput.
 //
-// Prints one JSON line {"url", "workerd_pid"} when it serves; everything the worker writes goes to
-// stderr. Ends when stdin closes or on SIGTERM. Exits with 1 when workerd dies, so that whoever
-// started it can start it again on the same port and folder.
+// Prints one JSON line {"url", "workerd_pid"} when it serves, with "twin_url" if there is a twin;
+// everything the worker writes goes to stderr. Ends when stdin closes or on SIGTERM. Exits with 1
+// when workerd dies, so that whoever started it can start it again on the same port and folder.
 
 import { subscribe } from "node:diagnostics_channel";
 import { existsSync, mkdirSync } from "node:fs";
@@ -11,6 +11,8 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+
+import { aborter, obey } from "./commands.mjs";
 
 const USAGE = `usage: node edge-worker/dev/serve.mjs --persist DIR [options]
 
@@ -20,6 +22,9 @@ const USAGE = `usage: node edge-worker/dev/serve.mjs --persist DIR [options]
   --config FILE      the worker's configuration (default: wrangler.toml of the repository)
   --var NAME=VALUE   sets or replaces a variable; may be repeated
   --secret NAME      takes a secret from the environment variable of that name; may be repeated
+  --no-cron          leaves the cron to the commands
+  --commands         takes commands from stdin, see commands.mjs
+  --twin             runs a second instance of the worker on the objects of the first
 `;
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -46,6 +51,9 @@ function readOptions() {
         config: { type: "string", default: join(ROOT, "wrangler.toml") },
         var: { type: "string", multiple: true, default: [] },
         secret: { type: "string", multiple: true, default: [] },
+        "no-cron": { type: "boolean", default: false },
+        commands: { type: "boolean", default: false },
+        twin: { type: "boolean", default: false },
       },
     }));
   } catch (error) {
@@ -70,7 +78,7 @@ function readOptions() {
   }
   return {
     persist: resolve(values.persist), host: values.host, port, config: resolve(values.config),
-    bindings,
+    bindings, cron: !values["no-cron"], commands: values.commands, twin: values.twin,
   };
 }
 
@@ -87,12 +95,13 @@ function watchForWorkerd() {
 }
 
 /** The worker as Miniflare wants it: wrangler.toml gives everything but the modules. */
-function workerOptions(wrangler, { config, bindings }) {
+function workerOptions(wrangler, name, { config, bindings }) {
   const { workerOptions: worker, main } = wrangler.unstable_getMiniflareWorkerOptions(config);
   if (!main || !existsSync(main)) fail(`the worker is not built: ${main} is missing`);
   const folder = dirname(main);
   return {
     ...worker,
+    name,
     modulesRoot: folder,
     modules: [
       { type: "ESModule", path: main },
@@ -102,20 +111,33 @@ function workerOptions(wrangler, { config, bindings }) {
   };
 }
 
-/** Runs the cron of each minute, and once at the start: nothing else keeps the clock for it. */
-function keepCron(miniflare, name, crons) {
-  if (!crons.includes(EVERY_MINUTE)) return;
-  const sweep = async () => {
-    try {
-      const worker = await miniflare.getWorker(name);
-      const { outcome } = await worker.scheduled({ cron: EVERY_MINUTE });
-      if (outcome !== "ok") process.stderr.write(`serve.mjs: the cron ended with ${outcome}\n`);
-    } catch (error) {
-      process.stderr.write(`serve.mjs: the cron failed: ${error.message}\n`);
-    }
+/** The same worker once more, in an isolate of its own, on the objects of the first. */
+function twinOf(worker, host) {
+  const theirs = Object.entries(worker.durableObjects).map(([binding, object]) => [
+    binding,
+    { ...(typeof object === "string" ? { className: object } : object), scriptName: worker.name },
+  ]);
+  return {
+    ...worker,
+    name: `${worker.name}-twin`,
+    durableObjects: Object.fromEntries(theirs),
+    unsafeDirectSockets: [{ host, port: 0 }],
   };
-  void sweep();
-  setInterval(sweep, 60_000).unref();
+}
+
+/** Runs the cron of a minute. */
+async function runCron(miniflare, name) {
+  const worker = await miniflare.getWorker(name);
+  const { outcome } = await worker.scheduled({ cron: EVERY_MINUTE });
+  if (outcome !== "ok") throw new Error(`the cron ended with ${outcome}`);
+}
+
+/** Runs the cron of each minute, and once at the start: nothing else keeps the clock for it. */
+function keepCron(sweep) {
+  const run = () =>
+    sweep().catch((error) => process.stderr.write(`serve.mjs: the cron: ${error.message}\n`));
+  void run();
+  setInterval(run, 60_000).unref();
 }
 
 async function main() {
@@ -130,8 +152,8 @@ async function main() {
   const { Log, LogLevel, Miniflare, convertV4MiniflareOptions } = require("miniflare");
 
   mkdirSync(options.persist, { recursive: true });
-  const worker = workerOptions(wrangler, options);
-  const { triggers } = wrangler.unstable_readConfig({ config: options.config });
+  const { name, triggers } = wrangler.unstable_readConfig({ config: options.config });
+  const worker = workerOptions(wrangler, name, options);
   const started = watchForWorkerd();
   const settings = {
     host: options.host,
@@ -143,7 +165,11 @@ async function main() {
     isolatedResourcePersistencePath: options.persist,
     handleStructuredLogs: ({ level, message }) =>
       process.stderr.write(`${new Date().toISOString()} ${level} ${message}\n`),
-    workers: [worker],
+    workers: [
+      worker,
+      ...(options.twin ? [twinOf(worker, options.host)] : []),
+      ...(options.commands ? [aborter] : []),
+    ],
   };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions ? convertV4MiniflareOptions(settings) : settings,
@@ -162,12 +188,17 @@ async function main() {
     if (!stopping) fail(`workerd ended (${signal ?? `code ${code}`})`);
   });
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, stop);
-  process.stdin.on("end", stop).on("error", stop).resume();
+  process.stdin.on("end", stop).on("error", stop);
 
-  keepCron(miniflare, worker.name, triggers?.crons ?? []);
-  process.stdout.write(
-    `${JSON.stringify({ url: url.origin, workerd_pid: workerd.pid })}\n`,
-  );
+  const sweep = () => runCron(miniflare, worker.name);
+  if (options.cron && triggers?.crons?.includes(EVERY_MINUTE)) keepCron(sweep);
+  const ready = { url: url.origin, workerd_pid: workerd.pid };
+  if (options.twin) {
+    ready.twin_url = (await miniflare.unsafeGetDirectURL(`${worker.name}-twin`)).origin;
+  }
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+  if (options.commands) void obey(process.stdin, { miniflare, worker: worker.name, sweep });
+  else process.stdin.resume();
 }
 
 main().catch((error) => fail(error.stack ?? String(error)));

@@ -1,7 +1,9 @@
 //! Harness shared by the suites: the running system, requests to it, and the rules of the tree.
 
 pub mod dev;
+pub mod edge;
 pub mod http;
+pub mod peer;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

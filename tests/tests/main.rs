@@ -12,3 +12,5 @@ mod e2e;
 mod simulation;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod worker;

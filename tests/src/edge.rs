@@ -1,0 +1,201 @@
+//! The built worker alone in workerd, beside whatever stands in for the aggregator.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::dev::within;
+use crate::http::{self, Answer};
+use crate::peer::SECRET;
+
+const START_LIMIT: Duration = Duration::from_mins(2);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// How a worker is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where its objects keep their data; what is there already stays.
+    pub data: PathBuf,
+    /// Where it finds the aggregator.
+    pub aggregator: String,
+    /// Whether the cron runs by itself, at the start and each minute.
+    pub cron: bool,
+    /// Whether a second instance runs on the same objects.
+    pub twin: bool,
+}
+
+/// A running worker. Dropping it ends its processes.
+pub struct Edge {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    ready: Value,
+    log: PathBuf,
+}
+
+impl Edge {
+    /// Starts a worker on a free port and waits until it serves.
+    pub fn start(options: &Options) -> Result<Self> {
+        fs::create_dir_all(&options.data)?;
+        let root = crate::root();
+        let log = options.data.join("worker.log");
+        let mut command = Command::new(root.join("node_modules/node/bin/node"));
+        command
+            .arg(root.join("edge-worker/dev/serve.mjs"))
+            .arg("--persist")
+            .arg(options.data.join("objects"))
+            .arg("--var")
+            .arg(format!("AGGREGATOR_URL={}", options.aggregator))
+            .args(["--secret", "EDGE_SECRET", "--commands"])
+            .args((!options.cron).then_some("--no-cron"))
+            .args(options.twin.then_some("--twin"))
+            .env("EDGE_SECRET", SECRET)
+            .current_dir(&root);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::options().create(true).append(true).open(&log)?)
+            .process_group(0)
+            .spawn()
+            .context("the worker's runner cannot be started")?;
+        let stdin = child.stdin.take();
+        let lines = lines_of(child.stdout.take().context("stdout")?);
+        let mut edge = Self { child, stdin, lines, ready: Value::Null, log };
+        edge.ready = edge.answer(START_LIMIT)?;
+        Ok(edge)
+    }
+
+    /// The worker's URL with a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.ready["url"].as_str().unwrap_or_default())
+    }
+
+    /// The second instance's URL with a path.
+    pub fn twin_url(&self, path: &str) -> String {
+        format!("{}{path}", self.ready["twin_url"].as_str().unwrap_or_default())
+    }
+
+    /// Sends events as JSON with a key in the header.
+    pub fn collect(&self, key: &str, batch: &Value) -> Result<Answer> {
+        http::post_json(&self.url("/v1/events"), Some(key), batch)
+    }
+
+    /// Takes the memory of every object away, whatever it does, as the platform may at any time.
+    pub fn abort(&mut self) -> Result<()> {
+        self.abort_after(Duration::ZERO)
+    }
+
+    /// The same a little later, while the caller does something else.
+    pub fn abort_after(&mut self, time: Duration) -> Result<()> {
+        let after_ms = u64::try_from(time.as_millis())?;
+        self.command(&json!({"do": "abort", "after_ms": after_ms}))
+    }
+
+    /// Evicts an object that does nothing.
+    ///
+    /// # Errors
+    /// If the object is not in memory.
+    pub fn evict(&mut self, class: &str, name: &str) -> Result<()> {
+        self.command(&json!({"do": "evict", "class": class, "name": name}))
+    }
+
+    /// Runs the cron of a minute.
+    pub fn cron(&mut self) -> Result<()> {
+        self.command(&json!({"do": "cron"}))
+    }
+
+    /// Ends it as a deploy does: what is under way is cut off, what is stored stays.
+    pub fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    /// Kills the runtime without a warning and waits for its end.
+    pub fn kill(mut self) -> Result<()> {
+        let pid = self.ready["workerd_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+        kill(Pid::from_raw(pid.context("a pid")?), Signal::SIGKILL)?;
+        let child = &mut self.child;
+        within("the runner to see it", STOP_LIMIT, || Ok(child.try_wait()?.map(|_| ())))
+    }
+
+    /// What the worker wrote so far.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
+    fn command(&mut self, command: &Value) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("it was stopped")?;
+        writeln!(stdin, "{command}")?;
+        stdin.flush()?;
+        let answer = self.answer(STOP_LIMIT)?;
+        match answer["error"].as_str() {
+            Some(error) => bail!("{command}: {error}"),
+            None => Ok(()),
+        }
+    }
+
+    fn answer(&self, limit: Duration) -> Result<Value> {
+        let log = || fs::read_to_string(&self.log).unwrap_or_default();
+        let line = self.lines.recv_timeout(limit).with_context(log)?;
+        serde_json::from_str(&line).with_context(|| format!("no JSON: {line}"))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        drop(self.stdin.take());
+        let child = &mut self.child;
+        let status = within("the worker to end", STOP_LIMIT, || Ok(child.try_wait()?))?;
+        ensure!(status.success(), "the worker's runner ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        if self.end().is_err() {
+            let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn lines_of(stdout: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// Copies a folder with all that is in it.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The built worker in workerd beside a peer that fails on demand: whatever is taken away or goes
+//! wrong, each accepted event arrives once, in order.
+
+mod evictions;
+mod faults;
+mod place;
