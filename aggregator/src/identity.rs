@@ -7,6 +7,7 @@
 use edgetally_proto::time::{DAY_MS, MINUTE_MS};
 
 use crate::texts::TextId;
+use crate::touches::Clue;
 
 /// A login reaches back this far, both ends in.
 pub const STITCH_MS: i64 = 7 * DAY_MS;
@@ -40,6 +41,8 @@ pub struct Step {
     pub role: Role,
     /// Whether somebody was present.
     pub is_activity: bool,
+    /// What it says of where it came from.
+    pub clue: Clue,
 }
 
 /// Who owns an event.
@@ -178,6 +181,7 @@ mod tests {
                 rank: 2,
                 role: *role,
                 is_activity: true,
+                clue: Clue::default(),
             })
             .collect();
         assert_eq!(owners(&steps), expected, "{events:?}");

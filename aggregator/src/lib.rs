@@ -14,6 +14,7 @@ pub mod records;
 pub mod texts;
 
 pub mod identity;
+pub mod touches;
 pub mod timeline;
 
 pub mod orders;

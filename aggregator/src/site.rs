@@ -22,7 +22,8 @@ use crate::presence::{PersonId, Presence};
 use crate::records::{Copies, Records, Stored};
 use crate::rejects::Rejects;
 use crate::texts::{TextId, Texts};
-use crate::timeline::{Move, Timeline};
+use crate::timeline::{Move, Place, Timeline};
+use crate::touches::Clue;
 use crate::zone::Zone;
 
 /// Who a person is.
@@ -289,7 +290,8 @@ impl Site {
         };
         let counts = is_activity || matches!(role, Role::Login(_) | Role::Logout);
         let occurred_at_ms = record.occurred_at_ms;
-        counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity })
+        let clue = Clue { key: record.campaign, referrer: record.referrer };
+        counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity, clue })
     }
 
     fn person(&mut self, client: TextId, owner: Owner) -> PersonId {
@@ -309,7 +311,7 @@ impl Site {
             };
             let (name, at_ms) = (record.name, record.occurred_at_ms);
             for (owner, is_added) in [(moved.from, false), (moved.to, true)] {
-                let Some(owner) = owner else { continue };
+                let Some(Place { owner, .. }) = owner else { continue };
                 let person = self.person(client, owner);
                 self.presence.change(at_ms, name, person, is_added, &self.zone);
             }
@@ -321,12 +323,12 @@ impl Site {
     /// `c:<client>#<logout>`.
     pub fn owned(&self) -> impl Iterator<Item = (&Stored, String)> {
         let steps = self.timelines.values().flat_map(Timeline::iter);
-        steps.filter_map(|(step, owner)| {
+        steps.filter_map(|(step, place)| {
             let record = self.records.get(step.record)?;
             let client = self.texts.text(record.client);
             Some((
                 record,
-                match owner {
+                match &place.owner {
                     Owner::User(user) => format!("u:{}", self.texts.text(*user)),
                     Owner::Client => format!("c:{client}"),
                     Owner::AfterLogout(logout) => {

@@ -8,16 +8,26 @@ use std::ops::Range;
 use edgetally_proto::ids::EventId;
 
 use crate::identity::{self, Before, Next, Owner, Role, Step};
+use crate::touches::{self, Class};
 
-/// An event whose owner changed; `None` is an event that is not there.
+/// What is known of an event on its client's timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Who owns it.
+    pub owner: Owner,
+    /// How it came to be.
+    pub class: Class,
+}
+
+/// An event whose place changed; `None` is an event that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Move {
     /// The event.
     pub step: Step,
-    /// Who owned it.
-    pub from: Option<Owner>,
-    /// Who owns it.
-    pub to: Option<Owner>,
+    /// Where it stood.
+    pub from: Option<Place>,
+    /// Where it stands.
+    pub to: Option<Place>,
 }
 
 /// Reads the id of a record, which decides between events of the same millisecond and rank.
@@ -37,45 +47,67 @@ fn compare(ids: &impl Ids, a: &Step, b: &Step) -> Ordering {
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
     steps: Vec<Step>,
-    owners: Vec<Owner>,
+    places: Vec<Place>,
     /// Logins and logouts among the steps, in the same order, so that neighbours are found fast.
     facts: Vec<Step>,
+    /// Tagged activity among the steps, likewise.
+    tags: Vec<Step>,
+}
+
+/// The places that a change touched, as they were before it.
+#[derive(Debug, Default)]
+struct Old(Vec<(usize, Option<Place>)>);
+
+impl Old {
+    fn note(&mut self, at: usize, place: Option<Place>) {
+        if self.0.iter().all(|(known, _)| *known != at) {
+            self.0.push((at, place));
+        }
+    }
 }
 
 impl Timeline {
     /// Puts an event in its place.
     pub fn insert(&mut self, step: Step, ids: &impl Ids) -> Vec<Move> {
-        let at = self.position(&step, ids);
+        let at = position(&self.steps, &step, ids);
         self.steps.insert(at, step);
-        self.owners.insert(at, Owner::Client);
-        if is_fact(&step) {
-            let place = fact_position(&self.facts, &step, ids);
-            self.facts.insert(place, step);
+        self.places.insert(at, Place { owner: Owner::Client, class: Class::Direct });
+        for list in self.lists_of(&step) {
+            let place = position(list, &step, ids);
+            list.insert(place, step);
         }
-        let mut moves = match self.alone(&step, ids) {
-            Some(owner) => vec![self.own(at, owner)],
-            None => self.work_out(self.stretch(&step, ids), Some(at)),
-        };
-        for moved in &mut moves {
-            if moved.step.record == step.record {
-                moved.from = None;
-            }
+        let mut old = Old::default();
+        old.note(at, None);
+        match self.alone(&step, ids) {
+            Some(owner) => self.set_owner(at, owner, &mut old),
+            None => self.work_out(self.stretch(&step, ids), &mut old),
         }
-        moves.retain(|moved| moved.from != moved.to);
-        moves
+        self.classify(at, ids, &mut old);
+        if let Some(later) = self.activity_after(at + 1) {
+            self.classify(later, ids, &mut old);
+        }
+        self.classify_next_tag(&step, ids, &mut old);
+        self.moves(old)
     }
 
     /// Takes an event out, because another copy of it stands.
     pub fn remove(&mut self, step: &Step, ids: &impl Ids) -> Vec<Move> {
-        let at = self.position(step, ids);
+        let at = position(&self.steps, step, ids);
         if self.steps.get(at).is_none_or(|held| held.record != step.record) {
             return Vec::new();
         }
         self.steps.remove(at);
-        let owner = self.owners.remove(at);
+        let from = Some(self.places.remove(at));
         self.facts.retain(|fact| fact.record != step.record);
-        let mut moves = self.work_out(self.stretch(step, ids), None);
-        moves.push(Move { step: *step, from: Some(owner), to: None });
+        self.tags.retain(|tag| tag.record != step.record);
+        let mut old = Old::default();
+        self.work_out(self.stretch(step, ids), &mut old);
+        if let Some(later) = self.activity_after(at) {
+            self.classify(later, ids, &mut old);
+        }
+        self.classify_next_tag(step, ids, &mut old);
+        let mut moves = self.moves(old);
+        moves.push(Move { step: *step, from, to: None });
         moves
     }
 
@@ -91,13 +123,25 @@ impl Timeline {
         self.steps.is_empty()
     }
 
-    /// Events and owners, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Step, &Owner)> {
-        self.steps.iter().zip(&self.owners)
+    /// Events and their places, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Step, &Place)> {
+        self.steps.iter().zip(&self.places)
     }
 
-    fn position(&self, step: &Step, ids: &impl Ids) -> usize {
-        fact_position(&self.steps, step, ids)
+    /// The short lists that a step is kept in beside the long one.
+    fn lists_of(&mut self, step: &Step) -> impl Iterator<Item = &mut Vec<Step>> {
+        let (fact, tag) = (is_fact(step), is_tag(step));
+        let facts = fact.then_some(&mut self.facts);
+        facts.into_iter().chain(tag.then_some(&mut self.tags))
+    }
+
+    /// What became of the touched places.
+    fn moves(&self, old: Old) -> Vec<Move> {
+        let moved = old.0.into_iter().filter_map(|(at, from)| {
+            let (step, to) = (*self.steps.get(at)?, self.places.get(at).copied());
+            (from != to).then_some(Move { step, from, to })
+        });
+        moved.collect()
     }
 
     /// The owner of a new event that changes nobody else's, else none.
@@ -119,7 +163,7 @@ impl Timeline {
 
     /// The last fact before an event.
     fn before(&self, step: &Step, ids: &impl Ids) -> Before {
-        let end = fact_position(&self.facts, step, ids);
+        let end = position(&self.facts, step, ids);
         let earlier = self.facts.get(..end).unwrap_or_default();
         // Of logouts in a row only the first is a fact, so begin at the last login.
         let start = earlier.iter().rposition(is_login).unwrap_or(end);
@@ -127,7 +171,7 @@ impl Timeline {
     }
 
     fn next_login(&self, step: &Step, ids: &impl Ids) -> Option<(u32, i64)> {
-        let start = fact_position(&self.facts, step, ids);
+        let start = position(&self.facts, step, ids);
         self.facts.iter().skip(start).find_map(|fact| match fact.role {
             Role::Login(user) if fact.record != step.record => Some((user, fact.occurred_at_ms)),
             _ => None,
@@ -136,37 +180,64 @@ impl Timeline {
 
     /// From the login before an event to the login after it, both in.
     fn stretch(&self, step: &Step, ids: &impl Ids) -> Range<usize> {
-        let at = fact_position(&self.facts, step, ids);
+        let at = position(&self.facts, step, ids);
         let others = |fact: &&Step| fact.record != step.record && is_login(fact);
         let previous = self.facts.iter().take(at).rfind(others);
         let next = self.facts.iter().skip(at).find(others);
-        let start = previous.map_or(0, |login| self.position(login, ids));
-        let end = next.map_or(self.steps.len(), |login| self.position(login, ids) + 1);
+        let start = previous.map_or(0, |login| position(&self.steps, login, ids));
+        let end = next.map_or(self.steps.len(), |login| position(&self.steps, login, ids) + 1);
         start..end
     }
 
-    /// Works out a stretch again; `added` is reported even if its owner is the default one.
-    fn work_out(&mut self, range: Range<usize>, added: Option<usize>) -> Vec<Move> {
+    /// Works out the owners of a stretch again.
+    fn work_out(&mut self, range: Range<usize>, old: &mut Old) {
         let fresh = identity::owners(self.steps.get(range.clone()).unwrap_or_default());
-        let mut moves = Vec::new();
         for (at, owner) in range.zip(fresh) {
-            if self.owners.get(at) != Some(&owner) || Some(at) == added {
-                moves.push(self.own(at, owner));
-            }
+            self.set_owner(at, owner, old);
         }
-        moves
     }
 
-    fn own(&mut self, at: usize, owner: Owner) -> Move {
-        let step = self.steps.get(at).copied().unwrap_or(NOWHERE);
-        let from = self.owners.get_mut(at).map(|held| std::mem::replace(held, owner));
-        Move { step, from, to: Some(owner) }
+    fn set_owner(&mut self, at: usize, owner: Owner, old: &mut Old) {
+        if let Some(place) = self.places.get_mut(at).filter(|place| place.owner != owner) {
+            old.note(at, Some(*place));
+            place.owner = owner;
+        }
+    }
+
+    /// Works out the class of a step from the activity and the tag before it.
+    fn classify(&mut self, at: usize, ids: &impl Ids, old: &mut Old) {
+        let Some(step) = self.steps.get(at).copied().filter(|step| step.is_activity) else {
+            return;
+        };
+        let earlier = self.steps.get(..at).unwrap_or_default();
+        let before = earlier.iter().rfind(|step| step.is_activity);
+        let pause_ms = before.map(|before| step.occurred_at_ms - before.occurred_at_ms);
+        let tag = position(&self.tags, &step, ids).checked_sub(1);
+        let last_key = tag.and_then(|tag| self.tags.get(tag)?.clue.key);
+        let class = touches::class(step.clue, pause_ms, last_key);
+        if let Some(place) = self.places.get_mut(at).filter(|place| place.class != class) {
+            old.note(at, Some(*place));
+            place.class = class;
+        }
+    }
+
+    fn activity_after(&self, at: usize) -> Option<usize> {
+        let later = self.steps.get(at..)?.iter().position(|step| step.is_activity)?;
+        Some(at + later)
+    }
+
+    /// A tag that comes or goes may make the next one an echo, or no longer.
+    fn classify_next_tag(&mut self, step: &Step, ids: &impl Ids, old: &mut Old) {
+        if !is_tag(step) {
+            return;
+        }
+        let place = position(&self.tags, step, ids);
+        let mut later = self.tags.iter().skip(place);
+        if let Some(next) = later.find(|tag| tag.record != step.record).copied() {
+            self.classify(position(&self.steps, &next, ids), ids, old);
+        }
     }
 }
-
-/// Stands for no step; never reached, since positions come from the timeline itself.
-const NOWHERE: Step =
-    Step { record: u32::MAX, occurred_at_ms: 0, rank: 2, role: Role::Plain, is_activity: false };
 
 fn is_login(step: &Step) -> bool {
     matches!(step.role, Role::Login(_))
@@ -176,8 +247,12 @@ fn is_fact(step: &Step) -> bool {
     matches!(step.role, Role::Login(_) | Role::Logout)
 }
 
+fn is_tag(step: &Step) -> bool {
+    step.is_activity && step.clue.key.is_some()
+}
+
 /// Where a step stands, or belongs, among steps in order.
-fn fact_position(steps: &[Step], step: &Step, ids: &impl Ids) -> usize {
+fn position(steps: &[Step], step: &Step, ids: &impl Ids) -> usize {
     // Nearly every event is the newest of its client.
     if steps.last().is_none_or(|last| compare(ids, last, step) == Ordering::Less) {
         return steps.len();
@@ -192,6 +267,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::touches::Clue;
 
     struct Numbered(Vec<EventId>);
 
@@ -201,7 +277,7 @@ mod tests {
         }
     }
 
-    fn step(record: u32, minute: i64, kind: u8) -> Step {
+    fn step(record: u32, minute: i64, kind: u8, clue: u8) -> Step {
         let (role, rank) = match kind {
             0 => (Role::Login(1), 1),
             1 => (Role::Login(2), 1),
@@ -209,50 +285,68 @@ mod tests {
             4 => (Role::Carries(3), 2),
             _ => (Role::Plain, 2),
         };
-        Step { record, occurred_at_ms: minute * 60_000, rank, role, is_activity: kind != 5 }
+        let clue = match clue {
+            0 | 1 => Clue { key: Some(u32::from(clue)), referrer: None },
+            2 => Clue { key: None, referrer: Some(7) },
+            _ => Clue::default(),
+        };
+        Step { record, occurred_at_ms: minute * 60_000, rank, role, is_activity: kind != 5, clue }
+    }
+
+    /// The places of a whole timeline, each class worked out from all that comes before it.
+    fn whole(steps: &[Step]) -> Vec<Place> {
+        let class = |at: usize| {
+            let before: Vec<&Step> = steps[..at].iter().filter(|step| step.is_activity).collect();
+            let pause = before.last().map(|b| steps[at].occurred_at_ms - b.occurred_at_ms);
+            let last_key = before.iter().rev().find_map(|step| step.clue.key);
+            touches::class(steps[at].clue, pause, last_key)
+        };
+        let class = |at: usize| if steps[at].is_activity { class(at) } else { Class::Direct };
+        let owners = identity::owners(steps).into_iter();
+        owners.enumerate().map(|(at, owner)| Place { owner, class: class(at) }).collect()
     }
 
     proptest! {
-        /// Events arriving and leaving in any order end in the owners that the whole timeline
+        /// Events arriving and leaving in any order end in the places that the whole timeline
         /// gives, and the moves that were said add up to them.
         #[test]
         fn differences_add_up_to_the_whole(
-            events in prop::collection::vec((0i64..200, 0u8..12, any::<bool>()), 1..60),
+            events in prop::collection::vec((0i64..200, 0u8..12, 0u8..6, any::<bool>()), 1..60),
         ) {
             let ids = Numbered(
                 (0..events.len()).map(|n| EventId::parse(&format!("e{n}")).unwrap()).collect(),
             );
             let mut timeline = Timeline::default();
-            let mut said: HashMap<u32, Owner> = HashMap::new();
+            let mut said: HashMap<u32, Place> = HashMap::new();
             let mut apply = |moves: Vec<Move>| {
                 for moved in moves {
                     assert_eq!(said.get(&moved.step.record).copied(), moved.from);
                     match moved.to {
-                        Some(owner) => said.insert(moved.step.record, owner),
+                        Some(place) => said.insert(moved.step.record, place),
                         None => said.remove(&moved.step.record),
                     };
                 }
             };
             let steps: Vec<Step> = (0u32..).zip(&events)
-                .map(|(n, (minute, kind, _))| step(n, *minute, *kind)).collect();
+                .map(|(n, (minute, kind, clue, _))| step(n, *minute, *kind, *clue)).collect();
             for step in &steps {
                 apply(timeline.insert(*step, &ids));
             }
-            for (step, (_, _, leaves)) in steps.iter().zip(&events) {
+            for (step, (_, _, _, leaves)) in steps.iter().zip(&events) {
                 if *leaves {
                     apply(timeline.remove(step, &ids));
                 }
             }
             let mut stay: Vec<Step> = steps.iter().zip(&events)
-                .filter(|(_, (_, _, leaves))| !leaves).map(|(step, _)| *step).collect();
+                .filter(|(_, (_, _, _, leaves))| !leaves).map(|(step, _)| *step).collect();
             stay.sort_by(|a, b| compare(&ids, a, b));
-            let expected: HashMap<u32, Owner> = stay.iter().map(|step| step.record)
-                .zip(identity::owners(&stay)).collect();
+            let expected: HashMap<u32, Place> = stay.iter().map(|step| step.record)
+                .zip(whole(&stay)).collect();
             prop_assert_eq!(&said, &expected);
-            let held: Vec<(Step, Owner)> = timeline.iter().map(|(s, o)| (*s, *o)).collect();
+            let held: Vec<(Step, Place)> = timeline.iter().map(|(s, o)| (*s, *o)).collect();
             prop_assert_eq!(held.len(), expected.len());
-            for (step, owner) in held {
-                prop_assert_eq!(expected.get(&step.record), Some(&owner));
+            for (step, place) in held {
+                prop_assert_eq!(expected.get(&step.record), Some(&place));
             }
         }
     }
