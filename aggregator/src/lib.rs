@@ -17,6 +17,8 @@ pub mod identity;
 pub mod touches;
 pub mod timeline;
 
+pub mod sessionize;
+
 pub mod orders;
 pub mod presence;
 pub mod rejects;
