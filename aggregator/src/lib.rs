@@ -18,6 +18,9 @@ pub mod touches;
 pub mod timeline;
 
 pub mod sessionize;
+pub mod shelf;
+pub mod people;
+pub mod attribution;
 
 pub mod orders;
 pub mod presence;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use edgetally_proto::batch::SiteBatch;
 use edgetally_proto::event::{self, Platform};
+use edgetally_proto::ids::EventName;
 use edgetally_proto::record::{Fact, Flags, Record};
 use edgetally_proto::rollup::CounterKey;
 use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
@@ -15,24 +16,23 @@ use edgetally_proto::visitor::Device;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
+use crate::attribution::Window;
 use crate::identity::{Owner, Role, Step};
 use crate::merge::{BlockKey, Counters, Measure};
 use crate::orders::ledger::{self, Ledger, OrderChange};
+use crate::people::{People, Person, Reading, SessionChange, Shift};
 use crate::presence::{PersonId, Presence};
 use crate::records::{Copies, Records, Stored};
 use crate::rejects::Rejects;
+use crate::sessionize::{Entry, Rules};
 use crate::texts::{TextId, Texts};
 use crate::timeline::{Move, Place, Timeline};
-use crate::touches::Clue;
+use crate::touches::{Class, Clue};
 use crate::zone::Zone;
 
-/// Who a person is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Person {
-    User(TextId),
-    Client(TextId),
-    AfterLogout(TextId, u32),
-}
+pub mod credits;
+
+use credits::{CreditChange, Credits};
 
 /// What a frame's share changed, for those who watch.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +45,10 @@ pub struct Effects {
     pub seconds: BTreeSet<i64>,
     /// Orders that changed.
     pub orders: Vec<OrderChange>,
+    /// Sessions that changed.
+    pub sessions: Vec<SessionChange>,
+    /// Orders whose person, session or credit changed.
+    pub credits: Vec<CreditChange>,
 }
 
 /// The state of one site.
@@ -68,8 +72,15 @@ pub struct Site {
     pub zone: Zone,
     /// From the commit of the last frame with news of it to the arrival here.
     pub lag_ms: i64,
+    /// Persons and their sessions.
+    pub people: People,
+    /// Booked orders and what they are credited to.
+    pub credits: Credits,
+    /// How sessions are cut.
+    pub rules: Rules,
+    /// How orders are credited.
+    pub window: Window,
     timelines: FxHashMap<TextId, Timeline>,
-    persons: FxHashMap<Person, PersonId>,
 }
 
 /// Whether a share can be folded in. A frame whose share cannot is a dead letter.
@@ -236,10 +247,12 @@ impl Site {
 
     /// Works out what follows from a record: owners, presence, its order.
     fn follow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
-        if let Some(step) = self.step(number, record) {
+        let name = self.texts.text(record.name);
+        if let Some(step) = self.step(number, record, name) {
+            self.credits.note(record.client, &step, record.received_at_ms);
             let timeline = self.timelines.entry(record.client).or_default();
             let moves = timeline.insert(step, &self.records);
-            self.apply_moves(record.client, &moves, effects);
+            self.apply_moves(record.client, &step, &moves, effects);
         }
         if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
             let change = self.ledger.insert(key, trace);
@@ -247,10 +260,12 @@ impl Site {
         }
     }
 
-    fn note_order(&self, mut change: OrderChange, effects: &mut Effects) {
+    fn note_order(&mut self, mut change: OrderChange, effects: &mut Effects) {
         if change.before == change.after {
             return;
         }
+        let credit = self.place_order(&change.key, change.after);
+        effects.credits.push(credit);
         let times = [change.before, change.after].into_iter().flatten();
         effects.seconds.extend(times.map(|order| second_of(order.at_ms)));
         let money = change.after.and_then(|order| self.records.get(order.money_record));
@@ -264,10 +279,11 @@ impl Site {
             return;
         };
         self.count_repeat(&record, effects);
-        if let Some(step) = self.step(number, &record) {
+        let name = self.texts.text(record.name);
+        if let Some(step) = self.step(number, &record, name) {
             let timeline = self.timelines.entry(record.client).or_default();
             let moves = timeline.remove(&step, &self.records);
-            self.apply_moves(record.client, &moves, effects);
+            self.apply_moves(record.client, &step, &moves, effects);
         }
         if let Some((key, _)) = ledger::trace(number, &record, self.texts.text(record.name)) {
             let change = self.ledger.remove(key, number);
@@ -276,9 +292,14 @@ impl Site {
     }
 
     /// The place of a record on its client's timeline, if it has one.
-    fn step(&self, number: u32, record: &Stored) -> Option<Step> {
-        let name = edgetally_proto::ids::EventName::parse(self.texts.text(record.name)).ok()?;
+    fn step(&self, number: u32, record: &Stored, name: &str) -> Option<Step> {
+        // What a server tells without a client is on nobody's timeline.
+        if self.texts.text(record.client).is_empty() {
+            return None;
+        }
+        let places_order = credits::only_places_an_order;
         let (bot, background) = (record.flags.has(Flags::BOT), record.flags.has(Flags::BACKGROUND));
+        let name = EventName::parse(name).ok()?;
         let is_activity = event::is_activity(&name, record.platform, bot, background);
         let rank = event::rank(&name);
         let role = match (rank, record.user) {
@@ -288,35 +309,52 @@ impl Site {
             (_, Some(user)) if is_activity => Role::Login(user),
             (_, Some(user)) => Role::Carries(user),
         };
-        let counts = is_activity || matches!(role, Role::Login(_) | Role::Logout);
+        let counts = is_activity
+            || matches!(role, Role::Login(_) | Role::Logout)
+            || places_order(name.as_str(), record.platform, bot);
         let occurred_at_ms = record.occurred_at_ms;
         let clue = Clue { key: record.campaign, referrer: record.referrer };
         counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity, clue })
     }
 
-    fn person(&mut self, client: TextId, owner: Owner) -> PersonId {
-        let person = match owner {
-            Owner::User(user) => Person::User(user),
-            Owner::Client => Person::Client(client),
-            Owner::AfterLogout(logout) => Person::AfterLogout(client, logout),
+    fn apply_moves(&mut self, client: TextId, step: &Step, moves: &[Move], effects: &mut Effects) {
+        let mut shifts = Vec::with_capacity(moves.len());
+        for moved in moves.iter().filter(|moved| moved.step.is_activity) {
+            let Step { record, occurred_at_ms, rank, .. } = moved.step;
+            let mut person = |place: Place| self.people.number(Person::of(client, place.owner));
+            let (from, to) = (moved.from.map(&mut person), moved.to.map(&mut person));
+            let class = moved.to.or(moved.from).map_or(Class::Direct, |place| place.class);
+            shifts.push(Shift { entry: Entry { occurred_at_ms, record, rank, class }, from, to });
+            if from != to {
+                self.change_presence(record, from, to, effects);
+            }
+        }
+        let reading = Reading {
+            records: &self.records,
+            zone: &self.zone,
+            rules: self.rules,
+            page_view: self.texts.find("page_view"),
         };
-        let next = PersonId::try_from(self.persons.len()).unwrap_or(PersonId::MAX);
-        *self.persons.entry(person).or_insert(next)
+        let stretches = self.people.shift(&shifts, reading, &mut effects.sessions);
+        let records = moves.iter().map(|moved| moved.step.record);
+        effects.credits.extend(self.credit_again(client, step, records, &stretches));
     }
 
-    fn apply_moves(&mut self, client: TextId, moves: &[Move], effects: &mut Effects) {
-        for moved in moves.iter().filter(|moved| moved.step.is_activity) {
-            let Some(record) = self.records.get(moved.step.record) else {
-                continue;
-            };
-            let (name, at_ms) = (record.name, record.occurred_at_ms);
-            for (owner, is_added) in [(moved.from, false), (moved.to, true)] {
-                let Some(Place { owner, .. }) = owner else { continue };
-                let person = self.person(client, owner);
+    fn change_presence(
+        &mut self,
+        record: u32,
+        from: Option<PersonId>,
+        to: Option<PersonId>,
+        effects: &mut Effects,
+    ) {
+        let Some(record) = self.records.get(record) else { return };
+        let (name, at_ms) = (record.name, record.occurred_at_ms);
+        for (person, is_added) in [(from, false), (to, true)] {
+            if let Some(person) = person {
                 self.presence.change(at_ms, name, person, is_added, &self.zone);
             }
-            effects.seconds.insert(second_of(at_ms));
         }
+        effects.seconds.insert(second_of(at_ms));
     }
 
     /// Every event on a timeline with its person: `u:<user>`, `c:<client>` or

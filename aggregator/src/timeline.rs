@@ -37,7 +37,7 @@ pub trait Ids {
 }
 
 /// The order of events: time, rank, id.
-fn compare(ids: &impl Ids, a: &Step, b: &Step) -> Ordering {
+pub fn compare(ids: &impl Ids, a: &Step, b: &Step) -> Ordering {
     (a.occurred_at_ms, a.rank)
         .cmp(&(b.occurred_at_ms, b.rank))
         .then_with(|| ids.id(a.record).cmp(&ids.id(b.record)))
@@ -121,6 +121,20 @@ impl Timeline {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// The events, in order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The place of an event that is there.
+    #[must_use]
+    pub fn place_of(&self, step: &Step, ids: &impl Ids) -> Option<Place> {
+        let at = position(&self.steps, step, ids);
+        self.steps.get(at).filter(|held| held.record == step.record)?;
+        self.places.get(at).copied()
     }
 
     /// Events and their places, in order.

@@ -1,0 +1,320 @@
+//! The persons of a site: their lines, and their sessions as rows that come and go.
+
+use std::sync::Arc;
+
+use edgetally_proto::event::Platform;
+use imbl::{OrdMap, Vector};
+use rustc_hash::FxHashMap;
+
+use crate::identity::Owner;
+use crate::presence::PersonId;
+use crate::records::{Records, Stored};
+use crate::sessionize::{Edit, Entry, Line, Lookup, Refolded, Rules, Session, Touch, Why};
+use crate::shelf::Shelf;
+use crate::texts::TextId;
+use crate::zone::Zone;
+
+/// Who a person is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Person {
+    /// A signed-in user, with all of his clients.
+    User(TextId),
+    /// A client before any login.
+    Client(TextId),
+    /// A client after the logout with this record.
+    AfterLogout(TextId, u32),
+}
+
+impl Person {
+    /// Who owns an event of a client.
+    #[must_use]
+    pub fn of(client: TextId, owner: Owner) -> Self {
+        match owner {
+            Owner::User(user) => Self::User(user),
+            Owner::Client => Self::Client(client),
+            Owner::AfterLogout(logout) => Self::AfterLogout(client, logout),
+        }
+    }
+}
+
+/// A session as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Record of its first event, whose id is the session's.
+    pub record: u32,
+    /// Whose it is.
+    pub person: PersonId,
+    /// Time of its first event.
+    pub start_ms: i64,
+    /// Time of its last event.
+    pub end_ms: i64,
+    /// Why it began.
+    pub why: Why,
+    /// The touch that it began with.
+    pub entry: Option<Touch>,
+    /// The touch in force at its beginning.
+    pub attributed: Option<Touch>,
+    /// How many activity events it has.
+    pub events: u32,
+    /// Of them, page views.
+    pub pageviews: u32,
+    /// Its clients, in the order of their numbers.
+    pub clients: Vec<TextId>,
+    /// Its platforms, one bit each.
+    pub platforms: u8,
+    /// Path of its first page.
+    pub entry_page: Option<TextId>,
+    /// Path of its last page.
+    pub exit_page: Option<TextId>,
+    /// Which telling of it this is; of all tellings of a session the highest stands.
+    pub rev: u64,
+}
+
+impl SessionRow {
+    fn new(session: &Session, person: PersonId, first: &Entry) -> Self {
+        let Session { record, why, attributed, .. } = *session;
+        let start_ms = first.occurred_at_ms;
+        let entry = first.class.is_touch().then_some(Touch { occurred_at_ms: start_ms, record });
+        Self {
+            record,
+            person,
+            start_ms,
+            end_ms: start_ms,
+            why,
+            entry,
+            attributed,
+            events: 0,
+            pageviews: 0,
+            clients: Vec::new(),
+            platforms: 0,
+            entry_page: None,
+            exit_page: None,
+            rev: 0,
+        }
+    }
+
+    fn add(&mut self, record: &Stored, page_view: Option<TextId>) {
+        self.end_ms = record.occurred_at_ms;
+        self.events += 1;
+        self.pageviews += u32::from(Some(record.name) == page_view);
+        if let Err(place) = self.clients.binary_search(&record.client) {
+            self.clients.insert(place, record.client);
+        }
+        self.platforms |= 1 << record.platform as u8;
+        self.entry_page = self.entry_page.or(record.page);
+        self.exit_page = record.page.or(self.exit_page);
+    }
+
+    /// Its place among all sessions: by start.
+    #[must_use]
+    pub fn key(&self) -> RowKey {
+        (self.start_ms, self.record)
+    }
+
+    /// Whether it has a platform.
+    #[must_use]
+    pub fn has_platform(&self, platform: Platform) -> bool {
+        self.platforms & (1 << platform as u8) != 0
+    }
+}
+
+/// Start and record of a session.
+pub type RowKey = (i64, u32);
+
+/// A session that changed: as it was told before, and as it is told now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionChange {
+    /// None if it is new.
+    pub before: Option<Arc<SessionRow>>,
+    /// None if it is gone.
+    pub after: Option<Arc<SessionRow>>,
+}
+
+/// An activity that comes to a person, leaves one, or changes its class.
+#[derive(Debug, Clone, Copy)]
+pub struct Shift {
+    /// The activity.
+    pub entry: Entry,
+    /// Whose it was.
+    pub from: Option<PersonId>,
+    /// Whose it is.
+    pub to: Option<PersonId>,
+}
+
+/// A stretch of a person's line within which orders may have to be credited anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Whose.
+    pub person: PersonId,
+    /// Its first instant.
+    pub from_ms: i64,
+    /// Its last instant.
+    pub to_ms: i64,
+}
+
+/// What people are worked out from.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    /// The records.
+    pub records: &'a Records,
+    /// The zone of the site's days.
+    pub zone: &'a Zone,
+    /// How sessions are cut.
+    pub rules: Rules,
+    /// The name of page views, once there was one.
+    pub page_view: Option<TextId>,
+}
+
+impl Lookup for Records {
+    fn key(&self, record: u32) -> Option<TextId> {
+        self.get(record)?.campaign
+    }
+}
+
+/// The persons of a site.
+#[derive(Debug, Clone, Default)]
+pub struct People {
+    numbers: FxHashMap<Person, PersonId>,
+    persons: Vector<Person>,
+    lines: Shelf<Line>,
+    rows: OrdMap<RowKey, Arc<SessionRow>>,
+    rev: u64,
+}
+
+fn place_of(person: PersonId) -> usize {
+    usize::try_from(person).unwrap_or(usize::MAX)
+}
+
+impl People {
+    /// The number of a person, who gets one if he has none.
+    pub fn number(&mut self, person: Person) -> PersonId {
+        let next = PersonId::try_from(self.persons.len()).unwrap_or(PersonId::MAX);
+        *self.numbers.entry(person).or_insert_with(|| {
+            self.persons.push_back(person);
+            next
+        })
+    }
+
+    /// The number of a person who was met before.
+    #[must_use]
+    pub fn known(&self, person: Person) -> Option<PersonId> {
+        self.numbers.get(&person).copied()
+    }
+
+    /// The line of a person.
+    #[must_use]
+    pub fn line(&self, person: PersonId) -> Option<&Line> {
+        self.lines.get(place_of(person))
+    }
+
+    /// All sessions by start.
+    #[must_use]
+    pub fn rows(&self) -> &OrdMap<RowKey, Arc<SessionRow>> {
+        &self.rows
+    }
+
+    /// What readers see: the lines, and who has them.
+    pub fn show(&mut self) -> (Vector<Arc<Line>>, Vector<Person>) {
+        (self.lines.show(), self.persons.clone())
+    }
+
+    /// Works out the sessions of everybody whom some shifts touch.
+    pub fn shift(
+        &mut self,
+        shifts: &[Shift],
+        reading: Reading<'_>,
+        changes: &mut Vec<SessionChange>,
+    ) -> Vec<Stretch> {
+        let mut edits: Vec<(PersonId, Edit)> = Vec::with_capacity(shifts.len());
+        for Shift { entry, from, to } in shifts.iter().copied() {
+            if from != to {
+                edits.extend(from.map(|person| (person, Edit { entry, is_added: false })));
+            }
+            edits.extend(to.map(|person| (person, Edit { entry, is_added: true })));
+        }
+        // The order within a person is the line's own affair.
+        edits.sort_by_key(|(person, _)| *person);
+        let (mut stretches, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for of_person in edits.chunk_by(|(a, _), (b, _)| a == b) {
+            let Some((person, _)) = of_person.first() else { continue };
+            let edits: Vec<Edit> = of_person.iter().map(|(_, edit)| *edit).collect();
+            stretches.extend(self.edit(*person, &edits, reading, &mut old, &mut new));
+        }
+        self.tell(old, new, changes);
+        stretches
+    }
+
+    fn edit(
+        &mut self,
+        person: PersonId,
+        edits: &[Edit],
+        reading: Reading<'_>,
+        old: &mut Vec<Arc<SessionRow>>,
+        new: &mut Vec<SessionRow>,
+    ) -> Option<Stretch> {
+        let line = self.lines.get_mut(place_of(person))?;
+        let Refolded { before, after, is_extended } =
+            line.edit(edits, reading.rules, reading.zone, reading.records);
+        let mut taken = Vec::with_capacity(before.len());
+        for session in &before {
+            let start_ms = reading.records.get(session.record)?.occurred_at_ms;
+            taken.extend(self.rows.remove(&(start_ms, session.record)));
+        }
+        let line = self.lines.get(place_of(person))?;
+        if let (true, [row], Some(entry)) = (is_extended, taken.as_slice(), line.entries().last()) {
+            let mut row = SessionRow::clone(row);
+            row.add(reading.records.get(entry.record)?, reading.page_view);
+            new.push(row);
+        } else {
+            let rows = after.map(|place| row_of(line, place, person, reading));
+            new.extend(rows.flatten());
+        }
+        let times = edits.iter().map(|edit| edit.entry.occurred_at_ms);
+        let (lowest, highest) = (times.clone().min()?, times.max()?);
+        let ends = taken.iter().map(|row| row.end_ms).max().unwrap_or(highest);
+        let starts = taken.iter().map(|row| row.start_ms).min().unwrap_or(lowest);
+        old.extend(taken);
+        let to_ms = (highest + reading.rules.window_ms).max(ends);
+        Some(Stretch { person, from_ms: lowest.min(starts), to_ms })
+    }
+
+    /// Puts the rows in their places; one that says nothing new keeps its number.
+    fn tell(
+        &mut self,
+        old: Vec<Arc<SessionRow>>,
+        new: Vec<SessionRow>,
+        changes: &mut Vec<SessionChange>,
+    ) {
+        let mut old: FxHashMap<u32, Arc<SessionRow>> =
+            old.into_iter().map(|row| (row.record, row)).collect();
+        for mut row in new {
+            let before = old.remove(&row.record);
+            if let Some(before) = &before {
+                row.rev = before.rev;
+                if **before == row {
+                    self.rows.insert(row.key(), before.clone());
+                    continue;
+                }
+            }
+            self.rev += 1;
+            row.rev = self.rev;
+            let after = Arc::new(row);
+            self.rows.insert(after.key(), after.clone());
+            changes.push(SessionChange { before, after: Some(after) });
+        }
+        let gone = old.into_values();
+        changes.extend(gone.map(|row| SessionChange { before: Some(row), after: None }));
+    }
+}
+
+fn row_of(line: &Line, place: usize, person: PersonId, reading: Reading<'_>) -> Option<SessionRow> {
+    let session = line.sessions().get(place)?;
+    let entries = line.entries_of(place);
+    let mut row = SessionRow::new(session, person, entries.first()?);
+    for entry in entries {
+        if let Some(record) = reading.records.get(entry.record) {
+            row.add(record, reading.page_view);
+        }
+    }
+    Some(row)
+}

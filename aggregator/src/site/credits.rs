@@ -1,0 +1,308 @@
+//! The orders of a site with their persons, sessions and credits, kept true as things change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use edgetally_proto::event::Platform;
+use imbl::OrdMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Site;
+use crate::attribution::{Restricted, has_late, later, touch_of};
+use crate::identity::{Role, Step};
+use crate::orders::ledger::OrderKey;
+use crate::orders::settle::Order;
+use crate::people::{Person, Stretch};
+use crate::presence::PersonId;
+use crate::sessionize::{Entry, Touch};
+use crate::texts::TextId;
+use crate::touches::Class;
+
+/// What an order is credited to, and where it belongs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// Who ordered.
+    pub person: Option<PersonId>,
+    /// Record of the first event of the session it was ordered in.
+    pub session: Option<u32>,
+    /// The touch; none is direct.
+    pub touch: Option<Touch>,
+    /// Whether there was a touch before it that had grown too old.
+    pub is_aged_out: bool,
+}
+
+/// A booked order as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRow {
+    /// Which.
+    pub key: OrderKey,
+    /// What its events make of it.
+    pub order: Order,
+    /// What it is credited to.
+    pub credit: Credit,
+}
+
+/// An order that changed: as it was told before, and as it is told now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditChange {
+    /// None if it is new.
+    pub before: Option<Arc<OrderRow>>,
+    /// None if it is booked no longer.
+    pub after: Option<Arc<OrderRow>>,
+}
+
+/// Time and record of an order.
+pub type OrderPlace = (i64, u32);
+
+/// What a credit was worked out from where late records concern it.
+#[derive(Debug, Clone, Default)]
+struct Frozen {
+    clients: BTreeSet<TextId>,
+    user: Option<TextId>,
+}
+
+/// The booked orders of a site.
+#[derive(Debug, Clone, Default)]
+pub struct Credits {
+    rows: OrdMap<OrderPlace, Arc<OrderRow>>,
+    places: FxHashMap<OrderKey, OrderPlace>,
+    by_record: FxHashMap<u32, OrderKey>,
+    by_person: FxHashMap<PersonId, BTreeMap<OrderPlace, OrderKey>>,
+    clients_of: FxHashMap<TextId, BTreeSet<TextId>>,
+    frozen: FxHashMap<OrderKey, Frozen>,
+    /// The newest receipt of any record.
+    newest_ms: i64,
+}
+
+impl Credits {
+    /// Booked orders by time.
+    #[must_use]
+    pub fn rows(&self) -> &OrdMap<OrderPlace, Arc<OrderRow>> {
+        &self.rows
+    }
+
+    /// The order whose time a record gives.
+    #[must_use]
+    pub fn order_of(&self, record: u32) -> Option<&OrderKey> {
+        self.by_record.get(&record)
+    }
+
+    /// Takes note of a step, before anything is worked out from it.
+    pub fn note(&mut self, client: TextId, step: &Step, received_at_ms: i64) {
+        self.newest_ms = self.newest_ms.max(received_at_ms);
+        if let Role::Login(user) | Role::Carries(user) = step.role {
+            self.clients_of.entry(user).or_default().insert(client);
+        }
+    }
+
+    /// The orders that a step of a client may concern because their credit is frozen.
+    fn frozen_by(&self, client: TextId, step: &Step) -> Vec<OrderKey> {
+        let user = match step.role {
+            Role::Login(user) | Role::Carries(user) => Some(user),
+            Role::Logout | Role::Plain => None,
+        };
+        let concerns = |frozen: &Frozen| {
+            frozen.clients.contains(&client) || (user.is_some() && frozen.user == user)
+        };
+        let all = self.frozen.iter().filter(|(_, frozen)| concerns(frozen));
+        all.map(|(key, _)| key.clone()).collect()
+    }
+
+    fn within(&self, stretch: Stretch) -> Vec<OrderKey> {
+        let Some(orders) = self.by_person.get(&stretch.person) else { return Vec::new() };
+        let range = (stretch.from_ms, 0)..=(stretch.to_ms, u32::MAX);
+        orders.range(range).map(|(_, key)| key.clone()).collect()
+    }
+
+    fn take(&mut self, key: &OrderKey) -> Option<Arc<OrderRow>> {
+        let place = self.places.remove(key)?;
+        let row = self.rows.remove(&place)?;
+        self.by_record.remove(&row.order.record);
+        self.frozen.remove(key);
+        if let Some(person) = row.credit.person
+            && let Some(orders) = self.by_person.get_mut(&person)
+        {
+            orders.remove(&place);
+            if orders.is_empty() {
+                self.by_person.remove(&person);
+            }
+        }
+        Some(row)
+    }
+
+    fn put(&mut self, row: OrderRow, frozen: Option<Frozen>) -> Arc<OrderRow> {
+        let place = (row.order.at_ms, row.order.record);
+        self.places.insert(row.key.clone(), place);
+        self.by_record.insert(row.order.record, row.key.clone());
+        if let Some(person) = row.credit.person {
+            self.by_person.entry(person).or_default().insert(place, row.key.clone());
+        }
+        if let Some(frozen) = frozen {
+            self.frozen.insert(row.key.clone(), frozen);
+        }
+        let row = Arc::new(row);
+        self.rows.insert(place, row.clone());
+        row
+    }
+}
+
+impl Site {
+    /// Tells an order anew after the ledger changed it.
+    pub(super) fn place_order(&mut self, key: &OrderKey, order: Option<Order>) -> CreditChange {
+        let before = self.credits.take(key);
+        let after = order.map(|order| {
+            let (credit, frozen) = self.credit(&order);
+            self.credits.put(OrderRow { key: key.clone(), order, credit }, frozen)
+        });
+        CreditChange { before, after }
+    }
+
+    /// Credits anew what a step and the stretches that it changed may concern.
+    pub(super) fn credit_again(
+        &mut self,
+        client: TextId,
+        step: &Step,
+        moved: impl Iterator<Item = u32>,
+        stretches: &[Stretch],
+    ) -> Vec<CreditChange> {
+        let mut keys: FxHashSet<OrderKey> = FxHashSet::default();
+        keys.extend(moved.filter_map(|record| self.credits.order_of(record).cloned()));
+        for stretch in stretches {
+            keys.extend(self.credits.within(*stretch));
+        }
+        if !self.credits.frozen.is_empty() {
+            keys.extend(self.credits.frozen_by(client, step));
+        }
+        let mut keys: Vec<OrderKey> = keys.into_iter().collect();
+        keys.sort();
+        let mut changes = Vec::new();
+        for key in keys {
+            let Some(place) = self.credits.places.get(&key) else { continue };
+            let Some(order) = self.credits.rows.get(place).map(|row| row.order) else { continue };
+            let change = self.place_order(&key, Some(order));
+            if change.before != change.after {
+                changes.push(change);
+            }
+        }
+        changes
+    }
+
+    /// What an order is credited to; and what that hangs on, if it no longer hangs on everything.
+    fn credit(&self, order: &Order) -> (Credit, Option<Frozen>) {
+        let Some(record) = self.records.get(order.record) else { return Default::default() };
+        let name = self.texts.text(record.name);
+        let Some(step) = self.step(order.record, record, name) else {
+            // An order that nobody's client tells of is its user's.
+            return (self.credit_of_user(record.user, order), None);
+        };
+        let timeline = self.timelines.get(&record.client);
+        let place = timeline.and_then(|timeline| timeline.place_of(&step, &self.records));
+        let Some(place) = place else { return Default::default() };
+        let person = Person::of(record.client, place.owner);
+        let number = self.people.known(person);
+        let class = place.class;
+        let mut credit = self.credit_on(number, &step, class);
+        let frozen = self.frozen(record.client, person, &step);
+        if let Some(frozen) = &frozen {
+            credit.touch = self.frozen_touch(record.client, &step);
+            credit.is_aged_out &= credit.touch.is_none();
+            debug_assert!(frozen.clients.contains(&record.client));
+        }
+        (credit, frozen)
+    }
+
+    fn credit_of_user(&self, user: Option<TextId>, order: &Order) -> Credit {
+        let number = user.and_then(|user| self.people.known(Person::User(user)));
+        let (occurred_at_ms, record) = (order.at_ms, order.record);
+        let role = Role::Plain;
+        let step = Step {
+            record,
+            occurred_at_ms,
+            rank: 2,
+            role,
+            is_activity: false,
+            clue: Default::default(),
+        };
+        self.credit_on(number, &step, Class::Direct)
+    }
+
+    /// The credit of an order placed on a person's line.
+    fn credit_on(&self, person: Option<PersonId>, step: &Step, class: Class) -> Credit {
+        let Some(line) = person.and_then(|person| self.people.line(person)) else {
+            return Credit { person, ..Credit::default() };
+        };
+        let Step { record, occurred_at_ms, rank, .. } = *step;
+        let entry = Entry { occurred_at_ms, record, rank, class };
+        let session = if step.is_activity {
+            line.session_of(&entry, &self.records)
+        } else {
+            line.session_at(occurred_at_ms)
+        };
+        let session = session.and_then(|place| line.sessions().get(place));
+        let touch = line.touch_at(&entry, self.window.window_ms, &self.records);
+        let is_aged_out =
+            touch.is_none() && line.touch_at(&entry, i64::MAX, &self.records).is_some();
+        Credit { person, session: session.map(|session| session.record), touch, is_aged_out }
+    }
+
+    /// The clients whose late records concern an order, if any does.
+    fn frozen(&self, client: TextId, person: Person, step: &Step) -> Option<Frozen> {
+        let deadline_ms = step.occurred_at_ms.saturating_add(self.window.freeze_ms);
+        if self.credits.newest_ms <= deadline_ms {
+            return None;
+        }
+        let mut clients = BTreeSet::from([client]);
+        if let Person::User(user) = person {
+            clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
+        }
+        let is_late = |client: &TextId| {
+            self.timelines.get(client).is_some_and(|timeline| {
+                has_late(timeline, &self.records, step.occurred_at_ms, deadline_ms)
+            })
+        };
+        if !clients.iter().any(is_late) {
+            return None;
+        }
+        let user = match self.restricted_person(client, step)? {
+            Person::User(user) => {
+                clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
+                Some(user)
+            }
+            Person::Client(_) | Person::AfterLogout(..) => None,
+        };
+        Some(Frozen { clients, user })
+    }
+
+    fn restricted(&self, client: TextId, step: &Step) -> Option<Restricted> {
+        let deadline_ms = step.occurred_at_ms.saturating_add(self.window.freeze_ms);
+        let timeline = self.timelines.get(&client)?;
+        Some(Restricted::of(timeline, &self.records, deadline_ms, step.record))
+    }
+
+    /// Whose an order is without what came too late.
+    fn restricted_person(&self, client: TextId, step: &Step) -> Option<Person> {
+        let owner = self.restricted(client, step)?.owner(step.record)?;
+        Some(Person::of(client, owner))
+    }
+
+    /// The touch of an order without what came too late.
+    fn frozen_touch(&self, client: TextId, step: &Step) -> Option<Touch> {
+        let person = self.restricted_person(client, step)?;
+        let mut clients = BTreeSet::from([client]);
+        if let Person::User(user) = person {
+            clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
+        }
+        let from_ms = step.occurred_at_ms - self.window.window_ms;
+        let touches = clients.into_iter().map(|client| {
+            self.restricted(client, step)?.touch(client, person, step, from_ms, &self.records)
+        });
+        touches.fold(None, |a, b| later(a, b, &self.records)).map(touch_of)
+    }
+}
+
+/// Whether an event makes an order without being anybody's activity: its place on the client's
+/// timeline tells whose order it is.
+pub(super) fn only_places_an_order(name: &str, platform: Platform, is_bot: bool) -> bool {
+    let makes = matches!(name, "purchase" | "order_created");
+    makes && (is_bot || platform == Platform::Server)
+}
