@@ -201,6 +201,12 @@ impl People {
         self.numbers.get(&person).copied()
     }
 
+    /// Who has a number.
+    #[must_use]
+    pub fn person(&self, number: PersonId) -> Option<Person> {
+        self.persons.get(place_of(number)).copied()
+    }
+
     /// The line of a person.
     #[must_use]
     pub fn line(&self, person: PersonId) -> Option<&Line> {

@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::attribution::Window;
-use crate::identity::{Owner, Role, Step};
+use crate::identity::{Role, Step};
 use crate::merge::{BlockKey, Counters, Measure};
 use crate::orders::ledger::{self, Ledger, OrderChange};
 use crate::people::{People, Person, Reading, SessionChange, Shift};
@@ -357,24 +357,32 @@ impl Site {
         effects.seconds.insert(second_of(at_ms));
     }
 
-    /// Every event on a timeline with its person: `u:<user>`, `c:<client>` or
-    /// `c:<client>#<logout>`.
+    /// Every activity and fact with its person.
     pub fn owned(&self) -> impl Iterator<Item = (&Stored, String)> {
         let steps = self.timelines.values().flat_map(Timeline::iter);
-        steps.filter_map(|(step, place)| {
+        let owned =
+            |step: &Step| step.is_activity || matches!(step.role, Role::Login(_) | Role::Logout);
+        steps.filter(move |(step, _)| owned(step)).filter_map(|(step, place)| {
             let record = self.records.get(step.record)?;
-            let client = self.texts.text(record.client);
-            Some((
-                record,
-                match &place.owner {
-                    Owner::User(user) => format!("u:{}", self.texts.text(*user)),
-                    Owner::Client => format!("c:{client}"),
-                    Owner::AfterLogout(logout) => {
-                        format!("c:{client}#{}", self.records.get(*logout)?.id)
-                    }
-                },
-            ))
+            Some((record, self.name_of(Person::of(record.client, place.owner))))
         })
+    }
+
+    /// A person by number: `u:<user>`, `c:<client>` or `c:<client>#<logout>`.
+    #[must_use]
+    pub fn person_text(&self, person: PersonId) -> String {
+        self.people.person(person).map(|person| self.name_of(person)).unwrap_or_default()
+    }
+
+    fn name_of(&self, person: Person) -> String {
+        match person {
+            Person::User(user) => format!("u:{}", self.texts.text(user)),
+            Person::Client(client) => format!("c:{}", self.texts.text(client)),
+            Person::AfterLogout(client, logout) => {
+                let id = self.records.get(logout).map(|record| record.id.to_string());
+                format!("c:{}#{}", self.texts.text(client), id.unwrap_or_default())
+            }
+        }
     }
 
     /// Cuts days by another zone.
@@ -395,8 +403,7 @@ impl Site {
                 self.follow(number, &record, &mut effects);
             }
             // Nobody watches a rebuild.
-            effects.seconds.clear();
-            effects.orders.clear();
+            effects = Effects::default();
         }
     }
 }

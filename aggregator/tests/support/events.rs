@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use edgetally_proto::batch::{Batch, SiteBatch};
+use edgetally_proto::campaign::Campaign;
 use edgetally_proto::copies::Said;
 use edgetally_proto::event::Platform;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
@@ -28,6 +29,11 @@ pub struct Event {
     pub at_ms: i64,
     pub received_ms: i64,
     pub is_bot: bool,
+    pub by_server_key: bool,
+    /// Source, medium and name, folded.
+    pub campaign: Option<[String; 3]>,
+    /// A host outside the shop.
+    pub referrer: Option<String>,
     /// Transaction and VND.
     pub order: Option<(String, i64)>,
 }
@@ -43,6 +49,9 @@ impl Event {
             at_ms,
             received_ms: at_ms,
             is_bot: false,
+            by_server_key: false,
+            campaign: None,
+            referrer: None,
             order: None,
         }
     }
@@ -56,7 +65,13 @@ impl Event {
     }
 
     fn flags(&self) -> Flags {
-        Flags::default().with(Flags::BOT, self.is_bot)
+        let flags = Flags::default().with(Flags::BOT, self.is_bot);
+        flags.with(Flags::SERVER_KEY, self.by_server_key)
+    }
+
+    fn campaign(&self) -> Option<Campaign> {
+        let [source, medium, name] = self.campaign.clone()?;
+        Some(Campaign { source, medium, name, ..Campaign::default() })
     }
 
     fn fact(&self, record: u32) -> Option<Fact> {
@@ -65,6 +80,7 @@ impl Event {
 
     /// What decides between copies that were received in the same millisecond.
     pub fn hash(&self) -> u64 {
+        let campaign = self.campaign().map(|tags| serde_json::to_string(&tags).unwrap());
         Said {
             name: &self.name,
             client: &self.client,
@@ -73,8 +89,8 @@ impl Event {
             occurred_at_ms: self.at_ms,
             flags: self.flags(),
             page: None,
-            referrer: None,
-            campaign: None,
+            referrer: self.referrer.as_deref(),
+            campaign: campaign.as_deref(),
             grade: "",
             place: "",
             device: Device::default(),
@@ -110,11 +126,17 @@ impl<T> Table<T> {
 pub fn share(events: &[Event]) -> SiteBatch {
     let mut share = SiteBatch::new(demo());
     let (mut names, mut clients, mut users) = (Table::new(), Table::new(), Table::new());
+    let (mut referrers, mut campaigns) = (Table::new(), Table::new());
     for event in events {
         let name = names.number(&event.name, |text| EventName::parse(text).unwrap());
         let client = clients.number(&event.client, |text| ClientId::parse(text).unwrap());
         let user = event.user.as_ref();
         let user = user.map(|user| users.number(user, |text| UserId::parse(text).unwrap()));
+        let host = event.referrer.as_ref();
+        let referrer = host.map(|host| referrers.number(host, str::to_owned));
+        let tags = event.campaign.as_ref().map(|tags| tags.join("/"));
+        let campaign =
+            tags.map(|tags| campaigns.number(&tags, |_| event.campaign().unwrap_or_default()));
         let key = CounterKey {
             second: second_of(event.at_ms),
             name,
@@ -133,8 +155,8 @@ pub fn share(events: &[Event]) -> SiteBatch {
             received_at_ms: event.received_ms,
             flags: event.flags(),
             page: None,
-            referrer: None,
-            campaign: None,
+            referrer,
+            campaign,
             grade: None,
             place: None,
             device: None,
@@ -143,6 +165,8 @@ pub fn share(events: &[Event]) -> SiteBatch {
     share.tables.names = names.values;
     share.tables.clients = clients.values;
     share.tables.users = users.values;
+    share.tables.referrers = referrers.values;
+    share.tables.campaigns = campaigns.values;
     share
 }
 
