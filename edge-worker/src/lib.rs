@@ -18,5 +18,5 @@ pub mod known_ids;
 pub mod outbox;
 pub mod shard;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "pure")))]
 pub mod platform;

@@ -20,6 +20,12 @@ usage: cargo xtask <task>
   test    runs every suite; the last line counts the tests
   soak    runs the tests at full length
   bench   runs the benchmarks
+  bench edge   measures the edge: pure path, whole worker against others, bytes, memory
+            --only PART     pure, whole, forwarded or footprint; may be repeated
+            --worker NAME   edge, minimal or per_event; may be repeated
+            --size N        events in a batch: 1, 3, 10 or 50; may be repeated
+            --seconds N, --rounds N, --connections N   of the whole worker (3, 3, 1024)
+            --v8-flag FLAG  passed to V8, such as --perf-basic-prof for perf
   ci      the same as test";
 
 /// The worker's port when none is given.
@@ -35,6 +41,8 @@ pub enum Task {
     Build,
     Test,
     Bench,
+    /// The benchmark of the edge, with options for its driver.
+    BenchEdge(Vec<OsString>),
     Soak,
     /// Ends what `dev` leaves behind when it is killed; started by `dev` itself.
     Guard,
@@ -79,7 +87,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::E
             Some("dev") => return parse_dev(&mut parser),
             Some("build") => Task::Build,
             Some("test" | "ci") => Task::Test,
-            Some("bench") => Task::Bench,
+            Some("bench") => return parse_bench(&mut parser),
             Some("soak") => Task::Soak,
             Some("guard") => Task::Guard,
             _ => return Err(format!("there is no task {}", name.to_string_lossy()).into()),
@@ -89,6 +97,21 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::E
     match parser.next()? {
         None => Ok(task),
         Some(Short('h') | Long("help")) => Ok(Task::Help),
+        Some(other) => Err(other.unexpected()),
+    }
+}
+
+// The driver judges its options: it knows them.
+fn parse_bench(parser: &mut lexopt::Parser) -> Result<Task, lexopt::Error> {
+    match parser.next()? {
+        None => Ok(Task::Bench),
+        Some(Short('h') | Long("help")) => Ok(Task::Help),
+        Some(Value(name)) if name == "edge" => {
+            let options: Vec<OsString> = parser.raw_args()?.collect();
+            let is_help = |option: &OsString| option == "--help" || option == "-h";
+            let asks_help = options.iter().any(is_help);
+            Ok(if asks_help { Task::Help } else { Task::BenchEdge(options) })
+        }
         Some(other) => Err(other.unexpected()),
     }
 }
@@ -140,12 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn options_of_the_edge_benchmark_are_handed_on() {
+        let expected = ["--only", "pure"].map(OsString::from).to_vec();
+        assert_eq!(parsed("bench edge --only pure"), Ok(Task::BenchEdge(expected)));
+        assert_eq!(parsed("bench"), Ok(Task::Bench));
+        assert_eq!(parsed("bench edge --help"), Ok(Task::Help));
+    }
+
+    #[test]
     fn a_wrong_word_is_named() {
         for (line, word) in [
             ("dve", "dve"),
             ("dev --prot 1", "--prot"),
             ("dev --port 70000", "70000"),
             ("test now", "now"),
+            ("bench now", "now"),
         ] {
             let error = parsed(line).expect_err(line);
             assert!(error.contains(word), "{line}: {error}");

@@ -3,11 +3,14 @@
 mod counts;
 mod list;
 mod fuzz;
+mod edge;
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+
+pub use edge::bench_edge;
 
 use crate::paths::Paths;
 use crate::suites::counts::Counts;
