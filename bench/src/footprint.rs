@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use edge_worker::route::shard_of;
 use edgetally_bench_path::traffic::{SITE, Template};
 use edgetally_proto::ids::SiteId;
+use edgetally_proto::settings::SiteSettings;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::Full;
@@ -120,7 +121,8 @@ async fn memory(options: &Options, cores: &Cores, edge: &Worker) -> Result<Value
 
 fn of_one_shard() -> Result<Vec<Template>> {
     let site = SiteId::parse(SITE)?;
-    let shard = |template: &Template| shard_of(&site, "apac", Some(&template.client));
+    let settings = SiteSettings::default();
+    let shard = |template: &Template| shard_of(&site, &settings, Some(&template.client));
     let at_ms = now_ms();
     let all: Vec<Template> = (0..4_000).map(|n| Template::new(n, EVENTS, at_ms)).collect();
     let first = all.first().map(shard).context("no traffic")?;
