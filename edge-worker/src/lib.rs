@@ -9,6 +9,7 @@ pub mod collect;
 pub mod compat;
 pub mod rate_limit;
 
+pub mod agent;
 pub mod enrich;
 pub mod judge;
 pub mod route;
