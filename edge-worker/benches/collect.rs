@@ -6,7 +6,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use edge_worker::enrich::is_bot;
+use edge_worker::collect::Head;
+use edge_worker::enrich::Seen;
 use edge_worker::judge::judge;
 use edgetally_proto::frame;
 use edgetally_proto::ids::SiteId;
@@ -99,8 +100,10 @@ fn collect(body: &[u8], site: &SiteId, settings: &SiteSettings) -> usize {
         visitor: Visitor { address: "203.0.113.7", user_agent: AGENT, salt: b"salt" },
         nonce: 1,
     };
+    let head = Head { user_agent: AGENT.to_owned(), ..Head::default() };
+    let seen = Seen::of(&head);
     let mut window = Window::default();
-    for event in judge(&batch, &rules, is_bot(AGENT)).events {
+    for event in judge(&batch, &rules, &seen).events {
         window.fold(site, event);
     }
     frame::encode(&window.seal(T + 20)).len()

@@ -11,8 +11,11 @@ use edgetally_proto::limits::{
 use edgetally_proto::raw::{BatchError, RawBatch, RawEvent};
 use edgetally_proto::settings::SiteSettings;
 use edgetally_proto::validate::{Reject, Warning};
+use edgetally_proto::visitor::Place;
 use serde_json::{Value, json};
 
+use crate::agent::Hints;
+use crate::bots::Network;
 use crate::config::Settings;
 
 /// A refusal of a whole request: `application/problem+json` of RFC 9457.
@@ -95,6 +98,20 @@ pub struct Head {
     pub gpc: bool,
     /// The visitor's address, as the platform tells it.
     pub address: String,
+    /// `Sec-CH-UA` and its like.
+    pub hints: Hints,
+    /// Whether `Accept` was sent.
+    pub has_accept: bool,
+    /// Whether `Accept-Language` was sent.
+    pub has_accept_language: bool,
+    /// Whether `Sec-Fetch-Mode` was sent.
+    pub has_sec_fetch: bool,
+    /// Whether browsers hold the address for secure: HTTPS, or the machine itself.
+    pub is_secure: bool,
+    /// Where the platform sees the visitor.
+    pub place: Option<Place>,
+    /// What the platform knows of the visitor's network.
+    pub network: Network,
 }
 
 impl Head {

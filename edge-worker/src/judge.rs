@@ -6,7 +6,7 @@ use edgetally_proto::record::Letter;
 use edgetally_proto::validate::{Ids, Reject, Rules, validate};
 
 use crate::collect::Outcome;
-use crate::enrich::enrich;
+use crate::enrich::{Enricher, Seen};
 
 /// A batch, judged.
 #[derive(Debug, Default)]
@@ -19,15 +19,14 @@ pub struct Judged {
     pub letters: Vec<Letter>,
 }
 
-/// Judges every event of a batch.
+/// Judges every event of a batch; `seen` is what its request shows of the sender.
 #[must_use]
-pub fn judge(batch: &RawBatch, rules: &Rules<'_>, is_bot_request: bool) -> Judged {
+pub fn judge(batch: &RawBatch, rules: &Rules<'_>, seen: &Seen) -> Judged {
     let mut judged = Judged::default();
+    let mut enricher = Enricher::new(seen, rules.settings, rules.server_key);
     for (index, raw) in batch.events.iter().enumerate() {
-        let passed = validate(raw, index, rules).and_then(|(event, warnings)| {
-            let bots = rules.settings.bots;
-            Ok((enrich(event, bots, rules.server_key, is_bot_request)?, warnings))
-        });
+        let passed = validate(raw, index, rules)
+            .and_then(|(event, warnings)| Ok((enricher.enrich(event)?, warnings)));
         match passed {
             Ok((event, warnings)) => {
                 let warnings = warnings.into_iter().map(|warning| (index, warning));
@@ -64,6 +63,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::collect::Head;
 
     fn judged(ids: Ids, bots: Bots, is_bot_request: bool) -> Judged {
         let events = json!([{"id": "a", "client_id": "c", "name": "page_view"},
@@ -80,7 +80,9 @@ mod tests {
             visitor: Visitor { address: "", user_agent: "", salt: b"" },
             nonce: 0,
         };
-        judge(&batch, &rules, is_bot_request)
+        let user_agent = if is_bot_request { "Googlebot/2.1" } else { "Firefox" };
+        let head = Head { user_agent: user_agent.to_owned(), ..Head::default() };
+        judge(&batch, &rules, &Seen::of(&head))
     }
 
     #[test]

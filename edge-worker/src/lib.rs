@@ -10,6 +10,7 @@ pub mod compat;
 pub mod rate_limit;
 
 pub mod agent;
+pub mod bots;
 pub mod enrich;
 pub mod judge;
 pub mod route;

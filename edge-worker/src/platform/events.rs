@@ -15,26 +15,10 @@ use super::bindings;
 use super::limiter;
 use super::settings::{self, Current};
 use crate::collect::{self, Access, Head, Outcome, Problem, Sender, body_too_large};
-use crate::enrich::is_bot;
+use crate::enrich::Seen;
 use crate::judge::{Judged, judge};
 use crate::route::shard_of;
 use edgetally_proto::window::Window;
-
-impl Head {
-    /// What counts of a request.
-    pub fn of(request: &Request) -> Self {
-        let header = |name: &str| request.headers().get(name).ok().flatten();
-        Self {
-            content_type: header("Content-Type"),
-            content_encoding: header("Content-Encoding"),
-            origin: header("Origin"),
-            authorization: header("Authorization"),
-            user_agent: header("User-Agent").unwrap_or_default(),
-            gpc: header("Sec-GPC").as_deref() == Some("1"),
-            address: header("CF-Connecting-IP").unwrap_or_else(|| "127.0.0.1".to_owned()),
-        }
-    }
-}
 
 /// Bytes of a body that is refused which are still read.
 const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -154,7 +138,7 @@ fn judge_batch(
         },
         nonce: u64::from_le_bytes(nonce),
     };
-    Ok(judge(batch, &rules, is_bot(&head.user_agent)))
+    Ok(judge(batch, &rules, &Seen::of(head)))
 }
 
 /// Counts the repeats within a batch that is only checked.

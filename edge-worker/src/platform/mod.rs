@@ -8,6 +8,7 @@ mod bindings;
 mod directory;
 mod events;
 mod forward;
+mod head;
 mod limiter;
 mod routes;
 mod settings;
