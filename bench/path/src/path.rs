@@ -1,7 +1,8 @@
 //! What a request costs before and after the platform: parse, validate, enrich, fold, pack; and
 //! serde_json's own typed parse of the same bytes, which does none of that.
 
-use edge_worker::enrich::is_bot;
+use edge_worker::collect::Head;
+use edge_worker::enrich::Seen;
 use edge_worker::judge::judge;
 use edgetally_proto::batch::Batch;
 use edgetally_proto::frame;
@@ -33,7 +34,8 @@ pub fn fold_at(
         visitor: Visitor { address: "203.0.113.7", user_agent: AGENT, salt: b"salt" },
         nonce: 1,
     };
-    let events = judge(&batch, &rules, is_bot(AGENT)).events;
+    let head = Head { user_agent: AGENT.to_owned(), ..Head::default() };
+    let events = judge(&batch, &rules, &Seen::of(&head)).events;
     let count = events.len();
     for event in events {
         window.fold(site, event);
