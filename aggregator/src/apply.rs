@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::dedup::{Marks, Source, Verdict};
 use crate::directory::{AdminWrite, Directory};
 use crate::intake::{self, Incoming};
-use crate::site::{Effects, Site};
+use crate::site::{Effects, Plan, Site};
+use crate::tombstones::Erasure;
 use crate::view::{EdgeState, SiteView, View};
 use crate::zone::Zone;
 
@@ -48,6 +49,15 @@ pub enum Entry {
         site: SiteId,
         /// What became of them.
         changes: Vec<crate::rejects::again::Change>,
+    },
+    /// A person that was erased.
+    Erase {
+        /// Whose.
+        site: SiteId,
+        /// The tombstone.
+        erasure: Erasure,
+        /// The records that it concerned.
+        numbers: Vec<u32>,
     },
 }
 
@@ -201,7 +211,7 @@ impl World {
         self.dirty_marks.insert(source.clone());
     }
 
-    fn zone(&self, site: &SiteId) -> Zone {
+    pub(crate) fn zone(&self, site: &SiteId) -> Zone {
         let entry = self.directory.sites.get(site);
         entry.and_then(|entry| Zone::parse(&entry.settings.timezone)).unwrap_or_default()
     }
@@ -251,6 +261,10 @@ impl World {
             }
             Entry::Letters { site, changes } => {
                 self.change_letters(&site, &changes, &mut changed);
+            }
+            Entry::Erase { site, erasure, numbers } => {
+                let plan = Plan { erasure, numbers, fell_back: 0 };
+                self.erase(&site, plan, &mut changed);
             }
             Entry::Frame { shard, epoch, sequence, checksum, is_dead, bytes } => {
                 let source = Source { shard, epoch: Epoch(epoch) };

@@ -16,6 +16,7 @@ use crate::records::Stored;
 use crate::rejects::{Count, Letters};
 use crate::site::Site;
 use crate::store::keys::{Key, SiteKey};
+use crate::tombstones::Erasure;
 use crate::view::EdgeState;
 
 /// A place in the log.
@@ -46,6 +47,8 @@ pub enum Piece {
     RejectDay(Vec<Count>),
     /// Rejected events of a site.
     Letters(Letters),
+    /// A person of a site that was erased.
+    Erasure(Arc<Erasure>),
     /// Nothing any more.
     Removed,
 }
@@ -82,6 +85,7 @@ impl Piece {
                 let plain = letters.iter().map(|(number, letter)| (*number, letter.as_ref()));
                 cbor(&plain.collect::<Vec<(u64, &Letter)>>()).map(Some)
             }
+            Self::Erasure(erasure) => cbor(erasure.as_ref()).map(Some),
             Self::Removed => Ok(None),
         }
     }
@@ -96,7 +100,9 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let counters = state.counters.keys().map(|block| key(SiteKey::Counters(block)));
     let days = state.rejects.days().into_iter().map(|day| key(SiteKey::RejectDay(day)));
     let letters = state.rejects.blocks().into_iter().map(|block| key(SiteKey::Letters(block)));
-    texts.chain(records).chain(counters).chain(days).chain(letters).collect()
+    let erasures = (0..state.tombstones.len()).map(|at| key(SiteKey::Erasure(at)));
+    let numbered = texts.chain(records).chain(erasures);
+    numbered.chain(counters).chain(days).chain(letters).collect()
 }
 
 /// Takes what changed since the last checkpoint; `position` is how far the log is contained.
@@ -125,6 +131,9 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
                 let key = Key::Site(name.clone(), SiteKey::Counters(block_key));
                 push(key, Piece::Counters(block));
             }
+        }
+        for (at, erasure) in site.tombstones.take_dirty() {
+            push(Key::Site(name.clone(), SiteKey::Erasure(at)), Piece::Erasure(erasure));
         }
         take_rejects(name, site, &mut push);
     }
@@ -204,6 +213,10 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
         }
         SiteKey::Records(at) => return Err(format!("block {at} of records is out of turn")),
         SiteKey::Counters(block) => site.counters.restore(block, read(value)?),
+        SiteKey::Erasure(at) if at == site.tombstones.len() => {
+            site.tombstones.restore(read(value)?);
+        }
+        SiteKey::Erasure(at) => return Err(format!("erasure {at} is out of turn")),
         SiteKey::RejectDay(_) => site.rejects.restore_day(read(value)?),
         SiteKey::Letters(block) => site.rejects.restore_block(block, read(value)?),
     }

@@ -25,6 +25,7 @@ pub mod attribution;
 pub mod orders;
 pub mod presence;
 pub mod rejects;
+pub mod tombstones;
 pub mod zone;
 
 pub mod apply;

@@ -18,6 +18,8 @@ use crate::dedup::{Source, Tally};
 use crate::intake;
 use crate::rejects::again::{Change, Reason};
 use crate::rejects::page::Place;
+use crate::site::{Effects, Plan, Report, Site};
+use crate::tombstones::{Person, Veiled};
 
 /// The shard of rejected events that were taken in after all.
 pub const REJECTS: &str = "local|rejects";
@@ -32,6 +34,15 @@ pub enum Ask {
         /// Every letter with what was said of it.
         judged: Vec<(Place, Result<Event, Reject>)>,
     },
+    /// A person of a site to erase.
+    Erase {
+        /// The site.
+        site: SiteId,
+        /// Whom.
+        person: Person,
+        /// The salt of the site's tombstones, if this is the first.
+        salt: Veiled,
+    },
 }
 
 /// What became of it.
@@ -39,6 +50,8 @@ pub enum Ask {
 pub enum Answer {
     /// Rejected events.
     Letters(Letters),
+    /// A person.
+    Erased(Report),
     /// Nothing was done, for a reason that is a fault of ours.
     Failed(String),
 }
@@ -84,7 +97,27 @@ impl World {
     ) -> (Vec<Entry>, Answer) {
         match ask {
             Ask::Letters { site, judged } => self.take_letters(&site, judged, now_ms, changed),
+            Ask::Erase { site, person, salt } => {
+                let nothing = Site::default();
+                let state = self.sites.get(&site).unwrap_or(&nothing);
+                let plan = state.plan_erasure(&person, salt, now_ms);
+                let Plan { erasure, numbers, .. } = plan.clone();
+                let report = self.erase(&site, plan, changed);
+                (vec![Entry::Erase { site, erasure, numbers }], Answer::Erased(report))
+            }
         }
+    }
+
+    /// Erases what was planned.
+    pub fn erase(&mut self, site: &SiteId, plan: Plan, changed: &mut Changed) -> Report {
+        let zone = self.zone(site);
+        let state = self.sites.entry(site.clone()).or_insert_with(|| Site::new(zone));
+        let mut effects = Effects::default();
+        let report = state.erase(plan, &mut effects);
+        let known = changed.sites.entry(site.clone()).or_default();
+        known.seconds.extend(effects.seconds);
+        known.orders.extend(effects.orders);
+        report
     }
 
     fn take_letters(

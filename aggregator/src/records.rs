@@ -130,11 +130,45 @@ impl Stored {
     }
 }
 
+impl Stored {
+    /// What is left of a record that was erased: its number.
+    #[must_use]
+    pub fn blank() -> Self {
+        Self {
+            id: EventId::Uuid([0; 16]),
+            client: 0,
+            user: None,
+            name: 0,
+            platform: Platform::Web,
+            occurred_at_ms: 0,
+            received_at_ms: 0,
+            flags: Flags(0),
+            page: None,
+            referrer: None,
+            campaign: None,
+            grade: 0,
+            place: 0,
+            device: Device::default(),
+            fact: None,
+            is_superseded: true,
+        }
+    }
+
+    /// The texts that may tell who somebody is; names of events do not.
+    pub fn personal_texts(&self) -> impl Iterator<Item = TextId> {
+        let own = [self.user, self.page, self.referrer, self.campaign];
+        let of_table = [self.client, self.grade, self.place];
+        own.into_iter().flatten().chain(of_table).filter(|text| *text != 0)
+    }
+}
+
 /// What is done with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Copies {
     /// Its id is new.
     First,
+    /// The very same record is held: it was delivered twice.
+    Same,
     /// A copy is held and stands.
     Repeat,
     /// A copy is held, but the new one was received first and takes its place.
@@ -176,8 +210,12 @@ impl Records {
 
     /// Every record that stands, with its number.
     pub fn standing(&self) -> impl Iterator<Item = (u32, &Stored)> {
-        let all = (0u32..).zip(self.blocks.iter().flat_map(|block| block.iter()));
-        all.filter(|(_, record)| !record.is_superseded)
+        self.all().filter(|(_, record)| !record.is_superseded)
+    }
+
+    /// Every record with its number, superseded ones too.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &Stored)> {
+        (0u32..).zip(self.blocks.iter().flat_map(|block| block.iter()))
     }
 
     /// What the arrival of a record means. Of copies the one with the smallest time of receipt
@@ -190,7 +228,11 @@ impl Records {
         let order = record.received_at_ms.cmp(&held.received_at_ms);
         // Hashed only where the time does not decide, which is rare.
         let order = order.then_with(|| record.said(texts).hash().cmp(&held.said(texts).hash()));
-        if order == Ordering::Less { Copies::Supersedes(number) } else { Copies::Repeat }
+        match order {
+            Ordering::Less => Copies::Supersedes(number),
+            Ordering::Equal => Copies::Same,
+            Ordering::Greater => Copies::Repeat,
+        }
     }
 
     /// The record that stands for an id of a client.
@@ -226,6 +268,16 @@ impl Records {
     }
 
     fn supersede(&mut self, number: u32) {
+        self.withdraw(number, |record| record.is_superseded = true);
+    }
+
+    /// Leaves nothing of a record but its number.
+    pub fn wipe(&mut self, number: u32) {
+        self.withdraw(number, |record| *record = Stored::blank());
+    }
+
+    /// Takes a record out of the index and changes it.
+    fn withdraw(&mut self, number: u32, change: impl FnOnce(&mut Stored)) {
         let Some(held) = self.get(number) else { return };
         let key = hash(held.client, &held.id);
         if let Ok(entry) = self.index.find_entry(key, |other| *other == number) {
@@ -234,7 +286,7 @@ impl Records {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         if let Some(block) = self.blocks.get_mut(at / BLOCK_RECORDS) {
             if let Some(record) = Arc::make_mut(block).get_mut(at % BLOCK_RECORDS) {
-                record.is_superseded = true;
+                change(record);
             }
             self.dirty.insert(at / BLOCK_RECORDS);
         }
@@ -313,7 +365,7 @@ mod tests {
         let mut records = Records::default();
         assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::First);
         records.push(record("a", 1, 10));
-        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::Repeat);
+        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::Same);
         assert_eq!(records.judge(&record("a", 1, 11), &Texts::default()), Copies::Repeat);
         assert_eq!(records.judge(&record("a", 2, 10), &Texts::default()), Copies::First);
         assert_eq!(records.judge(&record("a", 1, 9), &Texts::default()), Copies::Supersedes(0));
@@ -341,7 +393,7 @@ mod tests {
         }
         assert_eq!(restored.len(), 301);
         assert!(restored.standing().eq(records.standing()));
-        assert_eq!(restored.judge(&record("e299", 1, 10), &Texts::default()), Copies::Repeat);
+        assert_eq!(restored.judge(&record("e299", 1, 10), &Texts::default()), Copies::Same);
         assert_eq!(restored.judge(&record("e7", 1, 10), &Texts::default()), Copies::Repeat);
         assert_eq!(restored.judge(&record("e300", 1, 10), &Texts::default()), Copies::First);
     }

@@ -152,14 +152,14 @@ pub struct Rejects {
 }
 
 impl Rejects {
-    /// Counts and keeps what a frame brings.
-    pub fn apply(&mut self, batch: &SiteBatch) {
+    /// Counts what a frame brings, and keeps of it what may be kept.
+    pub fn apply(&mut self, batch: &SiteBatch, may_keep: impl Fn(&Letter) -> bool) {
         for (key, count) in &batch.rejects {
             let hour = hour_of(key.second.saturating_mul(SECOND_MS));
             let bucket = self.bucket(BucketKey { hour, code: key.code });
             bucket.counted = bucket.counted.saturating_add(*count);
         }
-        for letter in &batch.letters {
+        for letter in batch.letters.iter().filter(|letter| may_keep(letter)) {
             self.keep(letter);
         }
         self.shrink_to(KEPT_BYTES_MAX);

@@ -3,6 +3,10 @@
 //! A frame's share is folded in at once. What follows from records (owners, presence, orders) is
 //! kept as sums of differences, so it equals what a batch over all records would give.
 
+mod erase;
+
+pub use erase::{Plan, Report};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -27,6 +31,7 @@ use crate::rejects::Rejects;
 use crate::sessionize::{Entry, Rules};
 use crate::texts::{TextId, Texts};
 use crate::timeline::{Move, Place, Timeline};
+use crate::tombstones::Tombstones;
 use crate::touches::{Class, Clue};
 use crate::zone::Zone;
 
@@ -68,6 +73,8 @@ pub struct Site {
     pub ledger: Ledger,
     /// Rejected events.
     pub rejects: Rejects,
+    /// Who was erased.
+    pub tombstones: Tombstones,
     /// Zone of the site's days.
     pub zone: Zone,
     /// From the commit of the last frame with news of it to the arrival here.
@@ -188,16 +195,23 @@ impl Site {
 
     /// Folds in a frame's share, which [`check`] has let pass.
     pub fn apply(&mut self, batch: &SiteBatch) -> Effects {
+        let known = (self.texts.len(), self.records.len());
         let numbers = Numbers::of(batch, &mut self.texts);
         let mut effects = Effects::default();
         self.apply_counters(batch, &numbers, &mut effects);
-        self.rejects.apply(batch);
+        let tombstones = &self.tombstones;
+        self.rejects.apply(batch, |letter| !tombstones.is_letter_erased(letter));
+        let mut erased = Vec::new();
         let facts: BTreeMap<u32, &Fact> = batch.facts.iter().map(|f| (f.record, f)).collect();
         for (at, record) in (0u32..).zip(&batch.records) {
             let stored = numbers.stored(record, facts.get(&at).copied());
             effects.accepted += 1;
+            let Some(stored) = self.unless_erased(stored, &mut erased, &mut effects) else {
+                continue;
+            };
             match self.records.judge(&stored, &self.texts) {
                 Copies::First => self.add(stored, &mut effects),
+                Copies::Same => self.count_twice(&stored, &mut effects),
                 Copies::Repeat => self.count_repeat(&stored, &mut effects),
                 Copies::Supersedes(number) => {
                     self.take_back(number, &mut effects);
@@ -205,6 +219,7 @@ impl Site {
                 }
             }
         }
+        self.forget_new_texts(known, &erased);
         effects
     }
 
@@ -234,10 +249,21 @@ impl Site {
 
     /// Takes a repeat out of the counters that its frame brought.
     fn count_repeat(&mut self, repeat: &Stored, effects: &mut Effects) {
-        let measure = measure(repeat.name, repeat.platform, repeat.flags.has(Flags::BOT));
-        self.count(measure, second_of(repeat.occurred_at_ms), -1, effects);
+        self.count_twice(repeat, effects);
         self.count(Measure::LateDuplicates, second_of(repeat.received_at_ms), 1, effects);
+    }
+
+    /// Takes a record out of the counters that its frame brought, though no client repeated it: a
+    /// frame brought it again, or its person was erased.
+    fn count_twice(&mut self, record: &Stored, effects: &mut Effects) {
+        self.change_cells(record, -1, effects);
         effects.late_duplicates += 1;
+    }
+
+    /// Adds a record to the counters, or takes it out.
+    fn change_cells(&mut self, record: &Stored, by: i64, effects: &mut Effects) {
+        let measure = measure(record.name, record.platform, record.flags.has(Flags::BOT));
+        self.count(measure, second_of(record.occurred_at_ms), by, effects);
     }
 
     fn add(&mut self, record: Stored, effects: &mut Effects) {
@@ -279,13 +305,18 @@ impl Site {
             return;
         };
         self.count_repeat(&record, effects);
+        self.unfollow(number, &record, effects);
+    }
+
+    /// Undoes what followed from a record.
+    fn unfollow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         let name = self.texts.text(record.name);
-        if let Some(step) = self.step(number, &record, name) {
+        if let Some(step) = self.step(number, record, name) {
             let timeline = self.timelines.entry(record.client).or_default();
             let moves = timeline.remove(&step, &self.records);
             self.apply_moves(record.client, &step, &moves, effects);
         }
-        if let Some((key, _)) = ledger::trace(number, &record, self.texts.text(record.name)) {
+        if let Some((key, _)) = ledger::trace(number, record, self.texts.text(record.name)) {
             let change = self.ledger.remove(key, number);
             self.note_order(change, effects);
         }
@@ -293,8 +324,8 @@ impl Site {
 
     /// The place of a record on its client's timeline, if it has one.
     fn step(&self, number: u32, record: &Stored, name: &str) -> Option<Step> {
-        // What a server tells without a client is on nobody's timeline.
-        if self.texts.text(record.client).is_empty() {
+        // What a server tells without a client is on nobody's timeline, nor is anybody's money.
+        if self.texts.text(record.client).is_empty() || record.flags.has(Flags::ERASED) {
             return None;
         }
         let places_order = credits::only_places_an_order;

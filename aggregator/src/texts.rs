@@ -2,6 +2,7 @@
 //!
 //! A text keeps its number for ever, so that records, counters and checkpoints refer to it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::Vector;
@@ -20,11 +21,18 @@ pub struct Texts {
     index: FxHashMap<Arc<str>, TextId>,
     /// Texts before this one are in the store already.
     stored: usize,
+    /// Blocks before that which changed all the same.
+    erased: BTreeSet<usize>,
 }
 
 impl Default for Texts {
     fn default() -> Self {
-        let mut texts = Self { list: Vector::new(), index: FxHashMap::default(), stored: 0 };
+        let mut texts = Self {
+            list: Vector::new(),
+            index: FxHashMap::default(),
+            stored: 0,
+            erased: BTreeSet::new(),
+        };
         texts.intern("");
         texts
     }
@@ -55,6 +63,29 @@ impl Texts {
         self.index.get(text).copied()
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none; there is always the empty one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Leaves nothing of a text but its number, which is not given again.
+    pub fn erase(&mut self, id: TextId) {
+        let at = usize::try_from(id).unwrap_or(usize::MAX);
+        if at == 0 || at >= self.list.len() {
+            return;
+        }
+        let text = self.list.set(at, "".into());
+        self.index.remove(&text);
+        self.erased.insert(at / BLOCK_TEXTS);
+    }
+
     /// All texts, for readers.
     #[must_use]
     pub fn list(&self) -> Vector<Arc<str>> {
@@ -71,19 +102,22 @@ impl Texts {
             } else {
                 self.list.push_back(text.clone());
             }
-            self.index.insert(text, id);
+            // Where a text was erased only its number is left.
+            if at == 0 || !text.is_empty() {
+                self.index.insert(text, id);
+            }
         }
         self.stored = self.list.len();
     }
 
     /// The blocks that changed since the last call, each whole.
     pub fn take_dirty(&mut self) -> Vec<(usize, Vec<Arc<str>>)> {
-        if self.stored == self.list.len() {
-            return Vec::new();
+        let mut dirty = std::mem::take(&mut self.erased);
+        if self.stored < self.list.len() {
+            dirty.extend(self.stored / BLOCK_TEXTS..self.block_count());
         }
-        let first = self.stored / BLOCK_TEXTS;
         self.stored = self.list.len();
-        (first..self.block_count()).map(|number| (number, self.block(number))).collect()
+        dirty.into_iter().map(|number| (number, self.block(number))).collect()
     }
 
     /// How many blocks there are.
@@ -129,5 +163,15 @@ mod tests {
         assert_eq!(restored.find("one more"), Some(1_201));
         assert_eq!(restored.text(9_999), "");
         assert!(restored.take_dirty().is_empty());
+
+        restored.erase(ids[7]);
+        assert_eq!((restored.text(ids[7]), restored.find("text 7")), ("", None));
+        let changed = restored.take_dirty();
+        assert_eq!(changed.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0]);
+        let block = changed[0].1.iter().map(ToString::to_string).collect();
+        let mut again = Texts::default();
+        again.restore(0, block);
+        assert_eq!((again.find(""), again.find("text 7")), (Some(0), None));
+        assert_eq!(again.intern("text 8"), ids[8]);
     }
 }

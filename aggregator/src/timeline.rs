@@ -175,8 +175,8 @@ impl Timeline {
         }
     }
 
-    /// The last fact before an event.
-    fn before(&self, step: &Step, ids: &impl Ids) -> Before {
+    /// The last fact before an event, which need not stand here itself.
+    pub fn before(&self, step: &Step, ids: &impl Ids) -> Before {
         let end = position(&self.facts, step, ids);
         let earlier = self.facts.get(..end).unwrap_or_default();
         // Of logouts in a row only the first is a fact, so begin at the last login.

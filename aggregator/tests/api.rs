@@ -46,7 +46,9 @@ fn frames_are_answered_as_the_protocol_says() {
     let (status, problem) = server.signed(&head, &one(4), "another secret").unwrap();
     assert_eq!((status, &problem["code"]), (401, &json!("signature_invalid")));
     // The event of a known id in another frame is late.
-    let again = frame::encode(&batch(&[Event::new("e1", "c", "page_view", START + 1)], START + 1));
+    let again = Event::new("e1", "c", "page_view", START + 1);
+    let again = Event { received_ms: START + 2, ..again };
+    let again = frame::encode(&batch(&[again], START + 1));
     assert_eq!(server.frames(4, &[again]).0, 200);
     let (_, edges) = server.call("GET", "/v1/edges", ADMIN, None);
     let totals = json!({

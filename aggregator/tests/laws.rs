@@ -14,32 +14,32 @@ use proptest::prelude::*;
 
 use crate::support::events::{Event, batch, demo};
 
-const START: i64 = 1_772_409_600_000;
+pub const START: i64 = 1_772_409_600_000;
 const NAMES: [&str; 7] =
     ["page_view", "login", "logout", "purchase", "payment_success", "web_vital", "order_created"];
 
 /// What a plain computation gives.
 #[derive(Debug, Default, PartialEq)]
-struct Numbers {
+pub struct Numbers {
     /// By hour and name.
-    events: BTreeMap<(i64, String), i64>,
+    pub events: BTreeMap<(i64, String), i64>,
     /// Distinct persons by hour.
     visitors: BTreeMap<i64, usize>,
     visitors_in_all: usize,
-    orders: i64,
-    revenue: i128,
+    pub orders: i64,
+    pub revenue: i128,
     owners: BTreeMap<(String, String), String>,
 }
 
-fn key(event: &Event) -> (i64, u8, String) {
+pub fn key(event: &Event) -> (i64, u8, String) {
     (event.at_ms, rank(&EventName::parse(&event.name).unwrap()), event.id.clone())
 }
 
-fn activity(event: &Event) -> bool {
+pub fn activity(event: &Event) -> bool {
     is_activity(&EventName::parse(&event.name).unwrap(), event.platform, event.is_bot, false)
 }
 
-fn login(event: &Event) -> Option<&String> {
+pub fn login(event: &Event) -> Option<&String> {
     let named = event.name == "login";
     event.user.as_ref().filter(|_| event.name != "logout" && (named || activity(event)))
 }
@@ -83,7 +83,7 @@ fn owner(at: usize, line: &[&Event]) -> String {
     }
 }
 
-fn plain(deliveries: &[Event]) -> Numbers {
+pub fn plain(deliveries: &[Event]) -> Numbers {
     let mut set: BTreeMap<(String, String), &Event> = BTreeMap::new();
     for event in deliveries {
         let held = set.entry((event.client.clone(), event.id.clone())).or_insert(event);
@@ -118,7 +118,7 @@ fn plain(deliveries: &[Event]) -> Numbers {
     numbers
 }
 
-fn plain_orders(mut events: Vec<&Event>, numbers: &mut Numbers) {
+pub fn plain_orders(mut events: Vec<&Event>, numbers: &mut Numbers) {
     events.sort_by_key(|event| (event.at_ms, event.id.clone()));
     let ids: BTreeSet<&String> =
         events.iter().filter_map(|event| event.order.as_ref().map(|(id, _)| id)).collect();
@@ -137,7 +137,7 @@ fn plain_orders(mut events: Vec<&Event>, numbers: &mut Numbers) {
     }
 }
 
-fn computed(world: &World) -> Numbers {
+pub fn computed(world: &World) -> Numbers {
     let mut numbers = Numbers::default();
     let Some(site) = world.sites.get(&demo()) else { return numbers };
     let first = START.div_euclid(HOUR_MS);
@@ -166,7 +166,7 @@ fn computed(world: &World) -> Numbers {
     numbers
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub fn event() -> impl Strategy<Value = Event> {
     let time = prop_oneof![0i64..6 * HOUR_MS, 0i64..10 * DAY_MS];
     let who = (0u8..3, prop::option::weighted(0.15, 0u8..3));
     (0u16..60, who, 0..NAMES.len(), time, 0i64..3, 0u8..8).prop_map(
@@ -191,12 +191,12 @@ fn event() -> impl Strategy<Value = Event> {
     )
 }
 
-fn source(epoch: u8) -> Source {
+pub fn source(epoch: u8) -> Source {
     Source { shard: ShardName::parse("v1|apac|0").unwrap(), epoch: Epoch([epoch; 16]) }
 }
 
 /// Sends a frame as a shard does, and says how it ended.
-fn send(world: &mut World, source: &Source, sequence: u64, frame: &[u8]) -> Outcome {
+pub fn send(world: &mut World, source: &Source, sequence: u64, frame: &[u8]) -> Outcome {
     let intake = intake::read(sequence, sequence, frame).unwrap();
     let decision = world.decide(source, intake.frames, 1);
     for frame in &decision.fresh {

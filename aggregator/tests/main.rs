@@ -12,6 +12,7 @@ mod support;
 
 mod api;
 mod durability;
+mod erasure;
 mod examples;
 mod laws;
 mod live;

@@ -30,6 +30,8 @@ impl Flags {
     pub const SERVER_KEY: Self = Self(8);
     /// Its time was clamped.
     pub const CLAMPED: Self = Self(16);
+    /// The money of an order whose person was erased: it belongs to nobody and is no activity.
+    pub const ERASED: Self = Self(128);
 
     /// Whether all marks of `other` are set.
     #[must_use]

@@ -60,6 +60,16 @@ fn verify(secret: &str, parts: &[&[u8]], signature: &str) -> bool {
     }
 }
 
+/// A name that nobody who lacks the salt can lead back to the parts it was made of.
+#[must_use]
+pub fn veil(salt: &[u8; 16], parts: &[&[u8]]) -> [u8; 16] {
+    let whole = mac(&hex(salt), parts).map(|mac| mac.finalize().into_bytes());
+    let mut veiled = [0; 16];
+    let bytes = whole.iter().flat_map(|bytes| bytes.iter());
+    veiled.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+    veiled
+}
+
 /// What a frames request says in its headers.
 #[derive(Debug, Clone, Copy)]
 pub struct FramesHead<'a> {

@@ -8,6 +8,7 @@ pub mod frames;
 pub mod live;
 pub mod metrics;
 pub mod pages;
+pub mod people;
 pub mod problem;
 pub mod query;
 pub mod rejects;
@@ -85,6 +86,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/live", get(live::get))
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post))
+        .route("/v1/people/{person}", delete(people::delete))
         .route("/v1/rejects", get(rejects::get))
         .route("/v1/rejects/replay", post(rejects::replay::post))
         .route("/v1/sites", get(admin::sites))

@@ -128,6 +128,20 @@ impl Rejects {
         true
     }
 
+    /// Lets go of every letter for which `is_to_go` holds; gives how many there were.
+    pub fn remove_all(&mut self, is_to_go: impl Fn(&Letter) -> bool) -> usize {
+        let mut places = Vec::new();
+        for (key, bucket) in &self.buckets {
+            let to_go = bucket.letters.iter().filter(|(_, held)| is_to_go(&held.letter));
+            places.extend(to_go.map(|((received_at_ms, number), _)| Place {
+                received_at_ms: *received_at_ms,
+                code: key.code,
+                number: *number,
+            }));
+        }
+        places.into_iter().filter(|place| self.remove(*place)).count()
+    }
+
     fn put_reason(&mut self, place: Place, reason: &Reason) {
         let at = (place.received_at_ms, place.number);
         let Some(bucket) = self.bucket_of(place) else { return };

@@ -33,7 +33,7 @@ fn share(letters: Vec<Letter>) -> SiteBatch {
 
 fn rejects(letters: Vec<Letter>) -> Rejects {
     let mut rejects = Rejects::default();
-    rejects.apply(&share(letters));
+    rejects.apply(&share(letters), |_| true);
     rejects
 }
 
@@ -119,7 +119,10 @@ fn a_page_goes_on_below_the_last_whatever_comes_meanwhile() {
         |page: &Page| page.rows.iter().map(|row| row.letter.event.clone()).collect::<Vec<String>>();
     let first = page(&rejects.buckets(), &Ask { limit: 2, ..all() });
     assert_eq!(events(&first), ["{\"id\":\"4\"}", "{\"id\":\"3\"}"]);
-    rejects.apply(&share(vec![letter(T, code, "new"), letter(T + 9, RejectCode::Bot, "new")]));
+    rejects
+        .apply(&share(vec![letter(T, code, "new"), letter(T + 9, RejectCode::Bot, "new")]), |_| {
+            true
+        });
     let second = page(&rejects.buckets(), &Ask { limit: 3, after: first.next, ..all() });
     assert_eq!(events(&second), ["{\"id\":\"2\"}", "{\"id\":\"1\"}", "{\"id\":\"0\"}"]);
     assert_eq!(second.next, None);
@@ -173,7 +176,7 @@ fn old_hours_are_forgotten_when_new_ones_come() {
     rejects.forget_older(DAY_MS);
     assert_eq!(times(&pages(&rejects, all())), [DAY_MS, 0]);
     rejects.take_dirty_days();
-    rejects.apply(&share(vec![letter(T + DAY_MS + HOUR_MS, RejectCode::Bot, "newest")]));
+    rejects.apply(&share(vec![letter(T + DAY_MS + HOUR_MS, RejectCode::Bot, "newest")]), |_| true);
     rejects.forget_older(DAY_MS);
     let pages = pages(&rejects, all());
     assert_eq!(times(&pages), [DAY_MS + HOUR_MS, DAY_MS]);
@@ -238,13 +241,13 @@ fn blocks_bring_back_the_same_letters_and_go_on_alike() {
     };
     let (mut live, mut stored) = (Rejects::default(), Stored::default());
     for n in 0..15 {
-        live.apply(&part(n * 100, 100));
+        live.apply(&part(n * 100, 100), |_| true);
         stored.save(&mut live);
     }
     assert!((40..80).contains(&stored.blocks.len()), "{} blocks", stored.blocks.len());
     let sizes: Vec<usize> = stored.blocks.values().map(Vec::len).collect();
     assert!(sizes.iter().all(|size| *size <= 32 * 1024), "{sizes:?}");
-    live.apply(&part(1_500, 3));
+    live.apply(&part(1_500, 3), |_| true);
     assert!(stored.save(&mut live) <= 3, "a few letters touch the first and the last block");
 
     let mut back = stored.restore();
@@ -253,7 +256,7 @@ fn blocks_bring_back_the_same_letters_and_go_on_alike() {
     assert_eq!((back.bytes, back.blocks()), (live.bytes, live.blocks()));
     assert_eq!(stored.save(&mut back), 0, "nothing changed");
     for rejects in [&mut back, &mut live] {
-        rejects.apply(&part(2_000, 500));
+        rejects.apply(&part(2_000, 500), |_| true);
     }
     assert_eq!(shown(&back), shown(&live));
     assert_eq!(back.take_dirty_blocks(), live.take_dirty_blocks());

@@ -33,6 +33,8 @@ pub enum SiteKey {
     RejectDay(i64),
     /// Rejected events in full.
     Letters(LetterKey),
+    /// Erasures by number.
+    Erasure(usize),
 }
 
 const DIRECTORY: u8 = b'd';
@@ -44,6 +46,7 @@ const REJECT_DAYS: u8 = b'c';
 const LETTERS: u8 = b'l';
 const RECORDS: u8 = b'r';
 const TEXTS: u8 = b't';
+const ERASURES: u8 = b'x';
 /// Ends a text inside a key; no id has it.
 const END: u8 = 0;
 
@@ -60,6 +63,7 @@ impl Key {
             Self::Site(site, key) => {
                 let (kind, rest) = match key {
                     SiteKey::Texts(at) => (TEXTS, number(*at as u64).to_vec()),
+                    SiteKey::Erasure(at) => (ERASURES, number(*at as u64).to_vec()),
                     SiteKey::Records(at) => (RECORDS, number(*at as u64).to_vec()),
                     SiteKey::Counters(block) => {
                         let number = signed(block.number);
@@ -124,6 +128,7 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
     match *kind {
         TEXTS => at().map(SiteKey::Texts),
         RECORDS => at().map(SiteKey::Records),
+        ERASURES => at().map(SiteKey::Erasure),
         COUNTERS => {
             let (level, number) = rest.split_first()?;
             let number = read_signed(number)?;
@@ -173,6 +178,7 @@ mod tests {
             records(2),
             records(256),
             Key::Site(site.clone(), SiteKey::Texts(70_000)),
+            Key::Site(site.clone(), SiteKey::Erasure(3)),
         ];
         let bytes: Vec<Vec<u8>> = keys.iter().map(Key::encode).collect();
         assert!(bytes.is_sorted());

@@ -23,6 +23,8 @@ pub struct Checkpoint {
     pub position: Position,
     /// Last number of each numbering that it contains.
     pub marks: BTreeMap<Source, u64>,
+    /// Whether a snapshot is due with it, however new the last one is.
+    pub is_snapshot_due: bool,
     /// Told when it is saved.
     pub done: Option<SyncSender<()>>,
 }
@@ -84,7 +86,8 @@ fn run(
         let started = Instant::now();
         let (changes, bytes) = encode(checkpoint.pieces)?;
         store.commit(changes)?;
-        if snapshot_at.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY) {
+        let is_due = snapshot_at.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY);
+        if is_due || checkpoint.is_snapshot_due {
             snapshot::write(store.as_ref(), &layout.snapshot)?;
             snapshot_at = Some(Instant::now());
             snapshot_position = Some(checkpoint.position);

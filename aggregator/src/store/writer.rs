@@ -31,6 +31,9 @@ const TICK_BYTES_MAX: usize = 8 << 20;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// A checkpoint is due after this much log.
 const CHECKPOINT_LOG_BYTES: u64 = 64 << 20;
+/// Checkpoints after which neither log nor snapshot hold what was erased.
+const ERASING_CHECKPOINTS: u8 = 2;
+
 /// Why the thread ended.
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
@@ -75,6 +78,8 @@ struct Writer<'a> {
     shared: &'a Shared,
     saved_at: Instant,
     logged: u64,
+    /// Checkpoints that are due at once after an erasure, because the log is kept two back.
+    erasing: u8,
     /// Held until the last checkpoint is saved.
     _lock: File,
 }
@@ -95,7 +100,8 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
         tracing::error!(%error, "a checkpoint cannot be saved");
     })?;
     let (saved_at, logged) = (Instant::now(), 0);
-    let mut writer = Writer { world, log, saver, shared, saved_at, logged, _lock: lock };
+    let mut writer =
+        Writer { world, log, saver, shared, saved_at, logged, erasing: 0, _lock: lock };
     // The next start shall not replay what this one did.
     writer.save(None)?;
     shared.set_stage(Stage::Ready);
@@ -183,6 +189,9 @@ impl Writer<'_> {
                 Command::Local { ask, reply } => {
                     // Looked up in a state that holds every frame before it.
                     self.apply(&mut answers, now_ms, &mut changed);
+                    if matches!(ask, local::Ask::Erase { .. }) {
+                        self.erasing = ERASING_CHECKPOINTS;
+                    }
                     let (more, answer) = self.world.take_in(ask, now_ms, &mut changed);
                     entries.extend(more);
                     answers.push(Answer::Local(reply, answer));
@@ -251,7 +260,8 @@ impl Writer<'_> {
 
     fn is_save_due(&self) -> bool {
         let is_due = self.saved_at.elapsed() >= CHECKPOINT_EVERY;
-        let is_changed = self.logged > 0 && (is_due || self.logged >= CHECKPOINT_LOG_BYTES);
+        let is_changed =
+            self.erasing > 0 || self.logged > 0 && (is_due || self.logged >= CHECKPOINT_LOG_BYTES);
         is_changed && !self.saver.saved.is_busy.load(Ordering::Acquire)
     }
 
@@ -262,7 +272,14 @@ impl Writer<'_> {
         let pieces = checkpoint::take_dirty(&mut self.world, position);
         let marks = marks(&self.world);
         self.saver.saved.is_busy.store(true, Ordering::Release);
-        let sent = self.saver.sender.send(Checkpoint { pieces, position, marks, done });
+        let sent = self.saver.sender.send(Checkpoint {
+            pieces,
+            position,
+            marks,
+            is_snapshot_due: self.erasing > 0,
+            done,
+        });
+        self.erasing = self.erasing.saturating_sub(1);
         (self.saved_at, self.logged) = (Instant::now(), 0);
         sent.map_err(|_| WriterError::Saver)
     }
