@@ -19,13 +19,15 @@ mod scrub;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::channel::Grade;
 use crate::event::Event;
 use crate::ids::{ClientId, EventId, SiteId};
 use crate::money::Currency;
 use crate::raw::{RawBatch, RawEvent};
 use crate::record::Flags;
-use crate::settings::{Consent, OnDenied, Privacy, Retention, SiteSettings, Span};
+use crate::settings::{ChannelRule, Consent, OnDenied, Privacy, Retention, SiteSettings, Span};
 use crate::validate::{Ids, Reject, Rules, Visitor, validate};
+use crate::visitor::{Device, Place};
 
 /// The worker's routes for the archive, for whoever knows the edge secret: `GET` with
 /// `?prefix=&cursor=` lists, `GET`, `PUT` and `DELETE` of `<ROUTE>/<name>` read, write and delete.
@@ -52,7 +54,7 @@ pub struct Object {
 }
 
 /// What was known of an event beside what it says. Absent members have their default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
     /// Whether it came with a server key.
@@ -73,6 +75,18 @@ pub struct Facts {
     /// Whether it was marked as sent by a bot.
     #[serde(skip_serializing_if = "is_false")]
     pub bot: bool,
+    /// Its channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grade: Option<Grade>,
+    /// Where its visitor was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What its visitor used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
+    /// The site's own rule by which its click id was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub click_rule: Option<ChannelRule>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -126,9 +140,13 @@ impl Line {
             id,
             client: event.client.clone().filter(|_| cookieless),
             bot: event.flags.has(Flags::BOT),
+            grade: event.grade.clone(),
+            place: event.place.clone(),
+            device: event.device,
+            click_rule: click_rule(event, rules),
         };
         let facts = serde_json::to_string(&facts).unwrap_or_default();
-        let kept = scrub::scrub(&json, cookieless);
+        let kept = scrub::scrub(&json, cookieless, &rules.settings.channel_rules);
         let (site, received) = (rules.site, event.received_at_ms);
         // Site ids hold nothing that JSON would escape.
         format!(r#"{{"site":"{site}","received":{received},"facts":{facts},"event":{kept}}}"#)
@@ -163,7 +181,8 @@ impl Line {
         let batch = RawBatch::parse(batch.as_bytes())
             .map_err(|error| LineError::Malformed(error.to_string()))?;
         let raw = batch.events.first().ok_or(LineError::Malformed("no event".to_owned()))?;
-        let settings = permissive(facts.currency);
+        let mut settings = permissive(facts.currency);
+        settings.channel_rules.extend(facts.click_rule.clone());
         let rules = Rules {
             site: &self.site,
             settings: &settings,
@@ -184,8 +203,17 @@ impl Line {
             event.flags = event.flags.with(Flags::COOKIELESS, true);
         }
         event.flags = event.flags.with(Flags::BOT, facts.bot);
+        event.grade.clone_from(&facts.grade);
+        event.place.clone_from(&facts.place);
+        event.device = facts.device;
         Ok(event)
     }
+}
+
+/// The site's own rule of the event's click id, if it has one of those.
+fn click_rule(event: &Event, rules: &Rules<'_>) -> Option<ChannelRule> {
+    let click = event.fact.as_ref()?.click.as_ref()?;
+    rules.settings.channel_rules.iter().find(|rule| rule.click_id == click.kind).cloned()
 }
 
 /// Settings under which everything passes that passed under any.

@@ -1,12 +1,14 @@
 //! Lines of the raw archive: whatever was accepted is read again as it was accepted.
 
 use edgetally_proto::archive::{Line, LineError};
+use edgetally_proto::channel::Grade;
 use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::raw::RawBatch;
 use edgetally_proto::record::Flags;
 use edgetally_proto::settings::SiteSettings;
 use edgetally_proto::validate::{Ids, Rules, Visitor, validate};
+use edgetally_proto::visitor::{Device, Kind, Place};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -41,6 +43,12 @@ fn write(case: &Case) -> Option<(String, Event)> {
     };
     let (mut event, _warnings) = validate(&batch.events[0], 0, &rules).ok()?;
     event.flags = event.flags.with(Flags::BOT, case.bot);
+    if let Some(campaign) = event.campaign.as_ref().filter(|_| case.bot) {
+        // What the enrichment would say.
+        event.grade = Some(Grade::of_campaign(campaign, None, &case.settings));
+        event.place = Place::of(Some("VN"), None, Some("Hà Nội"));
+        event.device = Some(Device::of(Kind::Mobile, "Safari", "iOS"));
+    }
     let line = Line::write(&event, &batch.events[0], &rules);
     Some((line, Event { user_agent: None, ..event }))
 }
@@ -57,7 +65,8 @@ fn settings() -> impl Strategy<Value = SiteSettings> {
     (0..4u8).prop_map(|kind| {
         serde_json::from_value(match kind {
             0 => json!({"currency": "VND", "events": {"allow": ["custom_one"]}}),
-            1 => json!({"currency": "KWD", "lateness": "1h", "retention": {"facts": "2h"}}),
+            1 => json!({"channel_rules": [{"source": "b", "channel": "B", "click_id": "b"}],
+                "currency": "KWD", "lateness": "1h", "retention": {"facts": "2h"}}),
             2 => json!({"privacy": {"default": "denied"}, "events": {"allow": ["*"]}}),
             _ => json!({"lateness": "400d", "retention": {"facts": "unlimited"}}),
         })

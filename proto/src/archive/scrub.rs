@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::settings::ChannelRule;
+
 type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// Parameters of links by which advertisers know a single click, and so a person.
@@ -43,8 +45,10 @@ const TRACES: [&str; 3] = ["ip", "user_agent", "userAgent"];
 /// Endings of members that hold links.
 const LINKS: [&str; 4] = ["url", "referrer", "location", "href"];
 
-/// The event's JSON without what may not be kept. Numbers stay as they were written.
-pub(super) fn scrub(event: &str, cookieless: bool) -> Cow<'_, str> {
+/// The event's JSON without what may not be kept. Numbers stay as they were written. `own` are the
+/// site's rules, which name click ids of networks of its own.
+pub(super) fn scrub<'a>(event: &'a str, cookieless: bool, own: &[ChannelRule]) -> Cow<'a, str> {
+    let names = Names(own);
     // The member may be written with an escape; both letters of it lie below 0x80.
     let may_have_ip = event.contains("\"ip\"") || event.contains("\\u00");
     if !cookieless && !may_have_ip {
@@ -53,20 +57,16 @@ pub(super) fn scrub(event: &str, cookieless: bool) -> Cow<'_, str> {
     let Ok(members) = serde_json::from_str::<Members<'_>>(event) else {
         return Cow::Borrowed(event);
     };
-    let written = members.iter().filter(|(name, _)| !(cookieless && is_personal(name)));
+    let written = members.iter().filter(|(name, _)| !(cookieless && names.are_personal(name)));
     let written = written.map(|(name, value)| {
         let value = match name.as_ref() {
-            "context" => context(value, cookieless),
-            "params" if cookieless => anonymous(value.get(), false),
+            "context" => names.context(value, cookieless),
+            "params" if cookieless => names.anonymous(value.get(), false),
             _ => value.get().to_owned(),
         };
         member(name, &value)
     });
     Cow::Owned(object(written))
-}
-
-fn is_personal(name: &str) -> bool {
-    IDS.contains(&name) || CLICK_IDS.iter().any(|id| name.eq_ignore_ascii_case(id))
 }
 
 fn member(name: &str, value: &str) -> String {
@@ -77,71 +77,85 @@ fn object(members: impl Iterator<Item = String>) -> String {
     format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
-fn context(value: &RawValue, cookieless: bool) -> String {
-    let Ok(members) = serde_json::from_str::<Members<'_>>(value.get()) else {
-        return value.get().to_owned();
-    };
-    let traces = if cookieless { &TRACES[..] } else { &TRACES[..1] };
-    let kept = members
-        .iter()
-        .filter(|(name, _)| !traces.contains(&name.as_ref()) && !(cookieless && is_personal(name)));
-    object(kept.map(|(name, value)| match cookieless {
-        true => member(name, &anonymous(value.get(), true)),
-        false => member(name, value.get()),
-    }))
-}
+/// Names of what may not be kept, with those of the site's own networks.
+struct Names<'a>(&'a [ChannelRule]);
 
-/// A value without ids of visitors and clicks, at any depth. A text is looked through if it is a
-/// link, by its looks or because of where it stands.
-fn anonymous(json: &str, is_link: bool) -> String {
-    match json.as_bytes().first() {
-        Some(b'{') => {
-            let members = serde_json::from_str::<Members<'_>>(json).unwrap_or_default();
-            let kept = members.iter().filter(|(name, _)| !is_personal(name));
-            object(kept.map(|(name, value)| {
-                let is_link = is_link || LINKS.iter().any(|ending| name.ends_with(ending));
-                member(name, &anonymous(value.get(), is_link))
-            }))
-        }
-        Some(b'[') => {
-            let values = serde_json::from_str::<Vec<&RawValue>>(json).unwrap_or_default();
-            let kept = values.iter().map(|value| anonymous(value.get(), is_link));
-            format!("[{}]", kept.collect::<Vec<_>>().join(","))
-        }
-        Some(b'"') => {
-            let text: String = serde_json::from_str(json).unwrap_or_default();
-            if !is_link && !text.contains("://") {
-                return json.to_owned();
-            }
-            serde_json::to_string(&without_clicks(&text)).unwrap_or_default()
-        }
-        _ => json.to_owned(),
+impl Names<'_> {
+    fn is_click(&self, name: &str) -> bool {
+        let own = self.0.iter().map(|rule| rule.click_id.as_str()).filter(|id| !id.is_empty());
+        CLICK_IDS.into_iter().chain(own).any(|id| name.eq_ignore_ascii_case(id))
     }
-}
 
-/// A link without its click ids. Nothing before its query changes.
-fn without_clicks(link: &str) -> String {
-    let is_click = |pair: &str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        CLICK_IDS.iter().any(|id| name.eq_ignore_ascii_case(id))
-    };
-    let mut kept = String::with_capacity(link.len());
-    let (mut mark, mut rest) = ("", link);
-    // The mark of a pair that was dropped goes to the pair behind it.
-    let mut inherited = None;
-    loop {
-        let ends: &[char] = if mark.is_empty() { &['?', '#'] } else { &['&', '#'] };
-        let (part, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
-        if mark.is_empty() || !is_click(part) {
-            kept.push_str(inherited.take().filter(|_| mark == "&").unwrap_or(mark));
-            kept.push_str(part);
-        } else if mark != "&" {
-            inherited = Some(mark);
+    fn are_personal(&self, name: &str) -> bool {
+        IDS.contains(&name) || self.is_click(name)
+    }
+
+    fn context(&self, value: &RawValue, cookieless: bool) -> String {
+        let Ok(members) = serde_json::from_str::<Members<'_>>(value.get()) else {
+            return value.get().to_owned();
+        };
+        let traces = if cookieless { &TRACES[..] } else { &TRACES[..1] };
+        let kept = members.iter().filter(|(name, _)| {
+            !traces.contains(&name.as_ref()) && !(cookieless && self.are_personal(name))
+        });
+        object(kept.map(|(name, value)| match cookieless {
+            true => member(name, &self.anonymous(value.get(), true)),
+            false => member(name, value.get()),
+        }))
+    }
+
+    /// A value without ids of visitors and clicks, at any depth. A text is looked through if it is a
+    /// link, by its looks or because of where it stands.
+    fn anonymous(&self, json: &str, is_link: bool) -> String {
+        match json.as_bytes().first() {
+            Some(b'{') => {
+                let members = serde_json::from_str::<Members<'_>>(json).unwrap_or_default();
+                let kept = members.iter().filter(|(name, _)| !self.are_personal(name));
+                object(kept.map(|(name, value)| {
+                    let is_link = is_link || LINKS.iter().any(|ending| name.ends_with(ending));
+                    member(name, &self.anonymous(value.get(), is_link))
+                }))
+            }
+            Some(b'[') => {
+                let values = serde_json::from_str::<Vec<&RawValue>>(json).unwrap_or_default();
+                let kept = values.iter().map(|value| self.anonymous(value.get(), is_link));
+                format!("[{}]", kept.collect::<Vec<_>>().join(","))
+            }
+            Some(b'"') => {
+                let text: String = serde_json::from_str(json).unwrap_or_default();
+                if !is_link && !text.contains("://") {
+                    return json.to_owned();
+                }
+                serde_json::to_string(&self.without_clicks(&text)).unwrap_or_default()
+            }
+            _ => json.to_owned(),
         }
-        if after.is_empty() {
-            return kept;
+    }
+
+    /// A link without its click ids. Nothing before its query changes.
+    fn without_clicks(&self, link: &str) -> String {
+        let is_click = |pair: &str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            self.is_click(name)
+        };
+        let mut kept = String::with_capacity(link.len());
+        let (mut mark, mut rest) = ("", link);
+        // The mark of a pair that was dropped goes to the pair behind it.
+        let mut inherited = None;
+        loop {
+            let ends: &[char] = if mark.is_empty() { &['?', '#'] } else { &['&', '#'] };
+            let (part, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+            if mark.is_empty() || !is_click(part) {
+                kept.push_str(inherited.take().filter(|_| mark == "&").unwrap_or(mark));
+                kept.push_str(part);
+            } else if mark != "&" {
+                inherited = Some(mark);
+            }
+            if after.is_empty() {
+                return kept;
+            }
+            (mark, rest) = after.split_at(1);
         }
-        (mark, rest) = after.split_at(1);
     }
 }
 
@@ -160,7 +174,7 @@ mod tests {
             ("no link", "no link"),
             ("/p?", "/p?"),
         ] {
-            assert_eq!(without_clicks(link), kept);
+            assert_eq!(Names(&[]).without_clicks(link), kept);
         }
     }
 
@@ -176,14 +190,22 @@ mod tests {
             r#""params":{"items":[{"href":"h"},7],"transaction_id":"a?gclid=1","#,
             r#""value":12345678901234567890.10},"ts":1.50}"#
         );
-        assert_eq!(scrub(event, true), kept);
+        assert_eq!(scrub(event, true, &[]), kept);
+    }
+
+    #[test]
+    fn click_ids_of_the_sites_own_networks_go_too() {
+        let rule = ChannelRule { click_id: "aff_sid".to_owned(), ..ChannelRule::default() };
+        let event = r#"{"context":{"page_url":"/p?aff_sid=1&a=2"},"params":{"aff_sid":"1"}}"#;
+        let kept = r#"{"context":{"page_url":"/p?a=2"},"params":{}}"#;
+        assert_eq!(scrub(event, true, &[rule]), kept);
     }
 
     #[test]
     fn nobodys_address_is_kept() {
         let event = r#"{"client_id":"c","context":{"\u0069p":"192.0.2.1","user_agent":"Firefox"}}"#;
         let kept = r#"{"client_id":"c","context":{"user_agent":"Firefox"}}"#;
-        assert_eq!(scrub(event, false), kept);
-        assert!(matches!(scrub(kept, false), Cow::Borrowed(_)));
+        assert_eq!(scrub(event, false, &[]), kept);
+        assert!(matches!(scrub(kept, false, &[]), Cow::Borrowed(_)));
     }
 }
