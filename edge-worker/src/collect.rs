@@ -5,10 +5,11 @@ use std::io::Read;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use edgetally_proto::edge_config::KeyKind;
 use edgetally_proto::ids::SiteId;
+use edgetally_proto::json::{Json, JsonError};
 use edgetally_proto::limits::{
     BODY_BYTES_MAX, EVENTS_MAX, SERVER_BODY_BYTES_MAX, SERVER_EVENTS_MAX,
 };
-use edgetally_proto::raw::{BatchError, RawBatch, RawEvent};
+use edgetally_proto::raw::{BatchError, RawBatch};
 use edgetally_proto::settings::SiteSettings;
 use edgetally_proto::validate::{Reject, Warning};
 use edgetally_proto::visitor::Place;
@@ -209,14 +210,31 @@ pub fn unpack(head: &Head, body: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, P
 ///
 /// # Errors
 /// 400, with the member at fault where there is one.
-pub fn parse(body: &[u8]) -> Result<RawBatch, Problem> {
-    RawBatch::parse(body).map_err(|error| match error {
-        BatchError::InvalidJson(detail) => Problem::new(400, "invalid_json", detail),
+pub fn parse(body: &[u8]) -> Result<RawBatch<'_>, Problem> {
+    RawBatch::parse(body).map_err(|error| no_batch(&error))
+}
+
+/// Reads a batch that was made of another system's call.
+///
+/// # Errors
+/// 400, if what was made is no batch.
+pub fn parse_mapped(body: &str) -> Result<RawBatch<'_>, Problem> {
+    RawBatch::parse_mapped(body).map_err(|error| no_batch(&error))
+}
+
+fn no_batch(error: &BatchError) -> Problem {
+    match error {
+        BatchError::InvalidJson(error) => invalid_json(error),
         BatchError::InvalidBatch { field, message } => Problem {
-            field: Some(field.to_owned()),
+            field: Some((*field).to_owned()),
             ..Problem::new(400, "invalid_batch", format!("{field} {message}"))
         },
-    })
+    }
+}
+
+/// The refusal of what is no JSON, or nested too deep.
+pub(crate) fn invalid_json(error: &JsonError) -> Problem {
+    Problem::new(400, "invalid_json", error.to_string())
 }
 
 /// How a route lets senders in.
@@ -254,7 +272,7 @@ pub fn may_be_stale(problem: &Problem) -> bool {
 pub fn authorize<'a>(
     access: Access,
     head: &Head,
-    batch: &RawBatch,
+    batch: &RawBatch<'_>,
     settings: &'a Settings,
 ) -> Result<Sender<'a>, Problem> {
     let Some((site, of_site)) = settings.site(&batch.site) else {
@@ -276,7 +294,7 @@ pub fn authorize<'a>(
 fn has_server_key(
     access: Access,
     head: &Head,
-    batch: &RawBatch,
+    batch: &RawBatch<'_>,
     settings: &Settings,
     site: &SiteId,
 ) -> Result<bool, Problem> {
@@ -299,9 +317,9 @@ fn has_server_key(
 ///
 /// # Errors
 /// 413.
-pub fn check_count(batch: &RawBatch, server_key: bool) -> Result<(), Problem> {
+pub fn check_count(batch: &RawBatch<'_>, server_key: bool) -> Result<(), Problem> {
     let count_max = if server_key { SERVER_EVENTS_MAX } else { EVENTS_MAX };
-    if batch.events.len() <= count_max {
+    if batch.len() <= count_max {
         return Ok(());
     }
     let detail = format!("a batch holds at most {count_max} events with this key");
@@ -322,38 +340,33 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The body of the 202.
+    /// The body of the 202, as JSON; an event that is refused is named by what it sent as its id.
     #[must_use]
-    pub fn to_json(&self, events: &[RawEvent]) -> Value {
-        let id_of = |index: usize| {
-            let members = events.get(index).and_then(|event| event.members.as_ref());
-            members.and_then(|members| members.get("id")).cloned().unwrap_or(Value::Null)
+    pub fn to_json(&self, batch: &RawBatch<'_>) -> String {
+        let mut events = batch.events().enumerate();
+        // Refusals stand in the batch's order, so one pass over its events finds all ids.
+        let mut id_of = |index: usize| {
+            let event = events.find(|(at, _)| *at == index);
+            event.and_then(|(_, event)| event.id()).map_or("null", Json::raw)
         };
-        let rejected: Vec<Value> = self
-            .rejected
-            .iter()
-            .map(|(index, Reject { code, field, message })| {
-                json!({"index": index, "id": id_of(*index), "code": code, "field": field,
-                       "message": message})
-            })
-            .collect();
-        let warnings: Vec<Value> = self
-            .warnings
-            .iter()
-            .map(
-                |(
-                    index,
-                    Warning {
-                        code,
-                        field,
-                        message,
-                    },
-                )| {
-                    json!({"index": index, "code": code, "field": field, "message": message})
-                },
-            )
-            .collect();
-        json!({"accepted": self.accepted, "duplicates": self.duplicates,
-               "rejected": rejected, "warnings": warnings})
+        let mut rejected = String::new();
+        for (index, Reject { code, field, message }) in &self.rejected {
+            let told = json!({"code": code, "field": field, "index": index, "message": message});
+            let told = told.to_string();
+            let rest = told.trim_start_matches('{');
+            rejected.push_str(if rejected.is_empty() { "" } else { "," });
+            rejected.push_str(&format!("{{\"id\":{},{rest}", id_of(*index)));
+        }
+        let mut warnings = Vec::new();
+        for (index, Warning { code, field, message }) in &self.warnings {
+            let told = json!({"code": code, "field": field, "index": index, "message": message});
+            warnings.push(told.to_string());
+        }
+        format!(
+            "{{\"accepted\":{},\"duplicates\":{},\"rejected\":[{rejected}],\"warnings\":[{}]}}",
+            self.accepted,
+            self.duplicates,
+            warnings.join(",")
+        )
     }
 }

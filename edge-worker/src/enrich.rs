@@ -188,8 +188,8 @@ mod tests {
         let seen = Seen::of(head);
         let mut enricher = Enricher::new(&seen, &settings, server_key);
         let judged = (0..)
-            .zip(&batch.events)
-            .map(|(at, raw)| enricher.enrich(validate(raw, at, &rules).unwrap().0).unwrap());
+            .zip(batch.events())
+            .map(|(at, raw)| enricher.enrich(validate(&raw, at, &rules).unwrap().0).unwrap());
         judged.collect()
     }
 
@@ -246,7 +246,8 @@ mod tests {
                 visitor: Visitor { address: "", user_agent: "", salt: b"" },
                 nonce: 0,
             };
-            validate(&batch.events[0], 0, &rules).map_err(|reject| (reject.code, reject.field))
+            validate(&batch.events().next().unwrap(), 0, &rules)
+                .map_err(|reject| (reject.code, reject.field))
         };
         let at = |field: &str| (RejectCode::ValueInvalid, format!("context.{field}"));
         assert_eq!(refused(json!({"country": "Vietnam"})).unwrap_err(), at("country"));

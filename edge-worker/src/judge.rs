@@ -1,6 +1,7 @@
 //! Judging a batch: every event validated and enriched, or refused with its reason.
 
 use edgetally_proto::event::Event;
+use edgetally_proto::limits::LETTER_BYTES_MAX;
 use edgetally_proto::raw::{RawBatch, RawEvent};
 use edgetally_proto::record::Letter;
 use edgetally_proto::validate::{Ids, Reject, Rules, validate};
@@ -21,11 +22,11 @@ pub struct Judged {
 
 /// Judges every event of a batch; `seen` is what its request shows of the sender.
 #[must_use]
-pub fn judge(batch: &RawBatch, rules: &Rules<'_>, seen: &Seen) -> Judged {
+pub fn judge(batch: &RawBatch<'_>, rules: &Rules<'_>, seen: &Seen) -> Judged {
     let mut judged = Judged::default();
     let mut enricher = Enricher::new(seen, rules.settings, rules.server_key);
-    for (index, raw) in batch.events.iter().enumerate() {
-        let passed = validate(raw, index, rules)
+    for (index, raw) in batch.events().enumerate() {
+        let passed = validate(&raw, index, rules)
             .and_then(|(event, warnings)| Ok((enricher.enrich(event)?, warnings)));
         match passed {
             Ok((event, warnings)) => {
@@ -34,8 +35,9 @@ pub fn judge(batch: &RawBatch, rules: &Rules<'_>, seen: &Seen) -> Judged {
                 judged.events.push(event);
             }
             Err(reject) => {
-                if rules.ids == Ids::Used {
-                    judged.letters.push(letter(raw, &reject, rules.received_at_ms));
+                // The bound is asked before: what a batch says once would be written for each event.
+                if rules.ids == Ids::Used && raw.json_bytes_max() <= LETTER_BYTES_MAX {
+                    judged.letters.push(letter(&raw, &reject, rules.received_at_ms));
                 }
                 judged.outcome.rejected.push((index, reject));
             }
@@ -44,7 +46,7 @@ pub fn judge(batch: &RawBatch, rules: &Rules<'_>, seen: &Seen) -> Judged {
     judged
 }
 
-fn letter(raw: &RawEvent, reject: &Reject, received_at_ms: i64) -> Letter {
+fn letter(raw: &RawEvent<'_>, reject: &Reject, received_at_ms: i64) -> Letter {
     Letter {
         received_at_ms,
         code: reject.code,

@@ -17,6 +17,7 @@ use edgetally_proto::settings::{Retention, SiteSettings};
 use edgetally_proto::time::{EARLIEST_MS, FUTURE_TOLERANCE_MS};
 use edgetally_proto::validate::{Ids, Rules, Visitor, validate};
 use edgetally_proto::window::Window;
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// When everything is received: 2026-03-02T03:00:00Z. No clock, so that a finding can be replayed.
@@ -54,8 +55,11 @@ pub fn compat(bytes: &[u8]) -> usize {
     read.push(ga4::parse("demo", bytes));
     read.push(plausible::parse(bytes));
     let _key = segment::write_key(bytes);
-    let judge = |read| match read {
-        Ok(batch) => judge_in_all_manners(&batch),
+    let judge = |read: Result<String, Problem>| match read {
+        Ok(mapped) => match collect::parse_mapped(&mapped) {
+            Ok(batch) => judge_in_all_manners(&batch),
+            Err(problem) => panic!("what was made of a call is no batch: {problem:?}"),
+        },
         Err(problem) => assert_refusal(&problem),
     };
     read.into_iter().map(judge).sum()
@@ -98,12 +102,12 @@ fn assert_refusal(problem: &Problem) -> usize {
 }
 
 /// Gives how many events of a batch some manner of sending gets accepted.
-fn judge_in_all_manners(batch: &RawBatch) -> usize {
+fn judge_in_all_manners(batch: &RawBatch<'_>) -> usize {
     let accepted = MANNERS.iter().map(|manner| judge(batch, *manner));
     accepted.max().unwrap_or_default()
 }
 
-fn judge(batch: &RawBatch, manner: Manner) -> usize {
+fn judge(batch: &RawBatch<'_>, manner: Manner) -> usize {
     // Whatever site the batch names: which there are is no matter of validation.
     let Ok(site) = SiteId::parse("demo") else { return 0 };
     let mut settings = SiteSettings::default();
@@ -122,9 +126,9 @@ fn judge(batch: &RawBatch, manner: Manner) -> usize {
         nonce: 1,
     };
     let (mut outcome, mut window) = (Outcome::default(), Window::default());
-    for (index, raw) in batch.events.iter().enumerate() {
-        let judged = validate(raw, index, &rules);
-        assert_eq!(judged, validate(raw, index, &rules), "it is judged in two ways");
+    for (index, raw) in batch.events().enumerate() {
+        let judged = validate(&raw, index, &rules);
+        assert_eq!(judged, validate(&raw, index, &rules), "it is judged in two ways");
         match judged {
             Ok((event, warnings)) => {
                 assert_event(&event, &rules);
@@ -144,9 +148,10 @@ fn judge(batch: &RawBatch, manner: Manner) -> usize {
 }
 
 /// The answer adds up and speaks of every event.
-fn assert_answer(outcome: &Outcome, batch: &RawBatch) {
-    assert_eq!(outcome.accepted + outcome.rejected.len(), batch.events.len());
-    let answer = outcome.to_json(&batch.events);
+fn assert_answer(outcome: &Outcome, batch: &RawBatch<'_>) {
+    assert_eq!(outcome.accepted + outcome.rejected.len(), batch.len());
+    let answer = outcome.to_json(batch);
+    let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"));
     let told = answer.get("rejected").and_then(|list| list.as_array().map(Vec::len));
     assert_eq!(told, Some(outcome.rejected.len()), "{answer}");
     let _debug = ga4::validation_messages(&outcome.rejected);

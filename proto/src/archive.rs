@@ -22,8 +22,10 @@ use serde_json::value::RawValue;
 use crate::channel::Grade;
 use crate::event::Event;
 use crate::ids::{ClientId, EventId, SiteId};
+use crate::json::Doc;
+use crate::limits::MAPPED_DEPTH_MAX;
 use crate::money::Currency;
-use crate::raw::{RawBatch, RawEvent};
+use crate::raw::RawEvent;
 use crate::record::Flags;
 use crate::settings::{ChannelRule, Consent, OnDenied, Privacy, Retention, SiteSettings, Span};
 use crate::validate::{Ids, Reject, Rules, Visitor, validate};
@@ -122,7 +124,7 @@ impl Line {
     /// Writes the line of an accepted event, without a line break. `rules` are those that it was
     /// validated by.
     #[must_use]
-    pub fn write(event: &Event, raw: &RawEvent, rules: &Rules<'_>) -> String {
+    pub fn write(event: &Event, raw: &RawEvent<'_>, rules: &Rules<'_>) -> String {
         let cookieless = event.flags.has(Flags::COOKIELESS);
         let json = raw.to_json();
         let id = match event.id {
@@ -177,10 +179,9 @@ impl Line {
     /// If it is one that would be refused everywhere.
     pub fn event(&self) -> Result<Event, LineError> {
         let facts = &self.facts;
-        let batch = format!(r#"{{"site":"{}","events":[{}]}}"#, self.site, self.event.get());
-        let batch = RawBatch::parse(batch.as_bytes())
+        let doc = Doc::parse(self.event.get().as_bytes(), MAPPED_DEPTH_MAX)
             .map_err(|error| LineError::Malformed(error.to_string()))?;
-        let raw = batch.events.first().ok_or(LineError::Malformed("no event".to_owned()))?;
+        let raw = RawEvent::alone(&doc, doc.root());
         let mut settings = permissive(facts.currency);
         settings.channel_rules.extend(facts.click_rule.clone());
         let rules = Rules {
@@ -193,7 +194,7 @@ impl Line {
             visitor: Visitor { address: "", user_agent: "", salt: b"" },
             nonce: 0,
         };
-        let (mut event, _warnings) = validate(raw, 0, &rules).map_err(LineError::Refused)?;
+        let (mut event, _warnings) = validate(&raw, 0, &rules).map_err(LineError::Refused)?;
         event.user_agent = None;
         if let Some(id) = &facts.id {
             event.id = id.clone();

@@ -22,6 +22,7 @@ pub mod rollup;
 pub mod campaign;
 pub mod channel;
 pub mod event;
+pub mod json;
 pub mod raw;
 pub mod validate;
 

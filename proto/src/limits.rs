@@ -10,6 +10,9 @@ pub const EVENTS_MAX: usize = 50;
 pub const SERVER_EVENTS_MAX: usize = 1_000;
 /// Deepest nesting of arrays and objects in a body.
 pub const JSON_DEPTH_MAX: usize = 64;
+/// Deepest nesting of what the edge makes of another system's call: its members move to others, and
+/// texts of Plausible's are JSON themselves.
+pub const MAPPED_DEPTH_MAX: usize = 2 * JSON_DEPTH_MAX;
 /// Longest text of a parameter, in characters.
 pub const TEXT_CHARS_MAX: usize = 1_024;
 /// Longest URL, in characters.

@@ -1,18 +1,23 @@
-//! What a request brings, before validation: a batch of [`RawEvent`]s.
+//! What a request brings, before validation: a batch of [`RawEvent`]s that borrow from its body.
 //!
 //! Only the batch is judged here. Whatever is wrong with one event, members copied from the batch
 //! included, is left for [`crate::validate`], which answers for that event alone.
 
-use serde_json::{Map, Value};
+mod members;
 
-use crate::limits::JSON_DEPTH_MAX;
+pub use members::{CampaignMembers, ContextMembers, EventMembers, ItemMembers, ParamMembers};
+
+use std::collections::BTreeMap;
+
+use crate::json::{Doc, Json, JsonError, push_text};
+use crate::limits::{JSON_DEPTH_MAX, MAPPED_DEPTH_MAX};
 
 /// Why a body is no batch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// No JSON, or nested too deep.
-    #[error("{0}")]
-    InvalidJson(String),
+    #[error(transparent)]
+    InvalidJson(#[from] JsonError),
     /// JSON, but no batch.
     #[error("{field} {message}")]
     InvalidBatch {
@@ -23,27 +28,9 @@ pub enum BatchError {
     },
 }
 
-/// An event as sent, with the batch's members copied into it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RawEvent {
-    /// Its members; none if it was no JSON object.
-    pub members: Option<Map<String, Value>>,
-}
-
-impl RawEvent {
-    /// The event as JSON, for people.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        self.members.as_ref().map_or_else(
-            || "null".to_owned(),
-            |members| serde_json::to_string(members).unwrap_or_default(),
-        )
-    }
-}
-
 /// A batch as sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RawBatch {
+#[derive(Debug, Clone)]
+pub struct RawBatch<'a> {
     /// The site it is for.
     pub site: String,
     /// A key in the body.
@@ -54,41 +41,85 @@ pub struct RawBatch {
     pub dropped: u64,
     /// `consent.analytics`, where said.
     pub consent: Option<bool>,
-    /// Its events, in its order.
-    pub events: Vec<RawEvent>,
+    doc: Doc<'a>,
 }
 
-/// Members of a batch that are copied into its events.
-const COPIED: [&str; 3] = ["client_id", "user_id", "platform"];
+members::of_object! {
+    /// Members of a batch.
+    BatchMembers {
+        site, key, sent_at, dropped, consent, client_id, user_id, platform, context, events,
+    }
+}
 
-impl RawBatch {
+impl<'a> RawBatch<'a> {
     /// Reads the body of `POST /v1/events`.
     ///
     /// # Errors
     /// If it is no JSON, nested deeper than [`JSON_DEPTH_MAX`], or no batch.
-    pub fn parse(body: &[u8]) -> Result<Self, BatchError> {
-        let value = parse_json(body)?;
-        let Value::Object(mut batch) = value else {
+    pub fn parse(body: &'a [u8]) -> Result<Self, BatchError> {
+        Self::of_doc(Doc::parse(body, JSON_DEPTH_MAX)?)
+    }
+
+    /// Reads a batch that the edge itself made of another system's call, whose nesting was bounded
+    /// before.
+    ///
+    /// # Errors
+    /// If it is no batch.
+    pub fn parse_mapped(text: &'a str) -> Result<Self, BatchError> {
+        Self::of_doc(Doc::parse(text.as_bytes(), MAPPED_DEPTH_MAX)?)
+    }
+
+    fn of_doc(doc: Doc<'a>) -> Result<Self, BatchError> {
+        let root = doc.root();
+        if !root.is_object() {
             return Err(invalid("body", "must be a JSON object"));
-        };
-        let Some(Value::String(site)) = batch.remove("site") else {
+        }
+        let sent = BatchMembers::of(root);
+        let Some(site) = sent.site.and_then(Json::as_str).map(str::to_owned) else {
             return Err(invalid("site", "must be a string"));
         };
-        let key = match batch.remove("key") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(key)) => Some(key),
-            Some(_) => return Err(invalid("key", "must be a string")),
-        };
-        let sent_at_ms =
-            optional(&mut batch, "sent_at", "must be epoch milliseconds", Value::as_i64)?;
-        let dropped = optional(&mut batch, "dropped", "must be a whole number", Value::as_u64)?;
-        let consent = consent(batch.remove("consent"))?;
-        let Some(Value::Array(events)) = batch.remove("events") else {
+        let text = |value: Json<'_>| value.as_str().map(str::to_owned);
+        let key = optional(sent.key, "key", "must be a string", text)?;
+        let millis = |value: Json<'_>| value.as_number()?.parse().ok();
+        let sent_at_ms = optional(sent.sent_at, "sent_at", "must be epoch milliseconds", millis)?;
+        let count = |value: Json<'_>| value.as_number()?.parse().ok();
+        let dropped = optional(sent.dropped, "dropped", "must be a whole number", count)?;
+        let consent = optional(sent.consent, "consent", "must be an object", |value| {
+            value.is_object().then(|| value.get("analytics"))
+        })?;
+        let message = "must be true or false";
+        let consent = optional(consent.flatten(), "consent.analytics", message, Json::as_bool)?;
+        if sent.events.and_then(Json::items).is_none() {
             return Err(invalid("events", "must be an array"));
+        }
+        Ok(Self { site, key, sent_at_ms, dropped: dropped.unwrap_or(0), consent, doc })
+    }
+
+    /// How many events it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events().count()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its events, in its order.
+    pub fn events(&self) -> impl Iterator<Item = RawEvent<'_>> {
+        let sent = BatchMembers::of(self.doc.root());
+        let shared = Shared {
+            client_id: sent.client_id,
+            user_id: sent.user_id,
+            platform: sent.platform,
+            context: sent.context.filter(|context| !context.is_null()),
+            members: sent.context.map(ContextMembers::of).unwrap_or_default(),
+            longest: self.doc.longest(),
         };
-        let events = events.into_iter().map(|event| merge(event, &batch)).collect();
-        let dropped = dropped.unwrap_or(0);
-        Ok(Self { site, key, sent_at_ms, dropped, consent, events })
+        let events = sent.events.and_then(Json::items).into_iter().flatten();
+        events.map(move |value| RawEvent { value, shared })
     }
 }
 
@@ -96,145 +127,210 @@ fn invalid(field: &'static str, message: &'static str) -> BatchError {
     BatchError::InvalidBatch { field, message }
 }
 
-fn optional<T>(
-    batch: &mut Map<String, Value>,
+/// A member that may be absent or null.
+fn optional<'t, T>(
+    member: Option<Json<'t>>,
     field: &'static str,
     message: &'static str,
-    read: fn(&Value) -> Option<T>,
+    read: impl FnOnce(Json<'t>) -> Option<T>,
 ) -> Result<Option<T>, BatchError> {
-    match batch.remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => read(&value).map(Some).ok_or_else(|| invalid(field, message)),
+    match member.filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => read(value).map(Some).ok_or_else(|| invalid(field, message)),
     }
 }
 
-fn consent(member: Option<Value>) -> Result<Option<bool>, BatchError> {
-    match member {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(consent)) => match consent.get("analytics") {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(analytics)) => Ok(Some(*analytics)),
-            Some(_) => Err(invalid("consent.analytics", "must be true or false")),
-        },
-        Some(_) => Err(invalid("consent", "must be an object")),
-    }
+/// What the events of a batch have in common.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shared<'t> {
+    client_id: Option<Json<'t>>,
+    user_id: Option<Json<'t>>,
+    platform: Option<Json<'t>>,
+    /// Never null.
+    context: Option<Json<'t>>,
+    /// The members of `context`.
+    members: ContextMembers<'t>,
+    /// Bytes of the longest text of the whole batch.
+    longest: usize,
 }
 
-/// Reads JSON whose nesting is bounded before anything is built from it.
-///
-/// # Errors
-/// If it is no JSON, or nested deeper than [`JSON_DEPTH_MAX`].
-pub fn parse_json(body: &[u8]) -> Result<Value, BatchError> {
-    if depth(body) > JSON_DEPTH_MAX {
-        return Err(BatchError::InvalidJson(format!("nested deeper than {JSON_DEPTH_MAX}")));
-    }
-    serde_json::from_slice(body).map_err(|error| BatchError::InvalidJson(error.to_string()))
+/// An event as sent. Members of its batch are copied into it wherever it is read: its own win,
+/// `context` member by member.
+#[derive(Debug, Clone, Copy)]
+pub struct RawEvent<'t> {
+    value: Json<'t>,
+    shared: Shared<'t>,
 }
 
-/// The deepest nesting of brackets outside strings; right for JSON, and harmless for the rest,
-/// which the parser refuses.
-fn depth(body: &[u8]) -> usize {
-    let (mut now, mut deepest, mut in_string, mut escaped) = (0usize, 0usize, false, false);
-    for byte in body {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                now += 1;
-                deepest = deepest.max(now);
-            }
-            b']' | b'}' if !in_string => now = now.saturating_sub(1),
-            _ => {}
+impl<'t> RawEvent<'t> {
+    /// An event that stands alone in a text of its own, or beside other things in it.
+    #[must_use]
+    pub fn alone(doc: &'t Doc<'t>, value: Json<'t>) -> Self {
+        Self { value, shared: Shared { longest: doc.longest(), ..Shared::default() } }
+    }
+
+    /// Its `id`, whatever was sent as such.
+    #[must_use]
+    pub fn id(&self) -> Option<Json<'t>> {
+        self.value.get("id")
+    }
+
+    /// Its members; none if it is no JSON object.
+    #[must_use]
+    pub fn members(&self) -> Option<EventMembers<'t>> {
+        self.value.is_object().then(|| {
+            let mut sent = EventMembers::of(self.value);
+            sent.client_id = sent.client_id.or(self.shared.client_id);
+            sent.user_id = sent.user_id.or(self.shared.user_id);
+            sent.platform = sent.platform.or(self.shared.platform);
+            sent
+        })
+    }
+
+    /// The members of the context, those of its batch included.
+    ///
+    /// # Errors
+    /// If what stands there is neither an object nor null.
+    pub fn context(&self, own: Option<Json<'t>>) -> Result<ContextMembers<'t>, NoObject> {
+        let own = own.filter(|own| !own.is_null());
+        let of = |context: Json<'_>| context.is_object();
+        if !own.is_none_or(of) || !self.shared.context.is_none_or(of) {
+            return Err(NoObject);
         }
-    }
-    deepest
-}
-
-/// Copies the batch's members into an event; the event's own win, `context` member by member.
-fn merge(event: Value, batch: &Map<String, Value>) -> RawEvent {
-    let Value::Object(mut members) = event else {
-        return RawEvent { members: None };
-    };
-    for name in COPIED {
-        if let (false, Some(value)) = (members.contains_key(name), batch.get(name)) {
-            members.insert(name.to_owned(), value.clone());
+        let mut merged = self.shared.members;
+        if let Some(own) = own {
+            merged.read(own);
         }
+        Ok(merged)
     }
-    if let Some(shared) = batch.get("context").filter(|context| !context.is_null()) {
-        let merged = match (members.remove("context"), shared) {
-            (Some(Value::Object(own)), Value::Object(shared)) => {
-                let mut merged = shared.clone();
-                merged.extend(own);
-                Value::Object(merged)
+
+    /// Whether a text in it may be longer than `bytes`; if not, none is.
+    #[must_use]
+    pub fn may_exceed(&self, bytes: usize) -> bool {
+        self.shared.longest > bytes
+    }
+
+    /// Its members by name, those of its batch included.
+    #[must_use]
+    pub fn sorted(&self) -> BTreeMap<&'t str, Json<'t>> {
+        let mut members = self.value.sorted();
+        let Shared { client_id, user_id, platform, context, .. } = self.shared;
+        for (name, shared) in
+            [("client_id", client_id), ("user_id", user_id), ("platform", platform)]
+        {
+            if let Some(shared) = shared {
+                members.entry(name).or_insert(shared);
             }
-            (None | Some(Value::Null | Value::Object(_)), shared) => shared.clone(),
-            (Some(own), _) => own,
+        }
+        if let Some(shared) = context {
+            let own = members.entry("context").or_insert(shared);
+            *own = if own.is_null() { shared } else { *own };
+        }
+        members
+    }
+
+    /// The members of its context by name, those of its batch's included.
+    #[must_use]
+    pub fn sorted_context(&self) -> BTreeMap<&'t str, Json<'t>> {
+        let mut members = self.shared.context.map(Json::sorted).unwrap_or_default();
+        members.extend(self.value.get("context").map(Json::sorted).unwrap_or_default());
+        members
+    }
+
+    /// Most bytes that [`Self::to_json`] has.
+    #[must_use]
+    pub fn json_bytes_max(&self) -> usize {
+        let Shared { client_id, user_id, platform, context, .. } = self.shared;
+        let shared = [client_id, user_id, platform, context];
+        // A member that is copied brings its name, and may be written with more white space.
+        let shared: usize = shared.into_iter().flatten().map(|value| value.raw().len() + 16).sum();
+        self.value.raw().len() + shared
+    }
+
+    /// The event as JSON: as it was sent, with the batch's members copied into it. Read alone it
+    /// is the same event again.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let raw = self.value.raw();
+        let Some(open) = raw.strip_suffix('}').filter(|_| self.value.is_object()) else {
+            return "null".to_owned();
         };
-        members.insert("context".to_owned(), merged);
+        let (own, shared) = (EventMembers::of(self.value), &self.shared);
+        let mut out = Writer::with_capacity(raw.len() + 256);
+        out.has_members = has_members(self.value);
+        match (own.context, shared.context) {
+            (Some(context), Some(shared)) if context.is_object() && shared.is_object() => {
+                // Written into the one that is there, before its closing brace.
+                let from = context.raw().as_ptr().addr() - raw.as_ptr().addr();
+                let (before, after) = open.split_at(from + context.raw().len() - 1);
+                out.text.push_str(before);
+                out.push_missing(context, shared);
+                out.text.push_str(after);
+            }
+            (context, Some(shared))
+                if context.is_none_or(|own| own.is_null() || own.is_object()) =>
+            {
+                out.text.push_str(open);
+                out.push_member("context", shared);
+            }
+            _ => out.text.push_str(open),
+        }
+        for (name, own, shared) in [
+            ("client_id", own.client_id, shared.client_id),
+            ("user_id", own.user_id, shared.user_id),
+            ("platform", own.platform, shared.platform),
+        ] {
+            if let (None, Some(shared)) = (own, shared) {
+                out.push_member(name, shared);
+            }
+        }
+        out.text.push('}');
+        out.text
     }
-    RawEvent { members: Some(members) }
+}
+
+/// What stands where an object must stand is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoObject;
+
+fn has_members(object: Json<'_>) -> bool {
+    object.members().is_some_and(|mut members| members.next().is_some())
+}
+
+/// Writes more members into an object that is still open.
+struct Writer {
+    text: String,
+    /// Whether the object has members, after which the next one needs a comma.
+    has_members: bool,
+}
+
+impl Writer {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), has_members: false }
+    }
+
+    fn push_member(&mut self, name: &str, value: Json<'_>) {
+        if self.has_members {
+            self.text.push(',');
+        }
+        self.has_members = true;
+        push_text(&mut self.text, name);
+        self.text.push(':');
+        self.text.push_str(value.raw());
+    }
+
+    /// Writes the members of `shared` that `own` does not have into `own`, which is open.
+    fn push_missing(&mut self, own: Json<'_>, shared: Json<'_>) {
+        let outside = std::mem::replace(&mut self.has_members, has_members(own));
+        for (name, value) in shared.members().into_iter().flatten() {
+            if own.get(name).is_none() {
+                self.push_member(name, value);
+            }
+        }
+        self.has_members = outside;
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(body: &str) -> Map<String, Value> {
-        let batch = RawBatch::parse(body.as_bytes()).unwrap();
-        batch.events.into_iter().next().unwrap().members.unwrap()
-    }
-
-    #[test]
-    fn the_events_own_members_win() {
-        let members = event(
-            r#"{"site": "demo", "client_id": "c", "user_id": "u", "platform": "ios",
-                "context": {"page_url": "a", "language": "vi"},
-                "events": [{"name": "x", "user_id": null, "context": {"page_url": "b"}}]}"#,
-        );
-        assert_eq!(members["client_id"], "c");
-        assert_eq!(members["user_id"], Value::Null);
-        assert_eq!(members["platform"], "ios");
-        assert_eq!(members["context"]["page_url"], "b");
-        assert_eq!(members["context"]["language"], "vi");
-    }
-
-    #[test]
-    fn faults_of_the_batch_name_their_member() {
-        for (body, expected) in [
-            ("[]", "body must be a JSON object"),
-            ("{}", "site must be a string"),
-            (r#"{"site": 1}"#, "site must be a string"),
-            (r#"{"site": "s", "key": 1}"#, "key must be a string"),
-            (r#"{"site": "s"}"#, "events must be an array"),
-            (r#"{"site": "s", "events": {}}"#, "events must be an array"),
-            (
-                r#"{"site": "s", "events": [], "sent_at": "x"}"#,
-                "sent_at must be epoch milliseconds",
-            ),
-            (r#"{"site": "s", "events": [], "dropped": -1}"#, "dropped must be a whole number"),
-            (r#"{"site": "s", "events": [], "consent": 1}"#, "consent must be an object"),
-        ] {
-            assert_eq!(RawBatch::parse(body.as_bytes()).unwrap_err().to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn nesting_is_bounded() {
-        let nested = |depth: usize| {
-            // Two levels are the batch and its list of events.
-            format!(
-                r#"{{"site": "s", "events": [{}{}]}}"#,
-                "[".repeat(depth - 2),
-                "]".repeat(depth - 2)
-            )
-        };
-        assert!(RawBatch::parse(nested(64).as_bytes()).is_ok());
-        for depth in [65, 10_000] {
-            let error = RawBatch::parse(nested(depth).as_bytes()).unwrap_err();
-            assert_eq!(error, BatchError::InvalidJson("nested deeper than 64".to_owned()));
-        }
-        let brackets_in_text = format!(r#"{{"site": "{}\"", "events": []}}"#, "[".repeat(100));
-        assert!(RawBatch::parse(brackets_in_text.as_bytes()).is_ok());
-    }
-}
+#[path = "raw/tests.rs"]
+mod tests;

@@ -9,15 +9,17 @@ mod visitor;
 
 pub use fields::{Reject, Warning};
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::campaign::{Campaign, Click, host_of, path_of};
 use crate::error::{RejectCode, WarningCode};
 use crate::event::{Event, NAMES, Platform, alias_of, user_id};
 use crate::ids::{ClientId, EventId, EventName, IdError, SiteId, UserId};
+use crate::json::Json;
 use crate::limits::{TEXT_CHARS_MAX, URL_CHARS_MAX};
-use crate::raw::RawEvent;
+use crate::raw::{CampaignMembers, EventMembers, NoObject, ParamMembers, RawEvent};
 use crate::record::Flags;
 use crate::settings::{ChannelRule, Consent, OnDenied, Retention, SiteSettings};
 use crate::time::{EARLIEST_MS, LATEST_MS, corrected};
@@ -90,48 +92,48 @@ pub struct Rules<'a> {
 /// # Errors
 /// The first reason, in the order of the table of fields, for which it is refused.
 pub fn validate(
-    raw: &RawEvent,
+    raw: &RawEvent<'_>,
     index: usize,
     rules: &Rules<'_>,
 ) -> Result<(Event, Vec<Warning>), Reject> {
-    let Some(members) = &raw.members else {
+    let Some(sent) = raw.members() else {
         let field = format!("events[{index}]");
         return Err(reject(RejectCode::ValueInvalid, field, "must be an object"));
     };
     let mut warnings = Vec::new();
-    let empty = Map::new();
 
-    let id = event_id(members)?;
-    let platform = platform(members)?;
-    let client = client(members, platform, rules)?;
-    let name = name(members, rules, &mut warnings)?;
-    let params = object(members, "params")?.unwrap_or(&empty);
-    let context = object(members, "context")?.unwrap_or(&empty);
-    let user = user(members, params, &name, &mut warnings)?;
-    let amounts = commerce::amounts(params, rules.settings.currency)?;
-    let fact = commerce::fact(name.as_str(), params, amounts, &mut warnings)?;
-    check_lengths(members)?;
-    let occurred = occurred(members, rules, &mut warnings)?;
+    let id = event_id(&sent)?;
+    let platform = platform(&sent)?;
+    let client = client(&sent, platform, rules)?;
+    let name = name(&sent, rules, &mut warnings)?;
+    let params = params(&sent)?;
+    let context = raw.context(sent.context).map_err(|NoObject| no_object("context"))?;
+    let user = user(&sent, &params, &name, &mut warnings)?;
+    let amounts = commerce::amounts(&params, rules.settings.currency)?;
+    let fact = commerce::fact(name.as_str(), &params, amounts, &mut warnings)?;
+    if raw.may_exceed(TEXT_CHARS_MAX) {
+        check_lengths(raw)?;
+    }
+    let occurred = occurred(sent.ts, rules, &mut warnings)?;
     if rules.ids == Ids::Refused {
         return Err(reject(RejectCode::ConsentDenied, "consent", "this site needs consent"));
     }
 
     let cookieless = rules.ids == Ids::Cookieless && platform != Platform::Server;
-    let visitor = visitor::of(context, rules);
-    let place = visitor::named_place(context, rules)?;
+    let visitor = visitor::of(&context, rules);
+    let place = visitor::named_place(&context, rules)?;
     let (client, user) = match cookieless {
         true => (Some(daily_client(rules.site, &visitor)), None),
         false => (client, user),
     };
-    let url = text(context.get("page_url"), Path::Event("context.page_url"))?;
-    let url = url.or(text(params.get("page_location"), Path::Param("page_location"))?);
-    let referrer = text(context.get("referrer"), Path::Event("context.referrer"))?;
+    let url = text(context.page_url, Path::Event("context.page_url"))?;
+    let url = url.or(text(params.page_location, Path::Param("page_location"))?);
+    let referrer = text(context.referrer, Path::Event("context.referrer"))?;
     let referrer = referrer.and_then(host_of);
     let click_rules = &rules.settings.channel_rules;
     let click = url.filter(|_| !cookieless).and_then(|url| Click::of_url(url, click_rules));
-    let id = id
-        .unwrap_or_else(|| made_id(members, client.as_ref(), params, rules, index, &mut warnings));
-    let background = params.get("background") == Some(&Value::Bool(true));
+    let id = id.unwrap_or_else(|| made_id(&sent, client.as_ref(), rules, index, &mut warnings));
+    let background = params.background.and_then(Json::as_bool) == Some(true);
     let flags = Flags::default()
         .with(Flags::COOKIELESS, cookieless)
         .with(Flags::BACKGROUND, background && name.as_str() == "identify")
@@ -149,40 +151,37 @@ pub fn validate(
         page: url.map(path_of),
         page_host: referrer.as_ref().and(url).and_then(host_of),
         referrer,
-        campaign: campaign(context, url, click.as_ref(), click_rules)?,
+        campaign: campaign(context.campaign, url, click.as_ref(), click_rules)?,
         grade: None,
         place,
         device: None,
         fact: visitor::with_click(fact, click),
-        user_agent: visitor::named(context, rules, "user_agent").map(str::to_owned),
+        user_agent: visitor::named(context.user_agent, rules).map(str::to_owned),
     };
     Ok((event, warnings))
 }
 
-fn object<'a>(
-    members: &'a Map<String, Value>,
-    field: &str,
-) -> Result<Option<&'a Map<String, Value>>, Reject> {
-    match members.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(object)) => Ok(Some(object)),
-        Some(_) => Err(reject(RejectCode::ValueInvalid, field, "must be an object")),
+fn no_object(field: &str) -> Reject {
+    reject(RejectCode::ValueInvalid, field, "must be an object")
+}
+
+fn params<'t>(sent: &EventMembers<'t>) -> Result<ParamMembers<'t>, Reject> {
+    match sent.params.filter(|params| !params.is_null()) {
+        None => Ok(ParamMembers::default()),
+        Some(params) if params.is_object() => Ok(ParamMembers::of(params)),
+        Some(_) => Err(no_object("params")),
     }
 }
 
-fn event_id(members: &Map<String, Value>) -> Result<Option<EventId>, Reject> {
-    let refuse = |message: String| Err(reject(RejectCode::IdInvalid, "id", message));
-    match members.get("id") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) => {
-            EventId::parse(id).map(Some).or_else(|error| refuse(error.to_string()))
-        }
-        Some(_) => refuse("must be a string".to_owned()),
-    }
+fn event_id(sent: &EventMembers<'_>) -> Result<Option<EventId>, Reject> {
+    let refuse = |message: String| reject(RejectCode::IdInvalid, "id", message);
+    let Some(id) = sent.id.filter(|id| !id.is_null()) else { return Ok(None) };
+    let id = id.as_str().ok_or_else(|| refuse("must be a string".to_owned()))?;
+    EventId::parse(id).map(Some).map_err(|error| refuse(error.to_string()))
 }
 
-fn platform(members: &Map<String, Value>) -> Result<Platform, Reject> {
-    match text(members.get("platform"), Path::Event("platform"))? {
+fn platform(sent: &EventMembers<'_>) -> Result<Platform, Reject> {
+    match text(sent.platform, Path::Event("platform"))? {
         None => Ok(Platform::Web),
         Some(name) => Platform::parse(name).ok_or_else(|| {
             let message = "must be one of web, mweb, android, ios, server";
@@ -192,35 +191,29 @@ fn platform(members: &Map<String, Value>) -> Result<Platform, Reject> {
 }
 
 fn client(
-    members: &Map<String, Value>,
+    sent: &EventMembers<'_>,
     platform: Platform,
     rules: &Rules<'_>,
 ) -> Result<Option<ClientId>, Reject> {
-    let refuse = |message: String| Err(reject(RejectCode::ClientIdInvalid, "client_id", message));
-    match present(members.get("client_id")) {
-        Some(Value::String(id)) => {
-            ClientId::parse(id).map(Some).or_else(|error| refuse(error.to_string()))
-        }
-        Some(_) => refuse("must be a string".to_owned()),
-        None => {
-            let needed = platform != Platform::Server
-                && rules.ids != Ids::Cookieless
-                && !rules.settings.is_cookieless();
-            if needed { Err(missing(Path::Event("client_id"))) } else { Ok(None) }
-        }
-    }
+    let refuse = |message: String| reject(RejectCode::ClientIdInvalid, "client_id", message);
+    let Some(id) = present(sent.client_id) else {
+        let needed = platform != Platform::Server
+            && rules.ids != Ids::Cookieless
+            && !rules.settings.is_cookieless();
+        return if needed { Err(missing(Path::Event("client_id"))) } else { Ok(None) };
+    };
+    let id = id.as_str().ok_or_else(|| refuse("must be a string".to_owned()))?;
+    ClientId::parse(id).map(Some).map_err(|error| refuse(error.to_string()))
 }
 
 fn name(
-    members: &Map<String, Value>,
+    sent: &EventMembers<'_>,
     rules: &Rules<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<EventName, Reject> {
-    let sent = match present(members.get("name")) {
-        None => return Err(missing(Path::Event("name"))),
-        Some(Value::String(name)) => name.as_str(),
-        Some(_) => return Err(reject(RejectCode::NameInvalid, "name", "must be a string")),
-    };
+    let sent = present(sent.name).ok_or_else(|| missing(Path::Event("name")))?;
+    let sent =
+        sent.as_str().ok_or_else(|| reject(RejectCode::NameInvalid, "name", "must be a string"))?;
     let name = alias_of(sent).unwrap_or(sent);
     if name != sent {
         warnings.push(warning(
@@ -239,22 +232,20 @@ fn name(
 }
 
 fn user(
-    members: &Map<String, Value>,
-    params: &Map<String, Value>,
+    sent: &EventMembers<'_>,
+    params: &ParamMembers<'_>,
     name: &EventName,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<UserId>, Reject> {
-    let own = (members.get("user_id"), Path::Event("user_id"));
-    let of_params = (params.get("user_id"), Path::Param("user_id"));
-    let (member, field) = match (present(own.0), name.as_str()) {
-        (None, "identify") if present(of_params.0).is_some() => of_params,
-        _ => own,
+    let (member, field) = match (present(sent.user_id), name.as_str()) {
+        (None, "identify") if present(params.user_id).is_some() => {
+            (params.user_id, Path::Param("user_id"))
+        }
+        _ => (sent.user_id, Path::Event("user_id")),
     };
-    let sent = match member {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(sent)) => sent,
-        Some(_) => return Err(reject(RejectCode::ValueInvalid, field, "must be a string")),
-    };
+    let Some(sent) = member.filter(|member| !member.is_null()) else { return Ok(None) };
+    let sent =
+        sent.as_str().ok_or_else(|| reject(RejectCode::ValueInvalid, field, "must be a string"))?;
     match user_id(sent) {
         // Semantics, section 6: a user id on a logout is ignored.
         Ok(Some(_)) if name.as_str() == "logout" => Ok(None),
@@ -272,33 +263,37 @@ fn user(
 }
 
 /// The last row of the table: no text is longer than its limit. Members with rows of their own
-/// have passed those before.
-fn check_lengths(members: &Map<String, Value>) -> Result<(), Reject> {
-    members.iter().try_for_each(|(name, value)| {
-        let Err((path, max)) = check_length(value, name) else { return Ok(()) };
+/// have passed those before. Rarely called: few batches have a text that long.
+fn check_lengths(raw: &RawEvent<'_>) -> Result<(), Reject> {
+    raw.sorted().into_iter().try_for_each(|(name, value)| {
+        let checked = match name {
+            "context" if value.is_object() => check_lengths_of(raw.sorted_context()),
+            _ => check_length(value, name),
+        };
+        let Err((path, max)) = checked else { return Ok(()) };
         let message = format!("is longer than {max} characters");
         Err(reject(RejectCode::FieldTooLong, format!("{name}{path}"), message))
     })
 }
 
-/// On failure the path below the value, and the limit. It is put together on the way back, so that
-/// good events pay nothing for it.
-fn check_length(value: &Value, name: &str) -> Result<(), (String, usize)> {
-    match value {
-        Value::String(text) => {
-            let max = if is_url(name) { URL_CHARS_MAX } else { TEXT_CHARS_MAX };
-            // Bytes bound characters from above, which spares most texts the count.
-            let fits = text.len() <= max || text.chars().count() <= max;
-            if fits { Ok(()) } else { Err((String::new(), max)) }
-        }
-        Value::Array(values) => values.iter().enumerate().try_for_each(|(at, value)| {
-            check_length(value, name).map_err(|(path, max)| (format!("[{at}]{path}"), max))
-        }),
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| {
-            check_length(value, name).map_err(|(path, max)| (format!(".{name}{path}"), max))
-        }),
-        _ => Ok(()),
+/// On failure the path below the value, and the limit; it is put together on the way back.
+fn check_length(value: Json<'_>, name: &str) -> Result<(), (String, usize)> {
+    if let Some(text) = value.as_str() {
+        let max = if is_url(name) { URL_CHARS_MAX } else { TEXT_CHARS_MAX };
+        // Bytes bound characters from above, which spares most texts the count.
+        let fits = text.len() <= max || text.chars().count() <= max;
+        return if fits { Ok(()) } else { Err((String::new(), max)) };
     }
+    for (at, value) in value.items().into_iter().flatten().enumerate() {
+        check_length(value, name).map_err(|(path, max)| (format!("[{at}]{path}"), max))?;
+    }
+    check_lengths_of(value.sorted())
+}
+
+fn check_lengths_of(members: BTreeMap<&str, Json<'_>>) -> Result<(), (String, usize)> {
+    members.into_iter().try_for_each(|(name, value)| {
+        check_length(value, name).map_err(|(path, max)| (format!(".{name}{path}"), max))
+    })
 }
 
 fn is_url(name: &str) -> bool {
@@ -309,15 +304,15 @@ fn is_url(name: &str) -> bool {
 
 /// Event time, and whether it was clamped.
 fn occurred(
-    members: &Map<String, Value>,
+    ts: Option<Json<'_>>,
     rules: &Rules<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<(i64, bool), Reject> {
     let received = rules.received_at_ms;
-    if matches!(members.get("ts"), None | Some(Value::Null)) {
+    if ts.is_none_or(Json::is_null) {
         return Ok((received, false));
     }
-    let client_ms = integer(members.get("ts"), Path::Event("ts"), EARLIEST_MS..=LATEST_MS - 1)
+    let client_ms = integer(ts, Path::Event("ts"), EARLIEST_MS..=LATEST_MS - 1)
         .ok()
         .flatten()
         .ok_or_else(|| {
@@ -348,30 +343,26 @@ fn daily_client(site: &SiteId, visitor: &Visitor<'_>) -> ClientId {
 }
 
 fn campaign(
-    context: &Map<String, Value>,
+    sent: Option<Json<'_>>,
     url: Option<&str>,
     click: Option<&Click>,
     click_rules: &[ChannelRule],
 ) -> Result<Option<Campaign>, Reject> {
-    let own = match context.get("campaign") {
-        None | Some(Value::Null) => None,
-        Some(Value::Object(own)) => Some(own),
-        Some(_) => {
-            let message = "must be an object";
-            return Err(reject(RejectCode::ValueInvalid, Path::Event("context.campaign"), message));
-        }
+    let own = match sent.filter(|sent| !sent.is_null()) {
+        None => return Ok(url.and_then(|url| Campaign::of_url(url, click, click_rules))),
+        Some(own) if own.is_object() => CampaignMembers::of(own),
+        Some(_) => return Err(no_object("context.campaign")),
     };
-    let member = |name: &'static str| -> Result<String, Reject> {
-        let value = own.and_then(|own| own.get(name));
+    let member = |value: Option<Json<'_>>, name: &'static str| -> Result<String, Reject> {
         Ok(text(value, Path::Campaign(name))?.unwrap_or_default().to_owned())
     };
     let tags = Campaign {
-        source: member("source")?,
-        medium: member("medium")?,
-        name: member("name")?,
-        term: member("term")?,
-        content: member("content")?,
-        id: member("id")?,
+        source: member(own.source, "source")?,
+        medium: member(own.medium, "medium")?,
+        name: member(own.name, "name")?,
+        term: member(own.term, "term")?,
+        content: member(own.content, "content")?,
+        id: member(own.id, "id")?,
     };
     if tags != Campaign::default() {
         return Ok(tags.folded());
@@ -382,27 +373,31 @@ fn campaign(
 /// The id of an event sent without one: a hash of client, time, name and parameters. Without a
 /// time the event is told apart from all others, also when it is sent again.
 fn made_id(
-    members: &Map<String, Value>,
+    sent: &EventMembers<'_>,
     client: Option<&ClientId>,
-    params: &Map<String, Value>,
     rules: &Rules<'_>,
     index: usize,
     warnings: &mut Vec<Warning>,
 ) -> EventId {
-    let ts = members.get("ts").filter(|ts| !ts.is_null());
-    let time = match ts {
-        Some(ts) => ts.to_string(),
+    let canonical = |value: Option<Json<'_>>| {
+        let mut text = String::new();
+        value.inspect(|value| value.write_canonical(&mut text));
+        text
+    };
+    let time = match sent.ts.filter(|ts| !ts.is_null()) {
+        Some(ts) => canonical(Some(ts)),
         None => {
             let message = "has neither id nor ts: sent again, it counts again";
             warnings.push(warning(WarningCode::NotIdempotent, Path::Event("id"), message));
             format!("{}|{}|{index}", rules.received_at_ms, rules.nonce)
         }
     };
-    let name = members.get("name").map(Value::to_string).unwrap_or_default();
-    let params = serde_json::to_string(params).unwrap_or_default();
+    let name = canonical(sent.name);
+    let params = canonical(sent.params.filter(|params| params.is_object()));
+    let params = if params.is_empty() { "{}" } else { &params };
     let client = client.map_or("", ClientId::as_str);
     let mut canonical = String::new();
-    for part in [client, &time, &name, &params] {
+    for part in [client, &time, &name, params] {
         canonical.push_str(&part.len().to_string());
         canonical.push(':');
         canonical.push_str(part);

@@ -349,7 +349,7 @@ mod tests {
             visitor: Visitor { address: "", user_agent: "", salt: b"" },
             nonce: 0,
         };
-        batch.events.iter().map(|raw| validate(raw, 0, &rules).unwrap().0).collect()
+        batch.events().map(|raw| validate(&raw, 0, &rules).unwrap().0).collect()
     }
 
     fn window(events: &[Event]) -> Window {

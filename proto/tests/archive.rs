@@ -29,7 +29,8 @@ struct Case {
 fn write(case: &Case) -> Option<(String, Event)> {
     let body = json!({"site": "demo", "client_id": "batch", "context": {"language": "vi"},
         "events": [case.event]});
-    let batch = RawBatch::parse(body.to_string().as_bytes()).unwrap();
+    let body = body.to_string();
+    let batch = RawBatch::parse(body.as_bytes()).unwrap();
     let site = SiteId::parse("demo").unwrap();
     let rules = Rules {
         site: &site,
@@ -41,7 +42,8 @@ fn write(case: &Case) -> Option<(String, Event)> {
         visitor: Visitor { address: "192.0.2.1", user_agent: "Firefox", salt: b"salt" },
         nonce: 7,
     };
-    let (mut event, _warnings) = validate(&batch.events[0], 0, &rules).ok()?;
+    let raw = batch.events().next().unwrap();
+    let (mut event, _warnings) = validate(&raw, 0, &rules).ok()?;
     event.flags = event.flags.with(Flags::BOT, case.bot);
     if let Some(campaign) = event.campaign.as_ref().filter(|_| case.bot) {
         // What the enrichment would say.
@@ -49,7 +51,7 @@ fn write(case: &Case) -> Option<(String, Event)> {
         event.place = Place::of(Some("VN"), None, Some("Hà Nội"));
         event.device = Some(Device::of(Kind::Mobile, "Safari", "iOS"));
     }
-    let line = Line::write(&event, &batch.events[0], &rules);
+    let line = Line::write(&event, &raw, &rules);
     Some((line, Event { user_agent: None, ..event }))
 }
 

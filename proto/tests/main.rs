@@ -7,6 +7,8 @@ mod archive;
 mod channel;
 mod golden;
 #[cfg(not(target_arch = "wasm32"))]
+mod json;
+#[cfg(not(target_arch = "wasm32"))]
 mod laws;
 mod samples;
 mod validate;

@@ -48,7 +48,7 @@ impl Case {
             visitor,
             nonce: 7,
         };
-        validate(&batch.events[0], 0, &rules)
+        validate(&batch.events().next().unwrap(), 0, &rules)
     }
 
     fn accept(&self, event: &Value) -> (Event, Vec<WarningCode>) {

@@ -3,7 +3,9 @@
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
-use edgetally_proto::raw::RawBatch;
+use edgetally_proto::json::Doc;
+use edgetally_proto::limits::MAPPED_DEPTH_MAX;
+use edgetally_proto::raw::RawEvent;
 use edgetally_proto::record::{Flags, Letter};
 use edgetally_proto::settings::{Bots, SiteSettings};
 use edgetally_proto::validate::{Ids, Reject, Rules, Visitor, validate};
@@ -54,13 +56,10 @@ pub fn judge(
     let refuse = |code, field: &str, message: &str| {
         Err(Reject { code, field: field.to_owned(), message: message.to_owned() })
     };
-    let body = format!("{{\"site\":{:?},\"events\":[{}]}}", site.as_str(), letter.event);
-    let Ok(batch) = RawBatch::parse(body.as_bytes()) else {
+    let Ok(doc) = Doc::parse(letter.event.as_bytes(), MAPPED_DEPTH_MAX) else {
         return refuse(RejectCode::ValueInvalid, "event", "is no JSON");
     };
-    let [raw] = batch.events.as_slice() else {
-        return refuse(RejectCode::ValueInvalid, "event", "is not one event");
-    };
+    let raw = RawEvent::alone(&doc, doc.root());
     let is_bot = place.code == RejectCode::Bot;
     if is_bot && settings.bots == Bots::Reject {
         return refuse(RejectCode::Bot, &letter.field, &letter.message);
@@ -76,7 +75,7 @@ pub fn judge(
         visitor: Visitor { address: "", user_agent: "", salt: b"" },
         nonce: place.number << 8 | place.code as u64,
     };
-    let (mut event, _) = validate(raw, 0, &rules)?;
+    let (mut event, _) = validate(&raw, 0, &rules)?;
     // It is taken in as what it was when it came: nobody knows that a server key vouched for it.
     event.flags = Flags(event.flags.0 & !Flags::SERVER_KEY.0);
     event.flags = event.flags.with(Flags::BOT, is_bot && settings.bots == Bots::Separate);

@@ -3,62 +3,64 @@
 //! <https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference>
 
 use edgetally_proto::error::RejectCode;
-use edgetally_proto::raw::RawBatch;
+use edgetally_proto::json::Json;
 use edgetally_proto::validate::Reject;
 use serde_json::{Value, json};
 
-use super::{Members, batch, copy, invalid, object};
+use super::{Members, Part, batch, invalid, object};
 use crate::collect::Problem;
 
-/// Reads a body; `site` and `secret` come from the query.
+/// Maps a body to the body of a batch; `site` and `secret` come from the query.
 ///
 /// # Errors
 /// 400.
-pub fn parse(site: &str, body: &[u8]) -> Result<RawBatch, Problem> {
-    let mut members = object(body)?;
-    let Some(Value::Array(events)) = members.remove("events") else {
-        return Err(invalid("events", "must be an array"));
-    };
-    let events = events.into_iter().map(|event| map(event, &members)).collect();
-    Ok(batch(site, None, events))
+pub fn parse(site: &str, body: &[u8]) -> Result<String, Problem> {
+    let doc = object(body)?;
+    let sent = doc.root();
+    let events = sent.get("events").and_then(Json::items);
+    let events = events.ok_or_else(|| invalid("events", "must be an array"))?;
+    let micros = sent.get("timestamp_micros");
+    let events = events.map(|event| map(event, micros)).collect();
+    let mut out = batch(site, events);
+    out.copy(sent, "app_instance_id", "client_id");
+    out.copy(sent, "client_id", "client_id");
+    out.copy(sent, "user_id", "user_id");
+    let mut context = Members::default();
+    context.copy(sent, "ip_override", "ip");
+    context.copy(sent, "user_agent", "user_agent");
+    let place = sent.get("user_location").unwrap_or_default();
+    context.copy(place, "city", "city");
+    context.copy(place, "region_id", "region");
+    context.copy(place, "country_id", "country");
+    out.insert("context", Part::Object(context));
+    Ok(out.to_json())
 }
 
 /// Times are microseconds there; only whole milliseconds are kept.
-fn millis(micros: &Value) -> Value {
-    let text = match micros {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    text.parse::<i64>().map_or_else(|_| micros.clone(), |micros| (micros / 1_000).into())
+fn millis(micros: Json<'_>) -> Part<'_> {
+    let written = micros.as_str().unwrap_or(micros.raw());
+    match written.parse::<i64>() {
+        Ok(micros) => Part::Millis(micros / 1_000),
+        // What is no number is no time, and is refused as such; it is not copied for every event.
+        Err(_) => Part::Text("no time".into()),
+    }
 }
 
-fn map(event: Value, shared: &Members) -> Members {
-    let Value::Object(event) = event else { return Members::new() };
-    let mut out = Members::new();
-    copy(&event, "name", &mut out, "name");
-    copy(&event, "params", &mut out, "params");
-    copy(shared, "app_instance_id", &mut out, "client_id");
-    copy(shared, "client_id", &mut out, "client_id");
-    copy(shared, "user_id", &mut out, "user_id");
-    let micros = event.get("timestamp_micros").or(shared.get("timestamp_micros"));
+fn map<'t>(event: Json<'t>, micros: Option<Json<'t>>) -> Members<'t> {
+    let mut out = Members::default();
+    out.copy(event, "name", "name");
+    out.copy(event, "params", "params");
+    let micros = event.get("timestamp_micros").or(micros);
     if let Some(micros) = micros.filter(|micros| !micros.is_null()) {
-        out.insert("ts".to_owned(), millis(micros));
+        out.insert("ts", millis(micros));
     }
-    let mut context = Members::new();
-    copy(shared, "ip_override", &mut context, "ip");
-    copy(shared, "user_agent", &mut context, "user_agent");
-    if let Some(Value::Object(place)) = shared.get("user_location") {
-        copy(place, "city", &mut context, "city");
-        copy(place, "region_id", &mut context, "region");
-        copy(place, "country_id", &mut context, "country");
-    }
-    if let Some(Value::Object(params)) = event.get("params") {
-        copy(params, "page_location", &mut context, "page_url");
-        copy(params, "page_referrer", &mut context, "referrer");
-        copy(params, "page_title", &mut context, "page_title");
-        copy(params, "language", &mut context, "language");
-    }
-    out.insert("context".to_owned(), context.into());
+    let mut context = Members::default();
+    let params = event.get("params").unwrap_or_default();
+    context.copy(params, "page_location", "page_url");
+    context.copy(params, "page_referrer", "referrer");
+    context.copy(params, "page_title", "page_title");
+    context.copy(params, "language", "language");
+    out.insert("context", Part::Object(context));
     out
 }
 

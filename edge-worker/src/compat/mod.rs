@@ -5,24 +5,21 @@ pub mod ga4;
 pub mod plausible;
 pub mod segment;
 
-use edgetally_proto::raw::{BatchError, RawBatch, RawEvent, parse_json};
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use crate::collect::Problem;
+use edgetally_proto::json::{Doc, Json, push_text};
+use edgetally_proto::limits::JSON_DEPTH_MAX;
 
-pub(crate) type Members = Map<String, Value>;
+use crate::collect::{Problem, invalid_json};
 
 /// Reads a body that must be a JSON object.
 ///
 /// # Errors
 /// 400.
-pub(crate) fn object(body: &[u8]) -> Result<Members, Problem> {
-    match parse_json(body) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(invalid("body", "must be a JSON object")),
-        Err(BatchError::InvalidJson(detail)) => Err(Problem::new(400, "invalid_json", detail)),
-        Err(error) => Err(Problem::new(400, "invalid_batch", error.to_string())),
-    }
+pub(crate) fn object(body: &[u8]) -> Result<Doc<'_>, Problem> {
+    let doc = Doc::parse(body, JSON_DEPTH_MAX).map_err(|error| invalid_json(&error))?;
+    if doc.root().is_object() { Ok(doc) } else { Err(invalid("body", "must be a JSON object")) }
 }
 
 pub(crate) fn invalid(field: &str, message: &str) -> Problem {
@@ -30,24 +27,89 @@ pub(crate) fn invalid(field: &str, message: &str) -> Problem {
     Problem { field: Some(field.to_owned()), ..problem }
 }
 
-/// A batch of events made here.
-pub(crate) fn batch(site: &str, key: Option<&str>, events: Vec<Members>) -> RawBatch {
-    let events = events.into_iter().map(|members| RawEvent { members: Some(members) }).collect();
-    RawBatch {
-        site: site.to_owned(),
-        key: key.map(str::to_owned),
-        sent_at_ms: None,
-        dropped: 0,
-        consent: None,
-        events,
+/// A value of an event that is made here, mostly of what was sent: that stays as it was written.
+#[derive(Debug, Clone)]
+pub(crate) enum Part<'t> {
+    Sent(Json<'t>),
+    Text(Cow<'t, str>),
+    Millis(i64),
+    Object(Members<'t>),
+    List(Vec<Part<'t>>),
+}
+
+impl Part<'_> {
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Sent(value) => out.push_str(value.raw()),
+            Self::Text(text) => push_text(out, text),
+            Self::Millis(millis) => out.push_str(&millis.to_string()),
+            Self::Object(members) => members.write(out),
+            Self::List(parts) => {
+                out.push('[');
+                for (at, part) in parts.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    part.write(out);
+                }
+                out.push(']');
+            }
+        }
     }
 }
 
-/// Copies a member under another name, if it is there and not null.
-pub(crate) fn copy(from: &Members, name: &str, to: &mut Members, as_name: &str) {
-    if let Some(value) = from.get(name).filter(|value| !value.is_null()) {
-        to.insert(as_name.to_owned(), value.clone());
+/// Members of an object that is made here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Members<'t>(BTreeMap<&'t str, Part<'t>>);
+
+impl<'t> Members<'t> {
+    /// All members of what was sent.
+    pub(crate) fn all_of(object: Json<'t>) -> Self {
+        Self(object.sorted().into_iter().map(|(name, value)| (name, Part::Sent(value))).collect())
     }
+
+    pub(crate) fn insert(&mut self, name: &'t str, part: Part<'t>) {
+        self.0.insert(name, part);
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// Copies a member under another name, if it is there and not null.
+    pub(crate) fn copy(&mut self, from: Json<'t>, name: &str, as_name: &'t str) {
+        if let Some(value) = from.get(name).filter(|value| !value.is_null()) {
+            self.insert(as_name, Part::Sent(value));
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (at, (name, part)) in self.0.iter().enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            push_text(out, name);
+            out.push(':');
+            part.write(out);
+        }
+        out.push('}');
+    }
+}
+
+/// A batch of events made here, as it would have been sent to us. What all of them have in common
+/// is said once, as a member of the batch.
+pub(crate) fn batch<'t>(site: &'t str, events: Vec<Members<'t>>) -> Members<'t> {
+    let mut batch = Members::default();
+    batch.insert("site", Part::Text(site.into()));
+    batch.insert("events", Part::List(events.into_iter().map(Part::Object).collect()));
+    batch
 }
 
 /// A name as ours are written: `Outbound Link: Click` becomes `outbound_link_click`.
@@ -67,15 +129,17 @@ pub(crate) fn snake_case(name: &str) -> String {
 mod tests {
     use edgetally_proto::event::{Event, Platform};
     use edgetally_proto::ids::SiteId;
+    use edgetally_proto::raw::RawBatch;
     use edgetally_proto::settings::SiteSettings;
     use edgetally_proto::validate::{Ids, Reject, Rules, Visitor, validate};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     const T: i64 = 1_772_420_400_000;
 
-    fn judge(batch: &RawBatch, ids: Ids) -> Vec<Result<Event, Reject>> {
+    fn judge(body: &str, ids: Ids) -> Vec<Result<Event, Reject>> {
+        let batch = RawBatch::parse_mapped(body).unwrap();
         let settings = SiteSettings { origins: vec!["*".to_owned()], ..SiteSettings::default() };
         let rules = Rules {
             site: &SiteId::parse("demo").unwrap(),
@@ -87,12 +151,12 @@ mod tests {
             visitor: Visitor { address: "192.0.2.1", user_agent: "x", salt: b"s" },
             nonce: 1,
         };
-        let judged = |(at, raw)| validate(raw, at, &rules).map(|(event, _)| event);
-        batch.events.iter().enumerate().map(judged).collect()
+        let judged = |(at, raw)| validate(&raw, at, &rules).map(|(event, _)| event);
+        batch.events().enumerate().map(judged).collect()
     }
 
-    fn one(batch: &RawBatch, ids: Ids) -> Event {
-        judge(batch, ids).remove(0).unwrap()
+    fn one(body: &str, ids: Ids) -> Event {
+        judge(body, ids).remove(0).unwrap()
     }
 
     fn bytes(value: Value) -> Vec<u8> {
@@ -100,7 +164,7 @@ mod tests {
     }
 
     /// The example of GA4's guide to sending events, with its parameters.
-    fn ga4_purchase() -> RawBatch {
+    fn ga4_purchase() -> String {
         let body = json!({"client_id": "123456.7654321", "timestamp_micros": "1772420400000123",
             "user_id": "u-1", "user_location": {"city": "Hanoi", "country_id": "VN"},
             "events": [{"name": "purchase", "params": {"transaction_id": "T_12345",
@@ -114,7 +178,7 @@ mod tests {
     }
 
     /// The same order as Plausible's revenue goals are sent.
-    fn plausible_purchase() -> RawBatch {
+    fn plausible_purchase() -> String {
         let body = json!({"name": "Purchase", "url": "https://shop.example/thanks?utm_source=x",
             "domain": "demo", "referrer": "https://www.google.com/",
             "props": "{\"order_id\": \"T_12345\"}",
@@ -123,7 +187,7 @@ mod tests {
     }
 
     /// The same order after Segment's e-commerce specification.
-    fn segment_purchase() -> RawBatch {
+    fn segment_purchase() -> String {
         let body = json!({"sentAt": "2026-03-02T03:00:00.500Z", "batch": [{"type": "track",
             "event": "Order Completed", "messageId": "ajs-next-1-abc", "anonymousId": "anon-1",
             "userId": "u-1", "timestamp": "2026-03-02T03:00:00.000Z",

@@ -4,10 +4,9 @@
 //! names of its e-commerce specification V2.
 
 use edgetally_proto::event::alias_of;
-use edgetally_proto::raw::RawBatch;
-use serde_json::Value;
+use edgetally_proto::json::Json;
 
-use super::{Members, batch, copy, invalid, object, snake_case};
+use super::{Members, Part, batch, invalid, object, snake_case};
 use crate::collect::Problem;
 
 /// A call that is one message.
@@ -46,24 +45,29 @@ impl Call {
     }
 }
 
-/// Reads a body; `site` is that of the key.
+/// Maps a body to the body of a batch; `site` is that of the key.
 ///
 /// # Errors
 /// 400.
-pub fn parse(call: Call, site: &str, body: &[u8]) -> Result<RawBatch, Problem> {
-    let mut members = object(body)?;
-    let sent_at = members.get("sentAt").and_then(instant).and_then(|ms| ms.as_i64());
-    let messages = match call {
-        Call::Batch => match members.remove("batch") {
-            Some(Value::Array(messages)) => messages,
-            _ => return Err(invalid("batch", "must be an array")),
-        },
-        _ => vec![Value::Object(members.clone())],
+pub fn parse(call: Call, site: &str, body: &[u8]) -> Result<String, Problem> {
+    let doc = object(body)?;
+    let sent = doc.root();
+    let events = match call {
+        Call::Batch => {
+            let messages = sent.get("batch").and_then(Json::items);
+            let messages = messages.ok_or_else(|| invalid("batch", "must be an array"))?;
+            messages.map(|message| map(call, message)).collect()
+        }
+        _ => vec![map(call, sent)],
     };
-    let shared = members.get("context").cloned();
-    let events = messages.iter().map(|message| map(call, message, shared.as_ref())).collect();
-    let batch = batch(site, None, events);
-    Ok(RawBatch { sent_at_ms: sent_at, ..batch })
+    let mut out = batch(site, events);
+    if let Some(millis) = sent.get("sentAt").and_then(instant) {
+        out.insert("sent_at", Part::Millis(millis));
+    }
+    if call == Call::Batch {
+        out.insert("context", Part::Object(context(sent)));
+    }
+    Ok(out.to_json())
 }
 
 /// The key in the body, where browsers put it.
@@ -71,75 +75,76 @@ pub fn parse(call: Call, site: &str, body: &[u8]) -> Result<RawBatch, Problem> {
 /// # Errors
 /// 400.
 pub fn write_key(body: &[u8]) -> Result<Option<String>, Problem> {
-    Ok(object(body)?.get("writeKey").and_then(Value::as_str).map(str::to_owned))
+    Ok(object(body)?.root().get("writeKey").and_then(Json::as_str).map(str::to_owned))
 }
 
 /// An instant of RFC 3339 as epoch milliseconds.
-fn instant(value: &Value) -> Option<Value> {
+fn instant(value: Json<'_>) -> Option<i64> {
     let instant: jiff::Timestamp = value.as_str()?.parse().ok()?;
-    Some(instant.as_millisecond().into())
+    Some(instant.as_millisecond())
 }
 
-fn map(call: Call, message: &Value, shared: Option<&Value>) -> Members {
-    let Value::Object(message) = message else { return Members::new() };
-    let kind = call.kind().or_else(|| message.get("type").and_then(Value::as_str));
-    let empty = Members::new();
-    let section = |name: &str| message.get(name).and_then(Value::as_object).unwrap_or(&empty);
-    let properties = section(if kind == Some("identify") { "traits" } else { "properties" });
-    let mut out = Members::new();
-    out.insert("name".to_owned(), name(kind, message));
-    copy(message, "messageId", &mut out, "id");
-    copy(message, "anonymousId", &mut out, "client_id");
-    copy(message, "userId", &mut out, "user_id");
-    if !out.contains_key("client_id") && out.contains_key("user_id") {
+fn map<'t>(call: Call, message: Json<'t>) -> Members<'t> {
+    let mut out = Members::default();
+    if !message.is_object() {
+        return out;
+    }
+    let kind = call.kind().or_else(|| message.get("type").and_then(Json::as_str));
+    let properties = if kind == Some("identify") { "traits" } else { "properties" };
+    let properties = message.get(properties).unwrap_or_default();
+    if let Some(name) = name(kind, message) {
+        out.insert("name", name);
+    }
+    out.copy(message, "messageId", "id");
+    out.copy(message, "anonymousId", "client_id");
+    out.copy(message, "userId", "user_id");
+    if !out.has("client_id") && out.has("user_id") {
         // Libraries on servers know the user and no browser.
-        out.insert("platform".to_owned(), "server".into());
+        out.insert("platform", Part::Text("server".into()));
     }
     let time = message.get("timestamp").or_else(|| message.get("originalTimestamp"));
     if let Some(time) = time.filter(|time| !time.is_null()) {
-        out.insert("ts".to_owned(), instant(time).unwrap_or_else(|| time.clone()));
+        out.insert("ts", instant(time).map_or(Part::Sent(time), Part::Millis));
     }
-    out.insert("context".to_owned(), context(message, shared, properties).into());
-    out.insert("params".to_owned(), params(properties).into());
+    let mut context = context(message);
+    context.copy(properties, "url", "page_url");
+    context.copy(properties, "referrer", "referrer");
+    out.insert("context", Part::Object(context));
+    out.insert("params", Part::Object(params(properties)));
     out
 }
 
-fn name(kind: Option<&str>, message: &Members) -> Value {
-    match kind {
-        Some("track") => match message.get("event") {
-            Some(Value::String(event)) if alias_of(event).is_some() => event.as_str().into(),
-            Some(Value::String(event)) => snake_case(event).into(),
-            _ => Value::Null,
+fn name<'t>(kind: Option<&'t str>, message: Json<'t>) -> Option<Part<'t>> {
+    let name = match kind? {
+        "track" => match message.get("event")?.as_str()? {
+            event if alias_of(event).is_some() => event.into(),
+            event => snake_case(event).into(),
         },
-        Some("page" | "screen") => "page_view".into(),
-        Some(kind) => kind.into(),
-        None => Value::Null,
-    }
+        "page" | "screen" => "page_view".into(),
+        kind => kind.into(),
+    };
+    Some(Part::Text(name))
 }
 
-fn context(message: &Members, shared: Option<&Value>, properties: &Members) -> Members {
-    let mut out = Members::new();
-    for section in [shared, message.get("context")].into_iter().flatten() {
-        let Value::Object(section) = section else { continue };
-        copy(section, "ip", &mut out, "ip");
-        copy(section, "userAgent", &mut out, "user_agent");
-        copy(section, "locale", &mut out, "language");
-        copy(section, "campaign", &mut out, "campaign");
-        if let Some(Value::Object(page)) = section.get("page") {
-            copy(page, "url", &mut out, "page_url");
-            copy(page, "referrer", &mut out, "referrer");
-            copy(page, "title", &mut out, "page_title");
-        }
-    }
-    copy(properties, "url", &mut out, "page_url");
-    copy(properties, "referrer", &mut out, "referrer");
+/// The context of a message, or of a batch of them.
+fn context(message: Json<'_>) -> Members<'_> {
+    let mut out = Members::default();
+    let sent = message.get("context").unwrap_or_default();
+    out.copy(sent, "ip", "ip");
+    out.copy(sent, "userAgent", "user_agent");
+    out.copy(sent, "locale", "language");
+    out.copy(sent, "campaign", "campaign");
+    let page = sent.get("page").unwrap_or_default();
+    out.copy(page, "url", "page_url");
+    out.copy(page, "referrer", "referrer");
+    out.copy(page, "title", "page_title");
     out
 }
 
 /// Properties under GA4's names. Segment's `revenue` is what GA4 calls `value`: without shipping
 /// and tax.
-fn params(properties: &Members) -> Members {
-    let mut out = properties.clone();
+fn params(properties: Json<'_>) -> Members<'_> {
+    let mut out = Members::all_of(properties);
     for (name, as_name) in [
         ("order_id", "transaction_id"),
         ("total", "value"),
@@ -148,21 +153,23 @@ fn params(properties: &Members) -> Members {
         ("query", "search_term"),
         ("payment_method", "method"),
     ] {
-        copy(properties, name, &mut out, as_name);
+        out.copy(properties, name, as_name);
     }
-    if let Some(Value::Array(products)) = out.remove("products") {
-        let items: Vec<Value> = products.iter().map(item).collect();
-        out.insert("items".to_owned(), items.into());
-    } else if properties.contains_key("product_id") || properties.contains_key("sku") {
+    if let Some(products) = properties.get("products").and_then(Json::items) {
+        out.remove("products");
+        out.insert("items", Part::List(products.map(item).collect()));
+    } else if properties.get("product_id").or(properties.get("sku")).is_some() {
         // Events of one product have it at the top.
-        out.insert("items".to_owned(), vec![item(&Value::Object(properties.clone()))].into());
+        out.insert("items", Part::List(vec![item(properties)]));
     }
     out
 }
 
-fn item(product: &Value) -> Value {
-    let Value::Object(product) = product else { return product.clone() };
-    let mut out = Members::new();
+fn item(product: Json<'_>) -> Part<'_> {
+    if !product.is_object() {
+        return Part::Sent(product);
+    }
+    let mut out = Members::default();
     for (name, as_name) in [
         ("sku", "item_id"),
         ("product_id", "item_id"),
@@ -173,7 +180,7 @@ fn item(product: &Value) -> Value {
         ("price", "price"),
         ("quantity", "quantity"),
     ] {
-        copy(product, name, &mut out, as_name);
+        out.copy(product, name, as_name);
     }
-    out.into()
+    Part::Object(out)
 }

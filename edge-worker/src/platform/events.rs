@@ -68,7 +68,7 @@ pub async fn receive(
 pub async fn accept(
     env: &Env,
     head: &Head,
-    batch: &RawBatch,
+    batch: &RawBatch<'_>,
     current: Current,
     access: Access,
     dry_run: bool,
@@ -100,7 +100,7 @@ async fn settings_of(
     env: &Env,
     access: Access,
     head: &Head,
-    batch: &RawBatch,
+    batch: &RawBatch<'_>,
     current: Current,
 ) -> std::result::Result<Current, Problem> {
     match collect::authorize(access, head, batch, &current.settings) {
@@ -115,7 +115,7 @@ async fn settings_of(
 fn judge_batch(
     access: Access,
     head: &Head,
-    batch: &RawBatch,
+    batch: &RawBatch<'_>,
     sender: &Sender<'_>,
     current: &Current,
 ) -> std::result::Result<Judged, Problem> {
@@ -153,7 +153,7 @@ fn count_repeats(judged: Judged) -> Outcome {
 /// Hands events and counts to their shards; done when all of them have committed.
 async fn store(
     env: &Env,
-    batch: &RawBatch,
+    batch: &RawBatch<'_>,
     sender: &Sender<'_>,
     judged: Judged,
 ) -> std::result::Result<Outcome, Problem> {

@@ -101,7 +101,14 @@ async fn post_events(request: Request, env: &Env) -> Answer {
     let (body, current) = events::receive(request, env, &head).await?;
     let batch = collect::parse(&body)?;
     let outcome = events::accept(env, &head, &batch, current, Access::Key, dry_run).await?;
-    Ok(Response::from_json(&outcome.to_json(&batch.events)).map(|r| r.with_status(202)))
+    Ok(json_text(outcome.to_json(&batch), 202))
+}
+
+/// An answer that is written as JSON already.
+fn json_text(body: String, status: u16) -> Result<Response> {
+    let answer = Response::ok(body)?.with_status(status);
+    answer.headers().set("Content-Type", "application/json")?;
+    Ok(answer)
 }
 
 /// GA4 answers 204 whatever it thinks of the events, and tells on the debug route only.
@@ -110,7 +117,8 @@ async fn post_ga4(request: Request, env: &Env, debug: bool) -> Answer {
     let secret = query(&request, "api_secret").unwrap_or_default();
     let head = Head::of(&request).with_key(&secret);
     let (body, current) = events::receive(request, env, &head).await?;
-    let batch = ga4::parse(&site.unwrap_or_default(), &body)?;
+    let mapped = ga4::parse(&site.unwrap_or_default(), &body)?;
+    let batch = collect::parse_mapped(&mapped)?;
     let outcome = events::accept(env, &head, &batch, current, Access::ServerKey, debug).await?;
     if debug {
         return Ok(Response::from_json(&ga4::validation_messages(&outcome.rejected)));
@@ -122,7 +130,8 @@ async fn post_ga4(request: Request, env: &Env, debug: bool) -> Answer {
 async fn post_plausible(request: Request, env: &Env) -> Answer {
     let head = Head { authorization: None, ..Head::of(&request) };
     let (body, current) = events::receive(request, env, &head).await?;
-    let batch = plausible::parse(&body)?;
+    let mapped = plausible::parse(&body)?;
+    let batch = collect::parse_mapped(&mapped)?;
     let outcome = events::accept(env, &head, &batch, current, Access::Origin, false).await?;
     let answer = || -> Result<Response> {
         let answer = Response::ok("ok")?.with_status(202);
@@ -153,7 +162,8 @@ async fn post_segment(request: Request, env: &Env, call: segment::Call) -> Answe
     let Some(site) = known else {
         return Err(Problem::new(401, "key_invalid", "the key is missing or not known"));
     };
-    let batch = segment::parse(call, &site, &body)?;
+    let mapped = segment::parse(call, &site, &body)?;
+    let batch = collect::parse_mapped(&mapped)?;
     let batch = RawBatch { key: in_header.is_none().then_some(key), ..batch };
     events::accept(env, &head, &batch, current, Access::Key, false).await?;
     Ok(Response::from_json(&json!({"success": true})))

@@ -1,62 +1,76 @@
 //! Money, items and the members that commerce events must have.
 
-use serde_json::{Map, Value};
-
 use super::fields::{
     Path, Reject, Warning, decimal, integer, minor, missing, present, reject, required,
 };
 use super::fields::{text, warning};
 use crate::error::{RejectCode, WarningCode};
-use crate::ids::TransactionId;
+use crate::ids::{IdError, TransactionId};
+use crate::json::Json;
 use crate::limits::{ITEMS_MAX, MINOR_UNITS_MAX, QUANTITY_MAX};
 use crate::money::{Currency, Money};
+use crate::raw::{ItemMembers, ParamMembers};
 use crate::record::{Fact, Item};
 
-type Params = Map<String, Value>;
-
 /// Amounts and items of an event, read as the table of rules says, not yet in minor units.
-pub(super) struct Amounts {
-    value: Option<String>,
-    discount: Option<String>,
-    tax: Option<String>,
-    shipping: Option<String>,
-    items: Vec<(Item, Option<String>)>,
+pub(super) struct Amounts<'t> {
+    value: Option<&'t str>,
+    discount: Option<&'t str>,
+    tax: Option<&'t str>,
+    shipping: Option<&'t str>,
+    lines: Vec<Line<'t>>,
     currency: Currency,
-    currency_written: Option<String>,
+    currency_written: Option<&'t str>,
+}
+
+/// An item as written.
+#[derive(Default)]
+struct Line<'t> {
+    id: Option<&'t str>,
+    name: Option<&'t str>,
+    category: Option<&'t str>,
+    brand: Option<&'t str>,
+    variant: Option<&'t str>,
+    price: Option<&'t str>,
+    quantity: u32,
 }
 
 /// Reads the rows `value` to `items` of the table.
-pub(super) fn amounts(params: &Params, default: Currency) -> Result<Amounts, Reject> {
-    let money = |name: &'static str| decimal(params.get(name), Path::Param(name));
-    let value = money("value")?;
-    let lines = lines(params)?;
-    let mut prices = Vec::with_capacity(lines.len());
-    for (at, line) in lines.iter().enumerate() {
-        prices.push(decimal(line.get("price"), Path::Item(at, "price"))?);
+pub(super) fn amounts<'t>(
+    params: &ParamMembers<'t>,
+    default: Currency,
+) -> Result<Amounts<'t>, Reject> {
+    let value = decimal(params.value, Path::Param("value"))?;
+    let sent = lines(params.items)?;
+    let mut lines = Vec::with_capacity(sent.len());
+    for (at, line) in sent.iter().enumerate() {
+        let price = decimal(line.price, Path::Item(at, "price"))?;
+        lines.push(Line { price, ..Line::default() });
     }
-    let (discount, tax, shipping) = (money("discount")?, money("tax")?, money("shipping")?);
-    let mut items = Vec::with_capacity(lines.len());
-    for (at, (line, price)) in lines.iter().zip(prices).enumerate() {
+    let discount = decimal(params.discount, Path::Param("discount"))?;
+    let tax = decimal(params.tax, Path::Param("tax"))?;
+    let shipping = decimal(params.shipping, Path::Param("shipping"))?;
+    for (at, (sent, line)) in sent.iter().zip(&mut lines).enumerate() {
         let field = Path::Item(at, "quantity");
-        let quantity = integer(line.get("quantity"), field, 1..=QUANTITY_MAX)?.unwrap_or(1);
-        let quantity = u32::try_from(quantity).unwrap_or(1);
-        items.push((Item { quantity, ..Item::default() }, price));
+        let quantity = integer(sent.quantity, field, 1..=QUANTITY_MAX)?.unwrap_or(1);
+        line.quantity = u32::try_from(quantity).unwrap_or(1);
     }
-    integer(params.get("quantity"), Path::Param("quantity"), 1..=QUANTITY_MAX)?;
-    let currency_written = text(params.get("currency"), Path::Param("currency"))?;
+    integer(params.quantity, Path::Param("quantity"), 1..=QUANTITY_MAX)?;
+    let currency_written = text(params.currency, Path::Param("currency"))?;
     let currency = match currency_written {
         None => default,
+        // Most shops name the one currency that they have.
+        Some(code) if code == default.code() => default,
         Some(code) => Currency::parse(code).ok_or_else(|| unknown_currency(code))?,
     };
     if lines.len() > ITEMS_MAX {
         let message = format!("has more than {ITEMS_MAX} items");
         return Err(reject(RejectCode::TooManyItems, Path::Param("items"), message));
     }
-    for (at, (line, (item, _))) in lines.iter().zip(&mut items).enumerate() {
-        name_item(line, item, at)?;
+    for (at, (sent, line)) in sent.iter().zip(&mut lines).enumerate() {
+        name_line(sent, line, at)?;
     }
-    let currency_written = currency_written.map(str::to_owned);
-    Ok(Amounts { value, discount, tax, shipping, items, currency, currency_written })
+    Ok(Amounts { value, discount, tax, shipping, lines, currency, currency_written })
 }
 
 fn unknown_currency(code: &str) -> Reject {
@@ -65,32 +79,26 @@ fn unknown_currency(code: &str) -> Reject {
     reject(RejectCode::CurrencyUnknown, Path::Param("currency"), message)
 }
 
-fn lines(params: &Params) -> Result<Vec<&Params>, Reject> {
-    let items = match present(params.get("items")) {
-        None => return Ok(Vec::new()),
-        Some(Value::Array(items)) => items,
-        Some(_) => {
-            return Err(reject(RejectCode::ValueInvalid, Path::Param("items"), "must be an array"));
-        }
-    };
-    let line = |(at, item): (usize, &'_ Value)| match item {
-        Value::Object(_) => Ok(()),
-        _ => Err(reject(RejectCode::ValueInvalid, Path::Item(at, ""), "must be an object")),
-    };
-    items.iter().enumerate().try_for_each(line)?;
-    Ok(items.iter().filter_map(Value::as_object).collect())
+fn lines(items: Option<Json<'_>>) -> Result<Vec<ItemMembers<'_>>, Reject> {
+    let Some(items) = present(items) else { return Ok(Vec::new()) };
+    let refuse = |field, message: &str| reject(RejectCode::ValueInvalid, field, message);
+    let items = items.items().ok_or_else(|| refuse(Path::Param("items"), "must be an array"))?;
+    items
+        .enumerate()
+        .map(|(at, item)| match item.is_object() {
+            true => Ok(ItemMembers::of(item)),
+            false => Err(refuse(Path::Item(at, ""), "must be an object")),
+        })
+        .collect()
 }
 
-fn name_item(line: &Params, item: &mut Item, at: usize) -> Result<(), Reject> {
-    let read = |name: &'static str| {
-        text(line.get(name), Path::Item(at, name)).map(|t| t.map(str::to_owned))
-    };
-    item.id = read("item_id")?;
-    item.name = read("item_name")?;
-    item.category = read("item_category")?;
-    item.brand = read("item_brand")?;
-    item.variant = read("item_variant")?;
-    if item.id.is_none() && item.name.is_none() {
+fn name_line<'t>(sent: &ItemMembers<'t>, line: &mut Line<'t>, at: usize) -> Result<(), Reject> {
+    line.id = text(sent.item_id, Path::Item(at, "item_id"))?;
+    line.name = text(sent.item_name, Path::Item(at, "item_name"))?;
+    line.category = text(sent.item_category, Path::Item(at, "item_category"))?;
+    line.brand = text(sent.item_brand, Path::Item(at, "item_brand"))?;
+    line.variant = text(sent.item_variant, Path::Item(at, "item_variant"))?;
+    if line.id.is_none() && line.name.is_none() {
         return Err(missing(Path::Item(at, "item_id")));
     }
     Ok(())
@@ -103,7 +111,7 @@ struct Rounding<'a> {
 }
 
 impl Rounding<'_> {
-    fn minor(&mut self, written: Option<&String>, field: Path) -> Result<Option<i64>, Reject> {
+    fn minor(&mut self, written: Option<&str>, field: Path) -> Result<Option<i64>, Reject> {
         let Some(written) = written else {
             return Ok(None);
         };
@@ -119,61 +127,79 @@ impl Rounding<'_> {
 /// What a commerce event says beside its record; none for the other names.
 pub(super) fn fact(
     name: &str,
-    params: &Params,
-    amounts: Amounts,
+    params: &ParamMembers<'_>,
+    amounts: Amounts<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<Fact>, Reject> {
     match name {
         "purchase" | "order_created" | "order_cancelled" | "payment_success" | "payment_failed"
         | "refund" => order_fact(name, params, amounts, warnings).map(Some),
         "stock_update" => {
-            let item_id = required(params.get("item_id"), Path::Param("item_id"))?.to_owned();
-            let stock = integer(params.get("stock"), Path::Param("stock"), 0..=MINOR_UNITS_MAX)?
+            let item_id = required(params.item_id, Path::Param("item_id"))?.to_owned();
+            let stock = integer(params.stock, Path::Param("stock"), 0..=MINOR_UNITS_MAX)?
                 .ok_or_else(|| missing(Path::Param("stock")))?;
             let stock = u64::try_from(stock).ok();
             Ok(Some(Fact { item_id: Some(item_id), stock, ..Fact::default() }))
         }
-        "search" => required(params.get("search_term"), Path::Param("search_term")).map(|_| None),
+        "search" => required(params.search_term, Path::Param("search_term")).map(|_| None),
         "experiment_view" => {
-            let experiment = required(params.get("experiment_id"), Path::Param("experiment_id"))?;
-            let variant = required(params.get("variant_id"), Path::Param("variant_id"))?;
+            let experiment = required(params.experiment_id, Path::Param("experiment_id"))?;
+            let variant = required(params.variant_id, Path::Param("variant_id"))?;
             let (experiment, variant) = (Some(experiment.to_owned()), Some(variant.to_owned()));
             Ok(Some(Fact { experiment, variant, ..Fact::default() }))
         }
         "web_vital" => {
-            required(params.get("metric"), Path::Param("metric"))?;
+            required(params.metric, Path::Param("metric"))?;
             amounts.value.ok_or_else(|| missing(Path::Param("value"))).map(|_| None)
         }
-        _ => priced(amounts, warnings).map(|_| None),
+        // Their money is only looked at.
+        _ => priced(&amounts, warnings, |_, _| {}).map(|_| None),
     }
 }
 
-/// Rounds the amounts of an event whose money is only looked at.
-fn priced(amounts: Amounts, warnings: &mut Vec<Warning>) -> Result<Fact, Reject> {
+/// Rounds the amounts of an event, and hands on every item with its price.
+fn priced<'t>(
+    amounts: &Amounts<'t>,
+    warnings: &mut Vec<Warning>,
+    mut item: impl FnMut(&Line<'t>, Option<i64>),
+) -> Result<Fact, Reject> {
     let mut rounding = Rounding { exponent: amounts.currency.exponent(), warnings };
-    let value = rounding.minor(amounts.value.as_ref(), Path::Param("value"))?;
-    let discount = rounding.minor(amounts.discount.as_ref(), Path::Param("discount"))?;
-    let tax = rounding.minor(amounts.tax.as_ref(), Path::Param("tax"))?;
-    let shipping = rounding.minor(amounts.shipping.as_ref(), Path::Param("shipping"))?;
-    let mut items = Vec::with_capacity(amounts.items.len());
-    for (at, (mut item, price)) in amounts.items.into_iter().enumerate() {
-        item.price = rounding.minor(price.as_ref(), Path::Item(at, "price"))?;
-        items.push(item);
+    let value = rounding.minor(amounts.value, Path::Param("value"))?;
+    let discount = rounding.minor(amounts.discount, Path::Param("discount"))?;
+    let tax = rounding.minor(amounts.tax, Path::Param("tax"))?;
+    let shipping = rounding.minor(amounts.shipping, Path::Param("shipping"))?;
+    for (at, line) in amounts.lines.iter().enumerate() {
+        item(line, rounding.minor(line.price, Path::Item(at, "price"))?);
     }
     let value = value.map(|minor| Money { minor, currency: amounts.currency });
-    Ok(Fact { value, discount, tax, shipping, items, ..Fact::default() })
+    Ok(Fact { value, discount, tax, shipping, ..Fact::default() })
+}
+
+impl Line<'_> {
+    fn to_item(&self, price: Option<i64>) -> Item {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Item {
+            id: own(self.id),
+            name: own(self.name),
+            category: own(self.category),
+            brand: own(self.brand),
+            variant: own(self.variant),
+            price,
+            quantity: self.quantity,
+        }
+    }
 }
 
 fn order_fact(
     name: &str,
-    params: &Params,
-    mut amounts: Amounts,
+    params: &ParamMembers<'_>,
+    mut amounts: Amounts<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Fact, Reject> {
-    let transaction = required(params.get("transaction_id"), Path::Param("transaction_id"))?;
+    let transaction = required(params.transaction_id, Path::Param("transaction_id"))?;
     let transaction = TransactionId::parse(transaction.trim()).map_err(|error| {
         let code = match error {
-            crate::ids::IdError::TooLong(_) => RejectCode::FieldTooLong,
+            IdError::TooLong(_) => RejectCode::FieldTooLong,
             _ => RejectCode::ValueInvalid,
         };
         reject(code, Path::Param("transaction_id"), error.to_string())
@@ -181,28 +207,25 @@ fn order_fact(
     let currency = amounts.currency;
     // A refund takes its order's currency: its value travels as written until they meet.
     let is_refund = name == "refund";
-    let value_written = amounts.value.clone().filter(|_| is_refund);
-    let currency_written = amounts.currency_written.clone().filter(|_| is_refund);
-    if is_refund {
-        amounts.value = None;
-    }
-    let mut fact = priced(amounts, warnings)?;
+    let value_written = amounts.value.take_if(|_| is_refund);
+    let currency_written = amounts.currency_written.filter(|_| is_refund);
+    let mut items = Vec::with_capacity(amounts.lines.len());
+    let mut fact = priced(&amounts, warnings, |line, price| items.push(line.to_item(price)))?;
     if matches!(name, "purchase" | "order_created") && fact.value.is_none() {
-        fact.value = Some(Money { minor: items_total(&fact.items)?, currency });
+        fact.value = Some(Money { minor: items_total(&items)?, currency });
     }
-    let read = |name: &'static str| {
-        text(params.get(name), Path::Param(name)).map(|t| t.map(str::to_owned))
-    };
+    let own = |text: Option<&str>| text.map(str::to_owned);
+    let read = |member, name: &'static str| text(member, Path::Param(name)).map(own);
+    fact.items = items;
     fact.transaction = Some(transaction);
-    fact.order_platform = read("order_platform")?;
-    fact.value_written = value_written;
-    fact.currency_written = currency_written;
-    fact.refund_id = read("refund_id")?;
-    fact.shipping_city = read("shipping_city")?;
-    fact.method = read("method")?;
-    fact.reason = read("reason")?;
-    let latency =
-        integer(params.get("latency_ms"), Path::Param("latency_ms"), 0..=i64::from(u32::MAX))?;
+    fact.order_platform = read(params.order_platform, "order_platform")?;
+    fact.value_written = own(value_written);
+    fact.currency_written = own(currency_written);
+    fact.refund_id = read(params.refund_id, "refund_id")?;
+    fact.shipping_city = read(params.shipping_city, "shipping_city")?;
+    fact.method = read(params.method, "method")?;
+    fact.reason = read(params.reason, "reason")?;
+    let latency = integer(params.latency_ms, Path::Param("latency_ms"), 0..=i64::from(u32::MAX))?;
     fact.latency_ms = latency.and_then(|ms| u32::try_from(ms).ok());
     Ok(fact)
 }

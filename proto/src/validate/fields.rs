@@ -1,10 +1,10 @@
 //! Typed readers of single members; each refusal names the member.
 
 use std::fmt;
-
-use serde_json::Value;
+use std::ops::RangeInclusive;
 
 use crate::error::{RejectCode, WarningCode};
+use crate::json::Json;
 use crate::money::{MoneyError, parse_minor};
 
 /// Why an event is refused.
@@ -69,25 +69,22 @@ pub(super) fn warning(code: WarningCode, field: Path, message: impl Into<String>
 }
 
 /// A member that is absent, null or a blank text reads as none.
-pub(super) fn present(member: Option<&Value>) -> Option<&Value> {
-    member.filter(|value| match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        _ => true,
+pub(super) fn present(member: Option<Json<'_>>) -> Option<Json<'_>> {
+    member.filter(|value| match value.as_str() {
+        Some(text) => !text.trim().is_empty(),
+        None => !value.is_null(),
     })
 }
 
 /// A text, or none where it is absent or blank.
-pub(super) fn text(member: Option<&Value>, field: Path) -> Result<Option<&str>, Reject> {
-    match present(member) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(reject(RejectCode::ValueInvalid, field, "must be a string")),
-    }
+pub(super) fn text(member: Option<Json<'_>>, field: Path) -> Result<Option<&str>, Reject> {
+    let Some(value) = present(member) else { return Ok(None) };
+    let text = value.as_str();
+    text.map(Some).ok_or_else(|| reject(RejectCode::ValueInvalid, field, "must be a string"))
 }
 
 /// A text that must be there.
-pub(super) fn required(member: Option<&Value>, field: Path) -> Result<&str, Reject> {
+pub(super) fn required(member: Option<Json<'_>>, field: Path) -> Result<&str, Reject> {
     text(member, field)?.ok_or_else(|| missing(field))
 }
 
@@ -97,16 +94,12 @@ pub(super) fn missing(field: Path) -> Reject {
 }
 
 /// A decimal number as written, at least 0: a JSON number or a decimal string.
-pub(super) fn decimal(member: Option<&Value>, field: Path) -> Result<Option<String>, Reject> {
-    let written = match present(member) {
-        None => return Ok(None),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::String(text)) => text.trim().to_owned(),
-        Some(_) => {
-            return Err(reject(RejectCode::ValueInvalid, field, "must be a decimal number"));
-        }
-    };
-    minor(&written, 0, field)?;
+pub(super) fn decimal(member: Option<Json<'_>>, field: Path) -> Result<Option<&str>, Reject> {
+    let Some(value) = present(member) else { return Ok(None) };
+    let written = value.as_number().or_else(|| value.as_str().map(str::trim));
+    let written = written
+        .ok_or_else(|| reject(RejectCode::ValueInvalid, field, "must be a decimal number"))?;
+    minor(written, 0, field)?;
     Ok(Some(written))
 }
 
@@ -131,29 +124,20 @@ fn is_negative(written: &str) -> bool {
 
 /// A whole number within `range`.
 pub(super) fn integer(
-    member: Option<&Value>,
+    member: Option<Json<'_>>,
     field: Path,
-    range: std::ops::RangeInclusive<i64>,
+    range: RangeInclusive<i64>,
 ) -> Result<Option<i64>, Reject> {
-    let number = match present(member) {
-        None => return Ok(None),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(_) => {
-            return Err(reject(RejectCode::ValueInvalid, field, "must be a whole number"));
-        }
-    };
-    let bounds = || {
-        let message = format!("must lie within {} and {}", range.start(), range.end());
-        reject(RejectCode::ValueOutOfBounds, field, message)
-    };
-    match parse_minor(&number, 0) {
-        Ok(parsed) if parsed.rounded => {
-            Err(reject(RejectCode::ValueInvalid, field, "must be a whole number"))
-        }
+    let Some(value) = present(member) else { return Ok(None) };
+    let refuse = || reject(RejectCode::ValueInvalid, field, "must be a whole number");
+    let parsed = parse_minor(value.as_number().ok_or_else(refuse)?, 0);
+    match parsed {
+        Ok(parsed) if parsed.rounded => Err(refuse()),
         Ok(parsed) if range.contains(&parsed.minor) => Ok(Some(parsed.minor)),
-        Ok(_) | Err(MoneyError::OutOfBounds) => Err(bounds()),
-        Err(MoneyError::NotDecimal) => {
-            Err(reject(RejectCode::ValueInvalid, field, "must be a whole number"))
+        Ok(_) | Err(MoneyError::OutOfBounds) => {
+            let message = format!("must lie within {} and {}", range.start(), range.end());
+            Err(reject(RejectCode::ValueOutOfBounds, field, message))
         }
+        Err(MoneyError::NotDecimal) => Err(refuse()),
     }
 }
