@@ -4,12 +4,13 @@
 //!
 //! With the aggregator away it serves its last copy.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use edgetally_proto::sign::{self, header};
 use edgetally_proto::time::DAY_MS;
+use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use worker::{
     AbortSignal, Delay, DurableObject, Env, Fetch, Headers, Request, RequestInit, Response, Result,
@@ -26,6 +27,10 @@ pub const SALT: &str = "Edgetally-Salt";
 pub const SHARDS: &str = "/shards";
 /// How long the aggregator may take to answer before the last copy is served.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
+/// A task that did not end by then was cut off by the platform.
+const STUCK_MS: i64 = 10_000;
+/// So long after a failure nobody waits for the next try: the last copy serves at once.
+const PATIENCE_MS: i64 = 5_000;
 
 /// A signed copy.
 #[derive(Debug, Clone)]
@@ -35,23 +40,35 @@ struct Copy {
     settings: Rc<Settings>,
 }
 
-/// The last signed copy, and when it was asked for.
-#[durable_object(fetch)]
-pub struct Directory {
+/// The last signed copy, and how it is being refreshed.
+struct Core {
     state: State,
     env: Env,
     copy: RefCell<Option<Copy>>,
-    asked_at_ms: RefCell<i64>,
+    asked_at_ms: Cell<i64>,
+    failed_at_ms: Cell<i64>,
+    /// Who waits for the aggregator's answer; none if it is not being asked.
+    waiting: RefCell<Option<Vec<oneshot::Sender<()>>>>,
 }
+
+/// The keeper of the settings.
+#[durable_object(fetch)]
+pub struct Directory(Rc<Core>);
 
 impl DurableObject for Directory {
     fn new(state: State, env: Env) -> Self {
-        let directory =
-            Self { state, env, copy: RefCell::default(), asked_at_ms: RefCell::default() };
-        if let Err(error) = directory.load() {
+        let core = Core {
+            state,
+            env,
+            copy: RefCell::default(),
+            asked_at_ms: Cell::default(),
+            failed_at_ms: Cell::default(),
+            waiting: RefCell::default(),
+        };
+        if let Err(error) = core.load() {
             worker::console_error!("directory: its storage cannot be read: {error}");
         }
-        directory
+        Self(Rc::new(core))
     }
 
     /// `/` or `/?force=1`, `have=<version>`: 200 with the signed settings, 204 if they are still
@@ -59,22 +76,54 @@ impl DurableObject for Directory {
     async fn fetch(&self, request: Request) -> Result<Response> {
         let url = request.url()?;
         let asked = |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v);
-        let age_max = if asked("force").is_some() { FORCED_AGE_MS_MIN } else { AGE_MS_MAX };
-        if bindings::now_ms() - *self.asked_at_ms.borrow() >= age_max {
-            *self.asked_at_ms.borrow_mut() = bindings::now_ms();
-            if let Err(error) = self.refresh().await {
-                worker::console_log!("directory: serving the last copy: {error}");
-            }
+        let force = asked("force").is_some();
+        if let Some(refreshed) = Core::keep_fresh(&self.0, force) {
+            // A task that was cut off is over, too.
+            let _over = refreshed.await;
         }
         if url.path() == SHARDS {
-            return Response::from_json(&self.shards()?);
+            return Response::from_json(&self.0.shards()?);
         }
         let have = asked("have").and_then(|version| version.parse::<u64>().ok());
-        self.answer(have)
+        self.0.answer(have)
     }
 }
 
-impl Directory {
+impl Core {
+    /// Asks the aggregator if the copy is too old and nobody asks already. Gives what is to be
+    /// waited for, if the copy does not serve as it is.
+    fn keep_fresh(core: &Rc<Self>, force: bool) -> Option<oneshot::Receiver<()>> {
+        let now_ms = bindings::now_ms();
+        let age_max = if force { FORCED_AGE_MS_MIN } else { AGE_MS_MAX };
+        let mut waiting = core.waiting.borrow_mut();
+        if now_ms - core.asked_at_ms.get() >= STUCK_MS {
+            *waiting = None;
+        }
+        if waiting.is_none() && now_ms - core.asked_at_ms.get() >= age_max {
+            core.asked_at_ms.set(now_ms);
+            *waiting = Some(Vec::new());
+            // Not tied to the request that is the first to ask: it may go away, others wait too.
+            let task = Rc::clone(core);
+            core.state.wait_until(async move {
+                match task.refresh().await {
+                    Ok(()) => task.failed_at_ms.set(0),
+                    Err(error) => {
+                        worker::console_log!("directory: serving the last copy: {error}");
+                        task.failed_at_ms.set(bindings::now_ms());
+                    }
+                }
+                // Dropping their senders lets them go.
+                *task.waiting.borrow_mut() = None;
+            });
+        }
+        let failed = now_ms - core.failed_at_ms.get() < PATIENCE_MS;
+        let serves = failed && !force && core.copy.borrow().is_some();
+        let waiting = waiting.as_mut().filter(|_| !serves)?;
+        let (sender, refreshed) = oneshot::channel();
+        waiting.push(sender);
+        Some(refreshed)
+    }
+
     fn load(&self) -> Result<()> {
         let sql = self.state.storage().sql();
         sql.exec(

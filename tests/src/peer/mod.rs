@@ -43,10 +43,26 @@ pub enum Fault {
     Slow(Duration),
 }
 
+/// What goes wrong with requests for settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ConfigFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// They are refused for now.
+    Away,
+    /// They are never answered.
+    Hang,
+    /// They are signed with another secret.
+    Forged,
+    /// They are signed and hold no settings.
+    NoSettings,
+}
+
 #[derive(Default)]
 struct Inner {
     config: EdgeConfig,
-    config_away: bool,
+    config_fault: ConfigFault,
     books: Books,
     next: VecDeque<Fault>,
     standing: Option<Fault>,
@@ -107,9 +123,9 @@ impl Peer {
         Ok(())
     }
 
-    /// Whether requests for settings fail.
-    pub fn set_config_away(&self, away: bool) {
-        lock(&self.shared).config_away = away;
+    /// What goes wrong with requests for settings from now on.
+    pub fn set_config(&self, fault: ConfigFault) {
+        lock(&self.shared).config_fault = fault;
     }
 
     /// What goes wrong with every request for frames from now on.
@@ -236,12 +252,18 @@ fn read_head(headers: &HeaderMap, body: &[u8]) -> Option<(Source, u64, u64)> {
 }
 
 async fn config(State(shared): State<Shared>) -> Response {
-    let inner = lock(&shared);
-    match serde_json::to_vec(&inner.config) {
-        Ok(body) if !inner.config_away => {
-            let signature = sign::config_answer(SECRET, &body);
-            ([(header::SIGNATURE, signature)], body).into_response()
+    let (fault, read) = {
+        let inner = lock(&shared);
+        (inner.config_fault, serde_json::to_vec(&inner.config))
+    };
+    let secret = if fault == ConfigFault::Forged { "another secret" } else { SECRET };
+    let body = match (fault, read) {
+        (ConfigFault::Hang, _) => std::future::pending().await,
+        (ConfigFault::Away, _) | (_, Err(_)) => {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
-        _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
+        (ConfigFault::NoSettings, Ok(_)) => b"no settings".to_vec(),
+        (ConfigFault::None | ConfigFault::Forged, Ok(body)) => body,
+    };
+    ([(header::SIGNATURE, sign::config_answer(secret, &body))], body).into_response()
 }

@@ -3,4 +3,7 @@
 
 mod evictions;
 mod faults;
+mod limits;
 mod place;
+mod settings;
+mod sites;
