@@ -26,6 +26,8 @@ pub enum Operation {
     },
     /// Clients that heard nothing send the same events again.
     Retry,
+    /// Clients that heard nothing go away.
+    GiveUp,
     /// The open window is committed and its clients are answered.
     Commit,
     /// The window is committed, but the object dies before its clients are answered.
@@ -36,6 +38,8 @@ pub enum Operation {
     Stray,
     /// The shard loses its memory.
     CrashShard,
+    /// The shard's storage falls back to an earlier state, whose frames were all delivered.
+    RestoreShard,
     /// The aggregator loses what it has not logged and reads its log again.
     CrashAggregator,
     /// The aggregator is restored from a copy that lacks its newest entries, by this share of 256.
@@ -59,12 +63,14 @@ fn step(rng: &mut SmallRng, next: &mut u16) -> Operation {
             let events = (0..rng.random_range(1..6)).map(|_| event(rng, next)).collect();
             Operation::Send { events }
         }
-        35..45 => Operation::Retry,
+        35..44 => Operation::Retry,
+        44 => Operation::GiveUp,
         45..62 => Operation::Commit,
         62..66 => Operation::CommitAndCrash,
         66..84 => Operation::Forward(fate(rng)),
         84..86 => Operation::Stray,
-        86..90 => Operation::CrashShard,
+        86..89 => Operation::CrashShard,
+        89 => Operation::RestoreShard,
         90..93 => Operation::CrashAggregator,
         93..94 => Operation::RestoreAggregator(rng.random()),
         94..99 => Operation::Pass(rng.random_range(1..400)),
