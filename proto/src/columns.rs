@@ -3,6 +3,12 @@
 //! Unsigned numbers are LEB128; signed ones are zigzag-coded first. A reader never trusts a length:
 //! what is missing is [`DecodeError::Truncated`].
 
+pub mod bits;
+pub mod keys;
+pub mod parts;
+pub mod runs;
+pub mod texts;
+
 use crate::error::DecodeError;
 use crate::ids::EventId;
 
@@ -53,9 +59,9 @@ impl Writer {
         self.unsigned(reference.map_or(0, |r| u64::from(r) + 1));
     }
 
-    /// Eight bytes, little endian; for hashes, which varints would only lengthen.
-    pub fn fixed(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+    /// Bytes as they are, without their length.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 
     /// A text with its length in bytes before it.
@@ -93,7 +99,11 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+    /// So many bytes as they are.
+    ///
+    /// # Errors
+    /// If the column ends before.
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(DecodeError::Truncated)?;
         self.0 = rest;
         Ok(taken)
@@ -158,15 +168,6 @@ impl<'a> Reader<'a> {
         Ok(number.checked_sub(1))
     }
 
-    /// Eight bytes, little endian.
-    ///
-    /// # Errors
-    /// If the column ends before.
-    pub fn fixed(&mut self) -> Result<u64, DecodeError> {
-        let bytes = self.take(8)?;
-        bytes.try_into().map(u64::from_le_bytes).map_err(|_| DecodeError::Truncated)
-    }
-
     /// A text.
     ///
     /// # Errors
@@ -176,9 +177,16 @@ impl<'a> Reader<'a> {
         self.text_of(length)
     }
 
+    /// So many bytes as they are, by a number that was read.
+    ///
+    /// # Errors
+    /// If the column ends before.
+    pub fn take_u64(&mut self, count: u64) -> Result<&'a [u8], DecodeError> {
+        self.take(usize::try_from(count).map_err(|_| DecodeError::Truncated)?)
+    }
+
     fn text_of(&mut self, length: u64) -> Result<&'a str, DecodeError> {
-        let length = usize::try_from(length).map_err(|_| DecodeError::Truncated)?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::Malformed("no UTF-8"))
+        std::str::from_utf8(self.take_u64(length)?).map_err(|_| DecodeError::Malformed("no UTF-8"))
     }
 
     /// An event id.

@@ -14,6 +14,7 @@ pub mod money;
 pub mod time;
 
 pub mod visitor;
+pub mod sketch;
 
 pub mod record;
 pub mod copies;

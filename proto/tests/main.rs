@@ -11,4 +11,5 @@ mod json;
 #[cfg(not(target_arch = "wasm32"))]
 mod laws;
 mod samples;
+mod sketches;
 mod validate;
