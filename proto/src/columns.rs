@@ -99,6 +99,12 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// Everything that was not read yet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// So many bytes as they are.
     ///
     /// # Errors

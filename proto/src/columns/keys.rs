@@ -7,6 +7,7 @@
 use super::runs::{RunReader, RunWriter};
 use super::{Reader, Writer};
 use crate::error::DecodeError;
+use crate::ids::EventId;
 
 /// An id, as far as its bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,12 @@ const LOW: u128 = (1 << 62) - 1;
 fn random_of(chance: u128) -> [u8; 16] {
     let (high, middle) = (chance >> 74, chance >> 62 & 0xFFF);
     (high << 80 | 4 << 76 | middle << 64 | 2 << 62 | chance & LOW).to_be_bytes()
+}
+
+/// The canonical text of a UUID.
+#[must_use]
+pub fn text_of(uuid: [u8; 16]) -> String {
+    EventId::Uuid(uuid).to_string()
 }
 
 /// Writes a column of ids.
@@ -172,7 +179,6 @@ impl Rest<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::EventId;
 
     fn check(texts: &[&str], bytes: usize) {
         let mut writer = KeyWriter::default();
@@ -182,7 +188,7 @@ mod tests {
         let read = decode(&written, texts.len(), |key| {
             Ok(match key {
                 Key::Text(text) => text.to_owned(),
-                Key::Uuid(uuid) => EventId::Uuid(uuid).to_string(),
+                Key::Uuid(uuid) => text_of(uuid),
             })
         });
         assert_eq!(

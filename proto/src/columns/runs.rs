@@ -103,6 +103,82 @@ impl<'a> RunReader<'a> {
     }
 }
 
+/// Writes a column of numbers by their distances, one for each run.
+#[derive(Debug)]
+pub struct StepWriter {
+    out: Writer,
+    before: i64,
+    number: i64,
+    length: u64,
+}
+
+impl StepWriter {
+    /// The first distance is to `from`.
+    #[must_use]
+    pub fn new(from: i64) -> Self {
+        Self { out: Writer::default(), before: from, number: from, length: 0 }
+    }
+
+    /// The next number.
+    pub fn push(&mut self, number: i64) {
+        if self.length > 0 && number != self.number {
+            self.write_run();
+            self.length = 0;
+        }
+        self.number = number;
+        self.length += 1;
+    }
+
+    fn write_run(&mut self) {
+        let step = self.number.wrapping_sub(self.before);
+        write_run(&mut self.out, ((step << 1) ^ (step >> 63)) as u64, self.length);
+        self.before = self.number;
+    }
+
+    /// The bytes of the column.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        if !self.out.is_empty() || self.number != self.before {
+            self.write_run();
+        }
+        self.out.into_bytes()
+    }
+}
+
+/// Reads a column of numbers by their distances.
+#[derive(Debug)]
+pub struct StepReader<'a> {
+    runs: RunReader<'a>,
+    number: i64,
+}
+
+impl<'a> StepReader<'a> {
+    /// At the beginning of `bytes`; the first distance is to `from`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], from: i64) -> Self {
+        Self { runs: RunReader::new(bytes), number: from }
+    }
+
+    /// The next number.
+    ///
+    /// # Errors
+    /// If the column ends here, or is none.
+    pub fn next_number(&mut self) -> Result<i64, DecodeError> {
+        let (step, begins) = self.runs.next_of_run()?;
+        if begins {
+            let step = ((step >> 1) as i64) ^ -((step & 1) as i64);
+            self.number = self.number.wrapping_add(step);
+        }
+        Ok(self.number)
+    }
+
+    /// Whether every number was read.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.runs.is_at_end()
+    }
+}
+
 /// Writes references into a table whose entries stand in the order of their first appearance.
 ///
 /// Number 0 is none, 1 the next entry of the table, and others tell how far back the entry is.

@@ -3,22 +3,18 @@
 //! the first that occurs with it, and then the records that differ. So it costs bytes by client or
 //! campaign and hardly any by record.
 
-use serde::{Deserialize, Serialize};
-
 use crate::columns::{Reader, Writer};
 use crate::error::DecodeError;
 use crate::record::{Record, Ref, Tables};
 
-/// The columns of this kind, as they stand in a frame.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+/// The columns of this kind.
 pub struct Follows {
-    #[serde(with = "serde_bytes", skip_serializing_if = "Vec::is_empty")]
-    grade: Vec<u8>,
-    #[serde(with = "serde_bytes", skip_serializing_if = "Vec::is_empty")]
-    place: Vec<u8>,
-    #[serde(with = "serde_bytes", skip_serializing_if = "Vec::is_empty")]
-    device: Vec<u8>,
+    /// Channels.
+    pub grade: Vec<u8>,
+    /// Places.
+    pub place: Vec<u8>,
+    /// Devices.
+    pub device: Vec<u8>,
 }
 
 /// A channel follows from the campaign, else from the referrer.
@@ -37,11 +33,6 @@ impl Follows {
             place: encode(records.iter().map(|r| (r.client, r.place)), clients),
             device: encode(records.iter().map(|r| (r.client, r.device)), clients),
         }
-    }
-
-    /// Whether no record has a value in any of them.
-    pub fn are_empty(&self) -> bool {
-        [&self.grade, &self.place, &self.device].iter().all(|column| column.is_empty())
     }
 
     /// Fills in the records, whose other columns are read.
