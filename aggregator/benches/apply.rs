@@ -11,8 +11,6 @@ use edgetally_proto::batch::SiteBatch;
 use edgetally_proto::event::Platform;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, UserId};
 use edgetally_proto::record::{Flags, Record};
-use edgetally_proto::rollup::CounterKey;
-use edgetally_proto::time::second_of;
 
 const EVENTS: u32 = 1_000;
 const CLIENTS: u32 = 250;
@@ -35,9 +33,6 @@ fn share(frame: u32) -> SiteBatch {
         let mut id = [0; 16];
         id[..4].copy_from_slice(&frame.to_le_bytes());
         id[4..8].copy_from_slice(&n.to_le_bytes());
-        let second = second_of(occurred_at_ms);
-        let key = CounterKey { second, name, platform: Platform::Web, bot: false };
-        *share.counters.entry(key).or_default() += 1;
         share.records.push(Record {
             id: EventId::Uuid(id),
             client: Some(client),

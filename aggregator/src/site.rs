@@ -14,7 +14,6 @@ use edgetally_proto::batch::SiteBatch;
 use edgetally_proto::event::{self, Platform};
 use edgetally_proto::ids::EventName;
 use edgetally_proto::record::{Fact, Flags, Record};
-use edgetally_proto::rollup::CounterKey;
 use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
 use edgetally_proto::visitor::Device;
 use rustc_hash::FxHashMap;
@@ -93,33 +92,18 @@ pub struct Site {
 /// Whether a share can be folded in. A frame whose share cannot is a dead letter.
 ///
 /// # Errors
-/// If a time is outside 2000 to 2100, or the counters do not cover the records.
+/// If a time is outside 2000 to 2100.
 pub fn check(batch: &SiteBatch) -> Result<(), &'static str> {
     let is_time = |ms: i64| (EARLIEST_MS..LATEST_MS).contains(&ms);
     let times = batch.records.iter().flat_map(|r| [r.occurred_at_ms, r.received_at_ms]);
     let times = times.chain(batch.letters.iter().map(|letter| letter.received_at_ms));
-    let seconds = batch.counters.keys().map(|key| key.second);
-    let seconds = seconds.chain(batch.rejects.keys().map(|key| key.second));
+    let seconds = batch.rejects.keys().map(|key| key.second);
     let seconds = seconds.chain(batch.duplicates.keys().chain(batch.dropped.keys()).copied());
     let as_ms = seconds.map(|second| second.saturating_mul(SECOND_MS));
     if !times.chain(as_ms).all(is_time) {
         return Err("a time is outside 2000 to 2100");
     }
-    let mut left = batch.counters.clone();
-    for record in &batch.records {
-        let count = left.get_mut(&cell_of(record)).filter(|count| **count > 0);
-        *count.ok_or("a counter is smaller than its records")? -= 1;
-    }
     Ok(())
-}
-
-fn cell_of(record: &Record) -> CounterKey {
-    CounterKey {
-        second: second_of(record.occurred_at_ms),
-        name: record.name,
-        platform: record.platform,
-        bot: record.flags.has(Flags::BOT),
-    }
 }
 
 /// The numbers of a frame's texts within the site.
@@ -230,7 +214,7 @@ impl Site {
 
     fn apply_counters(&mut self, batch: &SiteBatch, numbers: &Numbers, effects: &mut Effects) {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        for (key, count) in &batch.counters {
+        for (key, count) in &batch.counters() {
             let name = number(&numbers.names, key.name);
             let measure = measure(name, key.platform, key.bot);
             self.count(measure, key.second, signed(*count), effects);

@@ -182,7 +182,7 @@ fn assert_event(event: &Event, rules: &Rules<'_>) {
 /// The window counts what was folded, crosses the wire, and folds again in a shard.
 fn assert_folded(batch: Batch, accepted: usize) {
     assert_eq!(assert_crosses(&batch), accepted);
-    let counted: u64 = batch.sites.iter().flat_map(|site| site.counters.values()).sum();
+    let counted: u64 = batch.sites.iter().map(|site| site.counters().values().sum::<u64>()).sum();
     assert_eq!(usize::try_from(counted), Ok(accepted));
     let mut shard = Window::default();
     for site in batch.sites.clone() {
@@ -190,7 +190,7 @@ fn assert_folded(batch: Batch, accepted: usize) {
         assert!(news.iter().all(|new| *new));
     }
     let again = shard.seal(batch.committed_at_ms);
-    let records = |site: &SiteBatch| (site.records.clone(), site.counters.clone());
+    let records = |site: &SiteBatch| (site.records.clone(), site.counters());
     let records = |batch: &Batch| batch.sites.iter().map(records).collect::<Vec<_>>();
     assert_eq!(records(&again), records(&batch), "a shard folds otherwise than the worker");
 }

@@ -17,8 +17,6 @@ pub struct SiteBatch {
     pub records: Vec<Record>,
     /// What commerce events say beside their records.
     pub facts: Vec<Fact>,
-    /// Accepted events by second, name and platform; the sums of `records`.
-    pub counters: BTreeMap<CounterKey, u64>,
     /// Rejected events by second and code.
     pub rejects: BTreeMap<RejectKey, u64>,
     /// Some of the rejected events in full, the newest of each code; none for want of consent.
@@ -38,12 +36,23 @@ impl SiteBatch {
             tables: Tables::default(),
             records: Vec::new(),
             facts: Vec::new(),
-            counters: BTreeMap::new(),
             rejects: BTreeMap::new(),
             letters: Vec::new(),
             duplicates: BTreeMap::new(),
             dropped: BTreeMap::new(),
         }
+    }
+
+    /// Accepted events by second, name and platform: the sums of the records.
+    ///
+    /// They do not travel, since the records do: whoever reads a frame adds them up.
+    #[must_use]
+    pub fn counters(&self) -> BTreeMap<CounterKey, u64> {
+        let mut counters = BTreeMap::new();
+        for record in &self.records {
+            *counters.entry(CounterKey::of(record)).or_default() += 1;
+        }
+        counters
     }
 }
 

@@ -15,6 +15,7 @@
 //! it travels beside, so that a shard can send the same bytes under a new epoch.
 
 mod counters;
+mod facts;
 mod follows;
 mod records;
 mod site;

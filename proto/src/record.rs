@@ -126,25 +126,24 @@ pub struct Letter {
 #[serde(default)]
 pub struct Item {
     /// The shop's number of the product.
-    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Its name.
-    #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its category.
-    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// Its brand.
-    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
     /// Its variant.
-    #[serde(rename = "v", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// Unit price in minor units of the fact's currency.
-    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<i64>,
     /// How many.
-    #[serde(rename = "q")]
     pub quantity: u32,
 }
 
@@ -153,63 +152,62 @@ pub struct Item {
 #[serde(default)]
 pub struct Fact {
     /// Index of its record in the batch of the site.
-    #[serde(rename = "r")]
     pub record: u32,
     /// The order.
-    #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction: Option<TransactionId>,
     /// `params.order_platform`; absent means `web`.
-    #[serde(rename = "op", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub order_platform: Option<String>,
     /// The order's value.
-    #[serde(rename = "v", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Money>,
     /// A refund's value as written: it is rounded when it meets its order and so its currency.
-    #[serde(rename = "vw", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value_written: Option<String>,
     /// A refund's currency, where it names one.
-    #[serde(rename = "cw", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub currency_written: Option<String>,
     /// Discount in minor units.
-    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub discount: Option<i64>,
     /// Shipping in minor units.
-    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping: Option<i64>,
     /// Tax in minor units.
-    #[serde(rename = "x", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tax: Option<i64>,
     /// Number of the refund.
-    #[serde(rename = "ri", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_id: Option<String>,
     /// Where the order goes.
-    #[serde(rename = "sc", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping_city: Option<String>,
     /// How it was paid.
-    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Why a payment failed, or an order was cancelled.
-    #[serde(rename = "re", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How long a payment took.
-    #[serde(rename = "l", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u32>,
     /// The product of a stock update.
-    #[serde(rename = "ii", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub item_id: Option<String>,
     /// What is left of it.
-    #[serde(rename = "st", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stock: Option<u64>,
     /// The experiment seen.
-    #[serde(rename = "e", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
     /// Its variant.
-    #[serde(rename = "ev", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The click id of its page's link; of any event, not of commerce alone.
-    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub click: Option<Box<Click>>,
     /// Lines.
-    #[serde(rename = "i", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
 }

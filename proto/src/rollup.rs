@@ -1,11 +1,11 @@
-//! Counters that the edge sums, one cell for a key, merged by addition.
+//! Counters, one cell for a key, merged by addition.
 //!
-//! They are sums, so a frame must be applied exactly once; `batch` and the sequence protocol see
-//! to that.
+//! They are sums, so a frame must be applied exactly once; the sequence protocol sees to that.
 
 use crate::error::RejectCode;
 use crate::event::Platform;
-use crate::record::Ref;
+use crate::record::{Flags, Record, Ref};
+use crate::time::second_of;
 
 /// Accepted events of one UTC second, name and platform. Of bots apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +18,19 @@ pub struct CounterKey {
     pub platform: Platform,
     /// Whether bots sent them.
     pub bot: bool,
+}
+
+impl CounterKey {
+    /// The cell that a record counts in.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self {
+            second: second_of(record.occurred_at_ms),
+            name: record.name,
+            platform: record.platform,
+            bot: record.flags.has(Flags::BOT),
+        }
+    }
 }
 
 /// Rejected events of one UTC second of receipt.

@@ -10,8 +10,8 @@ use crate::error::RejectCode;
 use crate::event::Event;
 use crate::ids::SiteId;
 use crate::limits::{LETTER_BYTES_MAX, LETTERS_BYTES_MAX, LETTERS_PER_CODE_MAX};
-use crate::record::{Fact, Flags, Letter, Record, Ref, Tables};
-use crate::rollup::{CounterKey, RejectKey};
+use crate::record::{Fact, Letter, Record, Ref, Tables};
+use crate::rollup::RejectKey;
 use crate::time::second_of;
 use crate::visitor::{Device, Place};
 
@@ -113,13 +113,6 @@ impl SiteWindow {
         record.place = of.place.map(|p| weigh(self.places.refer(places, p), weight::of_place(p)));
         record.device =
             of.device.map(|d| weigh(self.devices.refer(devices, d), weight::DEVICE_BYTES));
-        let key = CounterKey {
-            second: second_of(record.occurred_at_ms),
-            name: record.name,
-            platform: record.platform,
-            bot: record.flags.has(Flags::BOT),
-        };
-        *self.batch.counters.entry(key).or_default() += 1;
         if let Some(fact) = fact {
             bytes += weight::of_fact(&fact);
             let record = u32::try_from(self.batch.records.len()).unwrap_or(u32::MAX);
@@ -319,6 +312,7 @@ mod tests {
     use serde_json::json;
 
     use crate::record::Item;
+    use crate::rollup::CounterKey;
 
     use super::*;
 
@@ -361,14 +355,14 @@ mod tests {
     #[test]
     fn counters_are_the_sums_of_the_records() {
         let batch = window(&events(10)).seal(T).sites.remove(0);
-        assert_eq!(batch.counters.values().sum::<u64>(), 10);
+        assert_eq!(batch.counters().values().sum::<u64>(), 10);
         let first = CounterKey {
             second: T / 1_000,
             name: 1,
             platform: crate::event::Platform::Web,
             bot: false,
         };
-        assert_eq!(batch.counters.get(&first), Some(&2));
+        assert_eq!(batch.counters().get(&first), Some(&2));
         assert_eq!(batch.tables.clients.len(), 2);
         assert_eq!(batch.facts.iter().map(|fact| fact.record).collect::<Vec<_>>(), [0, 3, 6, 9]);
     }
@@ -399,7 +393,7 @@ mod tests {
         let batch = absorbed.seal(T).sites.remove(0);
         assert_eq!(batch.records.len(), 10);
         assert_eq!(batch.duplicates.get(&(T / 1_000 + 60)), Some(&2));
-        assert_eq!(batch.counters.values().sum::<u64>(), 10);
+        assert_eq!(batch.counters().values().sum::<u64>(), 10);
     }
 
     fn letters(count: i64, padding: usize) -> SiteBatch {

@@ -22,6 +22,35 @@ fn a_full_batch_has_these_bytes() {
     assert_eq!(decode(FULL_V1), Ok(full()));
 }
 
+/// Seeds of the fuzzer, each wrong in one way; written together with the fixture.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn wrong_frames_are_refused() {
+    let wrong = |change: fn(&mut edgetally_proto::batch::SiteBatch)| {
+        let mut batch = full();
+        batch.sites.iter_mut().for_each(change);
+        encode(&batch)
+    };
+    let seeds = [
+        ("broken-reference", wrong(|site| site.records[0].page = Some(9))),
+        ("broken-fewer", wrong(|site| site.tables.clients.clear())),
+        ("broken-fact", wrong(|site| site.facts[0].record = 2)),
+        ("broken-facts", wrong(|site| site.facts = vec![site.facts[0].clone(); 3])),
+        ("broken-name", wrong(|site| site.records[1].name = 2)),
+        ("broken-place", wrong(|site| site.records[0].place = Some(2))),
+        ("broken-cut", encode(&full())[..300].to_vec()),
+    ];
+    for (name, seed) in &seeds {
+        assert!(decode(seed).is_err(), "{name}");
+    }
+    if std::env::var_os("EDGETALLY_WRITE_FIXTURES").is_some() {
+        let good = [("good-full", encode(&full())), ("odd-small", encode(&small()))];
+        for (name, seed) in seeds.iter().chain(&good) {
+            std::fs::write(format!("../fuzz/corpus/frame/{name}.etf"), seed).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_small_batch_has_these_bytes() {
     let bytes = encode(&small());

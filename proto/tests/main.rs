@@ -11,5 +11,7 @@ mod json;
 #[cfg(not(target_arch = "wasm32"))]
 mod laws;
 mod samples;
+#[cfg(not(target_arch = "wasm32"))]
+mod sizes;
 mod sketches;
 mod validate;

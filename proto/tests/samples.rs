@@ -8,7 +8,7 @@ use edgetally_proto::event::Platform;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
 use edgetally_proto::money::{Currency, Money};
 use edgetally_proto::record::{Fact, Flags, Item, Letter, Record, Tables};
-use edgetally_proto::rollup::{CounterKey, RejectKey};
+use edgetally_proto::rollup::RejectKey;
 use edgetally_proto::visitor::{Device, Kind, Place};
 
 /// 2026-03-02T03:00:00Z
@@ -82,10 +82,6 @@ pub fn full() -> Batch {
         category: Some(Category::Social),
     };
     let second = T / 1_000;
-    let view = CounterKey { second, name: 0, platform: Platform::Mweb, bot: true };
-    let purchase_second = second - 86_400;
-    let purchased =
-        CounterKey { second: purchase_second, name: 1, platform: Platform::Server, bot: false };
     let site = SiteBatch {
         site: SiteId::parse("demo").unwrap(),
         tables: Tables {
@@ -104,7 +100,6 @@ pub fn full() -> Batch {
         },
         records: records(),
         facts: vec![purchase()],
-        counters: [(view, 1), (purchased, 1)].into(),
         rejects: [(RejectKey { second, code: RejectCode::CurrencyUnknown }, 3)].into(),
         letters: vec![Letter {
             received_at_ms: T,

@@ -9,8 +9,6 @@ use edgetally_proto::event::Platform;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
 use edgetally_proto::money::{Currency, Money};
 use edgetally_proto::record::{Fact, Flags, Item, Record};
-use edgetally_proto::rollup::CounterKey;
-use edgetally_proto::time::second_of;
 use edgetally_proto::visitor::Device;
 
 /// The site of the tests.
@@ -137,13 +135,6 @@ pub fn share(events: &[Event]) -> SiteBatch {
         let tags = event.campaign.as_ref().map(|tags| tags.join("/"));
         let campaign =
             tags.map(|tags| campaigns.number(&tags, |_| event.campaign().unwrap_or_default()));
-        let key = CounterKey {
-            second: second_of(event.at_ms),
-            name,
-            platform: event.platform,
-            bot: event.is_bot,
-        };
-        *share.counters.entry(key).or_default() += 1;
         share.facts.extend(event.fact(share.records.len() as u32));
         share.records.push(Record {
             id: EventId::parse(&event.id).unwrap(),

@@ -33,7 +33,7 @@ pub struct Grade {
 }
 
 /// Version, rule, channel, source, category. A default channel goes by its rule, without a name.
-type Wire = (u16, u8, String, String, String);
+pub(crate) type Wire = (u16, u8, String, String, String);
 
 /// The grades of a frame.
 pub mod of_wire {

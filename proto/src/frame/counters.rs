@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::columns::{Reader, Writer};
 use crate::error::{DecodeError, RejectCode};
-use crate::event::Platform;
-use crate::rollup::{CounterKey, RejectKey};
+use crate::rollup::RejectKey;
 
 /// Counts below this stand in one number with their cell.
 const MANY: u64 = 4;
@@ -50,34 +49,6 @@ fn read<K: Ord>(
         }
     }
     Ok(counters)
-}
-
-/// The bytes of counters by name and platform.
-pub fn encode(counters: &BTreeMap<CounterKey, u64>, from_second: i64) -> Vec<u8> {
-    let number = |key: &CounterKey| {
-        u64::from(key.name) << 4 | (key.platform as u64) << 1 | u64::from(key.bot)
-    };
-    let cells = counters.iter().map(|(key, count)| (key.second, number(key), *count));
-    write(&cells.collect::<Vec<_>>(), from_second)
-}
-
-/// Reads counters by name and platform; names are below `names`.
-///
-/// # Errors
-/// If the bytes are no such counters.
-pub fn decode(
-    bytes: &[u8],
-    from_second: i64,
-    names: usize,
-) -> Result<BTreeMap<CounterKey, u64>, DecodeError> {
-    read(bytes, from_second, |second, number| {
-        let name = u32::try_from(number >> 4).ok();
-        let name = name.filter(|name| usize::try_from(*name).is_ok_and(|name| name < names));
-        let name = name.ok_or(DecodeError::Malformed("a reference leads outside its table"))?;
-        let platform = Platform::from_wire((number >> 1 & 7) as u8);
-        let platform = platform.ok_or(DecodeError::Malformed("an unknown platform"))?;
-        Ok(CounterKey { second, name, platform, bot: number & 1 == 1 })
-    })
 }
 
 /// The bytes of counts of rejected events.

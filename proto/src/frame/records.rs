@@ -2,9 +2,9 @@
 
 use super::follows::Follows;
 use crate::batch::SiteBatch;
+use crate::columns::bits;
 use crate::columns::keys::{self, Key, KeyWriter};
 use crate::columns::runs::{RefReader, RefWriter, RunReader, RunWriter, StepReader, StepWriter};
-use crate::columns::{bits, parts};
 use crate::error::DecodeError;
 use crate::event::Platform;
 use crate::ids::EventId;
@@ -89,7 +89,7 @@ pub fn encode(site: &SiteBatch, at_ms: i64) -> Vec<Vec<u8>> {
 /// # Errors
 /// If a part is no such column, or a reference leads outside its table.
 pub fn decode(
-    bytes: &[u8],
+    parts: [&[u8]; 14],
     count: usize,
     at_ms: i64,
     tables: &Tables,
@@ -109,7 +109,7 @@ pub fn decode(
         grade,
         place,
         device,
-    ] = parts::split(bytes)?;
+    ] = parts;
     // Ids first: there is no record without the bytes of its id, so these bound all the others.
     let ids = keys::decode(id, count, |key| match key {
         Key::Uuid(uuid) => Ok(EventId::Uuid(uuid)),

@@ -4,7 +4,7 @@ use super::NAMES;
 use crate::campaign::Campaign;
 use crate::channel::Grade;
 use crate::columns::keys::{self, Key, KeyWriter};
-use crate::columns::{Reader, Writer, parts, texts};
+use crate::columns::{Reader, Writer, texts};
 use crate::error::DecodeError;
 use crate::ids::{ClientId, EventName, UserId};
 use crate::record::Tables;
@@ -42,10 +42,9 @@ pub fn encode(tables: &Tables) -> Vec<Vec<u8>> {
 ///
 /// # Errors
 /// If a part is no such table.
-pub fn decode(bytes: &[u8]) -> Result<Tables, DecodeError> {
+pub fn decode(parts: [&[u8]; 9]) -> Result<Tables, DecodeError> {
     const WRONG: DecodeError = DecodeError::Malformed("an id of a table is none");
-    let [names, clients, users, pages, referrers, campaigns, grades, places, devices] =
-        parts::split(bytes)?;
+    let [names, clients, users, pages, referrers, campaigns, grades, places, devices] = parts;
     Ok(Tables {
         names: decode_names(names)?,
         clients: decode_keys(clients, |text| ClientId::parse(text).map_err(|_| WRONG))?,
@@ -111,30 +110,39 @@ fn decode_keys<T>(
     })
 }
 
-/// A byte with a bit for each member that is there, then those, each like the one before.
+fn members(campaign: &Campaign) -> [&String; 6] {
+    let Campaign { source, medium, name, term, content, id } = campaign;
+    [source, medium, name, term, content, id]
+}
+
+/// A byte with a bit for each member that is there, then those, each like that of the one before.
 fn encode_campaigns(campaigns: &[Campaign]) -> Vec<u8> {
-    let (mut out, mut before) = (Writer::default(), "");
-    for Campaign { source, medium, name, term, content, id } in campaigns {
-        let members = [source, medium, name, term, content, id];
-        let there = members.iter().enumerate().filter(|(_, text)| !text.is_empty());
-        out.byte(there.clone().fold(0, |mask, (at, _)| mask | 1 << at));
-        for (_, text) in there {
-            texts::write(&mut out, before, text);
-            before = text;
+    let (mut out, empty) = (Writer::default(), Campaign::default());
+    let mut before = &empty;
+    for campaign in campaigns {
+        let there = members(campaign).map(|text| !text.is_empty());
+        out.byte(there.iter().enumerate().map(|(at, is_there)| u8::from(*is_there) << at).sum());
+        for (text, like) in members(campaign).into_iter().zip(members(before)) {
+            if !text.is_empty() {
+                texts::write(&mut out, like, text);
+            }
         }
+        before = campaign;
     }
     out.into_bytes()
 }
 
 fn decode_campaigns(bytes: &[u8]) -> Result<Vec<Campaign>, DecodeError> {
-    let (mut reader, mut campaigns, mut before) = (Reader::new(bytes), Vec::new(), String::new());
+    let (mut reader, mut campaigns) = (Reader::new(bytes), Vec::<Campaign>::new());
+    let empty = Campaign::default();
     while !reader.is_at_end() {
+        let before = members(campaigns.last().unwrap_or(&empty));
         let (mask, mut campaign) = (reader.byte()?, Campaign::default());
         let Campaign { source, medium, name, term, content, id } = &mut campaign;
-        for (at, member) in [source, medium, name, term, content, id].into_iter().enumerate() {
+        let all = [source, medium, name, term, content, id].into_iter().zip(before);
+        for (at, (member, like)) in all.enumerate() {
             if mask >> at & 1 == 1 {
-                before = texts::read(&mut reader, &before)?;
-                member.clone_from(&before);
+                *member = texts::read(&mut reader, like)?;
             }
         }
         campaigns.push(campaign);
@@ -142,20 +150,34 @@ fn decode_campaigns(bytes: &[u8]) -> Result<Vec<Campaign>, DecodeError> {
     Ok(campaigns)
 }
 
+/// Version, rule and the texts of the wire form, each like that of the grade before.
 fn encode_grades(grades: &[Grade]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if !grades.is_empty() {
-        let written = ciborium::into_writer(grades, &mut bytes);
-        debug_assert!(written.is_ok(), "a vector takes every byte");
+    let (mut out, mut before) = (Writer::default(), <[String; 3]>::default());
+    for grade in grades {
+        let (version, rule, channel, source, category) = grade.clone().into();
+        out.unsigned(u64::from(version));
+        out.byte(rule);
+        let texts = [channel, source, category];
+        before.iter().zip(&texts).for_each(|(like, text)| texts::write(&mut out, like, text));
+        before = texts;
     }
-    bytes
+    out.into_bytes()
 }
 
 fn decode_grades(bytes: &[u8]) -> Result<Vec<Grade>, DecodeError> {
-    if bytes.is_empty() {
-        return Ok(Vec::new());
+    let (mut reader, mut grades) = (Reader::new(bytes), Vec::new());
+    let mut texts = <[String; 3]>::default();
+    while !reader.is_at_end() {
+        let version = u16::try_from(reader.unsigned()?);
+        let version = version.map_err(|_| DecodeError::Malformed("a version exceeds 16 bits"))?;
+        let rule = reader.byte()?;
+        for text in &mut texts {
+            *text = texts::read(&mut reader, text)?;
+        }
+        let [channel, source, category] = texts.clone();
+        grades.push(Grade::from((version, rule, channel, source, category)));
     }
-    ciborium::from_reader(bytes).map_err(|_| DecodeError::Malformed("a grade is none"))
+    Ok(grades)
 }
 
 /// Country and region are like those of the place before, the city like its own region.
