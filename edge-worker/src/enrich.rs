@@ -14,6 +14,9 @@ use crate::agent::Agent;
 use crate::bots::{BOT_SCORE_MIN, Suspicion};
 use crate::collect::Head;
 
+/// Ways to the site that are remembered while a batch is enriched.
+const GRADED_MAX: usize = 16;
+
 /// What a request shows of its sender, worked out once for all of its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -48,8 +51,8 @@ pub struct Enricher<'a> {
     seen: &'a Seen,
     settings: &'a SiteSettings,
     server_key: bool,
-    /// The events of a batch mostly came the same way.
-    last: Option<(Origin, Option<Grade>)>,
+    /// What was graded before: the events of a batch mostly came one of few ways.
+    graded: Vec<(Origin, Option<Grade>)>,
 }
 
 /// What a channel depends on.
@@ -65,7 +68,7 @@ impl<'a> Enricher<'a> {
     /// For the events of a request to a site.
     #[must_use]
     pub fn new(seen: &'a Seen, settings: &'a SiteSettings, server_key: bool) -> Self {
-        Self { seen, settings, server_key, last: None }
+        Self { seen, settings, server_key, graded: Vec::new() }
     }
 
     /// Fills in place, device and channel, and marks or refuses an event of a bot, as the site's
@@ -98,11 +101,12 @@ impl<'a> Enricher<'a> {
         }
         let click = event.fact.as_ref().and_then(|fact| fact.click.as_ref());
         let click_id = click.and_then(|click| ClickId::of_parameter(&click.kind));
-        if let Some((origin, grade)) = &self.last
-            && origin.campaign == event.campaign
-            && origin.referrer == event.referrer
-            && (origin.click_id, &origin.page_host) == (click_id, &event.page_host)
-        {
+        let is_same = |origin: &Origin| {
+            origin.campaign == event.campaign
+                && origin.referrer == event.referrer
+                && (origin.click_id, &origin.page_host) == (click_id, &event.page_host)
+        };
+        if let Some((_, grade)) = self.graded.iter().find(|(origin, _)| is_same(origin)) {
             return grade.clone();
         }
         let grade = match (&event.campaign, &event.referrer) {
@@ -118,7 +122,9 @@ impl<'a> Enricher<'a> {
             referrer: event.referrer.clone(),
             page_host: event.page_host.clone(),
         };
-        self.last = Some((origin, grade.clone()));
+        if self.graded.len() < GRADED_MAX {
+            self.graded.push((origin, grade.clone()));
+        }
         grade
     }
 }

@@ -69,25 +69,44 @@ impl Click {
         if !url.contains('?') {
             return None;
         }
-        let own = rules.iter().map(|rule| rule.click_id.as_str()).filter(|name| !name.is_empty());
-        let known = CLICK_KEYS.into_iter().map(|(name, ..)| name).chain(CLICK_IDS);
-        own.chain(known).find_map(|kind| {
-            let (_, value) = query_pairs(url).find(|(n, value)| *n == kind && !value.is_empty())?;
-            let value = decode_form(value).chars().take(CLICK_CHARS_MAX).collect();
-            Some(Self { kind: kind.to_owned(), value })
-        })
+        let mut best: Option<(usize, &str, &str)> = None;
+        for (name, value) in query_pairs(url).filter(|(_, value)| !value.is_empty()) {
+            let Some(rank) = click_rank(name, rules) else { continue };
+            if best.is_none_or(|(of_best, ..)| rank < of_best) {
+                best = Some((rank, name, value));
+            }
+        }
+        let (_, kind, value) = best?;
+        let value = decode_form(value).chars().take(CLICK_CHARS_MAX).collect();
+        Some(Self { kind: kind.to_owned(), value })
     }
+}
+
+/// Where a parameter stands among those that are click ids: the site's own first, then those that
+/// stand for a campaign.
+fn click_rank(name: &str, rules: &[ChannelRule]) -> Option<usize> {
+    let own = rules.iter().position(|rule| !rule.click_id.is_empty() && rule.click_id == name);
+    let key = || CLICK_KEYS.iter().position(|(key, ..)| *key == name);
+    let other = || CLICK_IDS.iter().position(|id| *id == name);
+    own.or_else(|| Some(rules.len() + key()?))
+        .or_else(|| Some(rules.len() + CLICK_KEYS.len() + other()?))
 }
 
 /// NFC, trimmed, lower case.
 #[must_use]
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.trim().to_ascii_lowercase();
+    }
     text.nfc().collect::<String>().trim().to_lowercase()
 }
 
 /// Form-decoding, once: percent and plus; bytes that are no UTF-8 become the replacement sign.
 #[must_use]
 pub fn decode_form(text: &str) -> String {
+    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        return text.to_owned();
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -155,6 +174,9 @@ impl Campaign {
     /// or the known networks. None of an id that may not be used.
     #[must_use]
     pub fn of_url(url: &str, click: Option<&Click>, rules: &[ChannelRule]) -> Option<Self> {
+        if !url.contains('?') {
+            return None;
+        }
         let mut tags = Self::default();
         for (name, value) in query_pairs(url) {
             let member = match name {
@@ -196,7 +218,8 @@ pub fn host_of(url: &str) -> Option<String> {
     let bare = host.rsplit_once(':').map_or(host, |(name, port)| {
         if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }
     });
-    (!bare.is_empty()).then(|| bare.to_lowercase())
+    let lower = || if bare.is_ascii() { bare.to_ascii_lowercase() } else { bare.to_lowercase() };
+    (!bare.is_empty()).then(lower)
 }
 
 /// The path of a URL, or of a text that is a path already; without query and fragment.

@@ -23,6 +23,9 @@ pub enum IdError {
 
 /// Whether every character can be printed: no controls.
 fn is_printable(text: &str) -> bool {
+    if text.is_ascii() {
+        return !text.bytes().any(|byte| byte.is_ascii_control());
+    }
     !text.chars().any(char::is_control)
 }
 
@@ -30,7 +33,8 @@ fn check(text: &str, max: u16, allowed: fn(&str) -> bool) -> Result<(), IdError>
     if text.trim().is_empty() {
         return Err(IdError::Empty);
     }
-    if text.chars().count() > usize::from(max) {
+    // Bytes bound characters from above, which spares most texts the count.
+    if text.len() > usize::from(max) && text.chars().count() > usize::from(max) {
         return Err(IdError::TooLong(max));
     }
     if !allowed(text) {
@@ -156,33 +160,45 @@ impl EventId {
     /// # Errors
     /// If the text is empty, too long or has a character outside `[A-Za-z0-9_.:-]`.
     pub fn parse(text: &str) -> Result<Self, IdError> {
+        if let Some(bytes) = parse_uuid(text) {
+            return Ok(Self::Uuid(bytes));
+        }
         check(text, Self::CHARS_MAX, |text| {
             text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
         })?;
-        Ok(parse_uuid(text).map_or_else(|| Self::Text(text.into()), Self::Uuid))
+        Ok(Self::Text(text.into()))
     }
 }
 
 /// The 16 bytes of 32 hex digits, plain or grouped 8-4-4-4-12.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let bytes = text.as_bytes();
-    let grouped =
-        bytes.len() == 36 && [8, 13, 18, 23].iter().all(|at| bytes.get(*at) == Some(&b'-'));
-    if bytes.len() != 32 && !grouped {
-        return None;
-    }
-    let mut out = [0u8; 16];
-    let mut digits = 0usize;
-    for (at, byte) in bytes.iter().enumerate() {
-        if grouped && [8, 13, 18, 23].contains(&at) {
-            continue;
+    let hyphens = [8, 13, 18, 23];
+    let groups: &[std::ops::Range<usize>] = match bytes.len() {
+        32 => &[0..32],
+        36 if hyphens.iter().all(|at| bytes.get(*at) == Some(&b'-')) => {
+            &[0..8, 9..13, 14..18, 19..23, 24..36]
         }
-        let digit = u8::try_from(char::from(*byte).to_digit(16)?).ok()?;
-        let slot = out.get_mut(digits / 2)?;
-        *slot = (*slot << 4) | digit;
-        digits += 1;
+        _ => return None,
+    };
+    let mut out = [0u8; 16];
+    let mut slots = out.iter_mut();
+    for group in groups {
+        for pair in bytes.get(group.clone())?.chunks_exact(2) {
+            let (high, low) = (hex_digit(*pair.first()?)?, hex_digit(*pair.last()?)?);
+            *slots.next()? = high << 4 | low;
+        }
     }
-    (digits == 32).then_some(out)
+    Some(out)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
 }
 
 impl fmt::Display for EventId {

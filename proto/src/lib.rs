@@ -29,6 +29,7 @@ pub mod validate;
 
 pub mod batch;
 pub mod weight;
+mod interner;
 pub mod window;
 pub mod columns;
 pub mod frame;

@@ -108,6 +108,11 @@ pub struct Parsed {
 /// # Errors
 /// If the text is no decimal number, or beyond [`MINOR_UNITS_MAX`].
 pub fn parse_minor(text: &str, exponent: u32) -> Result<Parsed, MoneyError> {
+    if let Some(whole) = short_whole(text) {
+        let minor = 10i64.checked_pow(exponent).and_then(|scale| whole.checked_mul(scale));
+        let minor = minor.filter(|minor| *minor <= MINOR_UNITS_MAX);
+        return minor.map(|minor| Parsed { minor, rounded: false }).ok_or(MoneyError::OutOfBounds);
+    }
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -133,6 +138,12 @@ pub fn parse_minor(text: &str, exponent: u32) -> Result<Parsed, MoneyError> {
     let kept = length.saturating_add(shift.min(0)).max(0);
     let (minor, rounded) = round(digits(), length, kept, shift)?;
     Ok(Parsed { minor: if negative { -minor } else { minor }, rounded })
+}
+
+/// What most amounts are: digits and nothing else, so few of them that they fit in any case.
+fn short_whole(text: &str) -> Option<i64> {
+    let is_short = (1..=15).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    is_short.then(|| text.bytes().fold(0, |whole, digit| whole * 10 + i64::from(digit - b'0')))
 }
 
 /// The first `kept` of the digits as a number, times ten to `shift` where that is positive, the

@@ -214,7 +214,9 @@ fn name(
     let sent = present(sent.name).ok_or_else(|| missing(Path::Event("name")))?;
     let sent =
         sent.as_str().ok_or_else(|| reject(RejectCode::NameInvalid, "name", "must be a string"))?;
-    let name = alias_of(sent).unwrap_or(sent);
+    // A name of the list is no alias, and spares the search for one.
+    let is_listed = |name: &str| NAMES.contains(&name);
+    let name = if is_listed(sent) { sent } else { alias_of(sent).unwrap_or(sent) };
     if name != sent {
         warnings.push(warning(
             WarningCode::AliasUsed,
@@ -224,7 +226,7 @@ fn name(
     }
     let parsed = EventName::parse(name)
         .map_err(|_| reject(RejectCode::NameInvalid, "name", "must match [a-z][a-z0-9_]{0,39}"))?;
-    if !NAMES.contains(&name) && !rules.settings.allows_name(name) {
+    if !is_listed(name) && !rules.settings.allows_name(name) {
         let message = format!("{name} is not in the site's events.allow");
         return Err(reject(RejectCode::NameNotAllowed, "name", message));
     }

@@ -1,6 +1,7 @@
 //! Accumulating: accepted events folded into records and counters, by site, until the window is
 //! sealed. The edge folds what visitors send; the aggregator, what it takes from an archive.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::batch::{Batch, SiteBatch};
@@ -8,7 +9,8 @@ use crate::campaign::Campaign;
 use crate::channel::Grade;
 use crate::error::RejectCode;
 use crate::event::Event;
-use crate::ids::SiteId;
+use crate::ids::{ClientId, EventName, SiteId, UserId};
+use crate::interner::Interner;
 use crate::limits::{LETTER_BYTES_MAX, LETTERS_BYTES_MAX, LETTERS_PER_CODE_MAX};
 use crate::record::{Fact, Letter, Record, Ref, Tables};
 use crate::rollup::RejectKey;
@@ -17,44 +19,19 @@ use crate::visitor::{Device, Place};
 
 use crate::weight;
 
-/// A table that gives every value one reference.
-#[derive(Debug)]
-struct Interner<T> {
-    refs: HashMap<T, Ref>,
-}
-
-impl<T> Default for Interner<T> {
-    fn default() -> Self {
-        Self { refs: HashMap::new() }
-    }
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Interner<T> {
-    /// The reference of a value, and whether it is new to the table.
-    fn refer(&mut self, table: &mut Vec<T>, value: &T) -> (Ref, bool) {
-        if let Some(known) = self.refs.get(value) {
-            return (*known, false);
-        }
-        let new = Ref::try_from(table.len()).unwrap_or(Ref::MAX);
-        table.push(value.clone());
-        self.refs.insert(value.clone(), new);
-        (new, true)
-    }
-}
-
 #[derive(Debug)]
 struct SiteWindow {
     batch: SiteBatch,
     letters_bytes: usize,
-    names: Interner<crate::ids::EventName>,
-    clients: Interner<crate::ids::ClientId>,
-    users: Interner<crate::ids::UserId>,
-    pages: Interner<String>,
-    referrers: Interner<String>,
-    campaigns: Interner<Campaign>,
-    grades: Interner<Grade>,
-    places: Interner<Place>,
-    devices: Interner<Device>,
+    names: Interner,
+    clients: Interner,
+    users: Interner,
+    pages: Interner,
+    referrers: Interner,
+    campaigns: Interner,
+    grades: Interner,
+    places: Interner,
+    devices: Interner,
 }
 
 impl SiteWindow {
@@ -94,25 +71,24 @@ impl SiteWindow {
     }
 
     /// Appends a record and counts it; gives the bytes it adds at most.
-    fn push(&mut self, mut record: Record, of: &Texts<'_>, fact: Option<Fact>) -> usize {
+    fn push(&mut self, mut record: Record, of: Texts<'_>, fact: Option<Fact>) -> usize {
         let Tables { names, clients, users, pages, referrers, campaigns, grades, places, devices } =
             &mut self.batch.tables;
         let mut bytes = weight::RECORD_BYTES + weight::of_id(&record.id);
-        let mut weigh = |(reference, new): (Ref, bool), length: usize| {
-            bytes += if new { length } else { 0 };
-            reference
-        };
-        record.name = weigh(self.names.refer(names, of.name), of.name.as_str().len());
-        record.client = of.client.map(|c| weigh(self.clients.refer(clients, c), c.as_str().len()));
-        record.user = of.user.map(|u| weigh(self.users.refer(users, u), u.as_str().len()));
-        record.page = of.page.map(|p| weigh(self.pages.refer(pages, p), p.len()));
-        record.referrer = of.referrer.map(|r| weigh(self.referrers.refer(referrers, r), r.len()));
+        let added = &mut bytes;
+        record.name = self.names.refer(names, of.name, |n| n.as_str().len(), added);
+        record.client =
+            of.client.map(|c| self.clients.refer(clients, c, |c| c.as_str().len(), added));
+        record.user = of.user.map(|u| self.users.refer(users, u, |u| u.as_str().len(), added));
+        record.page = of.page.map(|p| self.pages.refer(pages, p, String::len, added));
+        record.referrer =
+            of.referrer.map(|r| self.referrers.refer(referrers, r, String::len, added));
         record.campaign =
-            of.campaign.map(|c| weigh(self.campaigns.refer(campaigns, c), weight::of_campaign(c)));
-        record.grade = of.grade.map(|g| weigh(self.grades.refer(grades, g), weight::of_grade(g)));
-        record.place = of.place.map(|p| weigh(self.places.refer(places, p), weight::of_place(p)));
+            of.campaign.map(|c| self.campaigns.refer(campaigns, c, weight::of_campaign, added));
+        record.grade = of.grade.map(|g| self.grades.refer(grades, g, weight::of_grade, added));
+        record.place = of.place.map(|p| self.places.refer(places, p, weight::of_place, added));
         record.device =
-            of.device.map(|d| weigh(self.devices.refer(devices, d), weight::DEVICE_BYTES));
+            of.device.map(|d| self.devices.refer(devices, d, |_| weight::DEVICE_BYTES, added));
         if let Some(fact) = fact {
             bytes += weight::of_fact(&fact);
             let record = u32::try_from(self.batch.records.len()).unwrap_or(u32::MAX);
@@ -125,22 +101,22 @@ impl SiteWindow {
 
 /// The texts of a record, wherever they stand.
 struct Texts<'a> {
-    name: &'a crate::ids::EventName,
-    client: Option<&'a crate::ids::ClientId>,
-    user: Option<&'a crate::ids::UserId>,
-    page: Option<&'a String>,
-    referrer: Option<&'a String>,
-    campaign: Option<&'a Campaign>,
-    grade: Option<&'a Grade>,
-    place: Option<&'a Place>,
-    device: Option<&'a Device>,
+    name: Cow<'a, EventName>,
+    client: Option<Cow<'a, ClientId>>,
+    user: Option<Cow<'a, UserId>>,
+    page: Option<Cow<'a, String>>,
+    referrer: Option<Cow<'a, String>>,
+    campaign: Option<Cow<'a, Campaign>>,
+    grade: Option<Cow<'a, Grade>>,
+    place: Option<Cow<'a, Place>>,
+    device: Option<Cow<'a, Device>>,
 }
 
 impl<'a> Texts<'a> {
     /// Of a record in a batch; references are checked where frames are decoded.
     fn of_record(record: &Record, tables: &'a Tables) -> Option<Self> {
-        fn at<T>(table: &[T], reference: Option<Ref>) -> Option<&T> {
-            table.get(usize::try_from(reference?).ok()?)
+        fn at<T: Clone>(table: &[T], reference: Option<Ref>) -> Option<Cow<'_, T>> {
+            table.get(usize::try_from(reference?).ok()?).map(Cow::Borrowed)
         }
         Some(Self {
             name: at(&tables.names, Some(record.name))?,
@@ -211,18 +187,18 @@ impl Window {
             device: None,
         };
         let texts = Texts {
-            name: &event.name,
-            client: event.client.as_ref(),
-            user: event.user.as_ref(),
-            page: event.page.as_ref(),
-            referrer: event.referrer.as_ref(),
-            campaign: event.campaign.as_ref(),
-            grade: event.grade.as_ref(),
-            place: event.place.as_ref(),
-            device: event.device.as_ref(),
+            name: Cow::Owned(event.name),
+            client: event.client.map(Cow::Owned),
+            user: event.user.map(Cow::Owned),
+            page: event.page.map(Cow::Owned),
+            referrer: event.referrer.map(Cow::Owned),
+            campaign: event.campaign.map(Cow::Owned),
+            grade: event.grade.map(Cow::Owned),
+            place: event.place.map(Cow::Owned),
+            device: event.device.map(Cow::Owned),
         };
         self.events += 1;
-        self.bytes += self.site(site).push(record, &texts, event.fact);
+        self.bytes += self.site(site).push(record, texts, event.fact);
     }
 
     /// Folds the records of another window's batch for which `is_new` holds, and all its rejects;
@@ -242,12 +218,12 @@ impl Window {
                 news.push(false);
                 continue;
             };
-            let client = texts.client.map_or("", |client| client.as_str());
+            let client = texts.client.as_ref().map_or("", |client| client.as_str());
             let new = is_new(&site, client, &record);
             news.push(new);
             if new {
                 self.events += 1;
-                self.bytes += self.site(&site).push(record, &texts, facts.remove(&at));
+                self.bytes += self.site(&site).push(record, texts, facts.remove(&at));
             } else {
                 self.count_duplicate(&site, second_of(record.received_at_ms));
             }
