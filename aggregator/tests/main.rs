@@ -16,5 +16,6 @@ mod erasure;
 mod examples;
 mod laws;
 mod live;
+mod oracle;
 mod rejects;
 mod replayed_rejects;
