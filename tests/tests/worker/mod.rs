@@ -4,6 +4,7 @@
 mod evictions;
 mod faults;
 mod limits;
+mod outage;
 mod place;
 mod settings;
 mod sites;
