@@ -1,6 +1,5 @@
 //! Routes of the worker, and how each is answered.
 
-use edgetally_proto::raw::RawBatch;
 use serde_json::json;
 use worker::{Context, Env, Headers, Method, Request, Response, Result};
 
@@ -163,8 +162,8 @@ async fn post_segment(request: Request, env: &Env, call: segment::Call) -> Answe
         return Err(Problem::new(401, "key_invalid", "the key is missing or not known"));
     };
     let mapped = segment::parse(call, &site, &body)?;
-    let batch = collect::parse_mapped(&mapped)?;
-    let batch = RawBatch { key: in_header.is_none().then_some(key), ..batch };
+    let mut batch = collect::parse_mapped(&mapped)?;
+    batch.key = in_header.is_none().then_some(key);
     events::accept(env, &head, &batch, current, Access::Key, false).await?;
     Ok(Response::from_json(&json!({"success": true})))
 }
