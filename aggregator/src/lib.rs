@@ -37,6 +37,7 @@ pub mod checkpoint;
 pub mod store;
 pub mod view;
 
+pub mod archive;
 pub mod http;
 pub mod live;
 pub mod query;

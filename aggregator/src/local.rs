@@ -19,10 +19,13 @@ use crate::intake;
 use crate::rejects::again::{Change, Reason};
 use crate::rejects::page::Place;
 use crate::site::{Effects, Plan, Report, Site};
-use crate::tombstones::{Person, Veiled};
+use crate::tombstones::{Erasure, Person, Veiled};
 
 /// The shard of rejected events that were taken in after all.
 pub const REJECTS: &str = "local|rejects";
+
+/// The shard of events out of an archive.
+pub const ARCHIVE: &str = "local|archive";
 
 /// What the thread that owns the state is asked to take in.
 #[derive(Debug)]
@@ -43,6 +46,15 @@ pub enum Ask {
         /// The salt of the site's tombstones, if this is the first.
         salt: Veiled,
     },
+    /// Erasures of a site that an archive remembers.
+    Remember {
+        /// The site.
+        site: SiteId,
+        /// In their order.
+        erasures: Vec<Erasure>,
+    },
+    /// Events out of an archive.
+    Fold(Batch),
 }
 
 /// What became of it.
@@ -52,6 +64,15 @@ pub enum Answer {
     Letters(Letters),
     /// A person.
     Erased(Report),
+    /// How many erasures were not known yet.
+    Remembered(usize),
+    /// Events: how many there were, and how many of them are held already or erased.
+    Folded {
+        /// All of them.
+        events: u64,
+        /// Those that change nothing.
+        known: u64,
+    },
     /// Nothing was done, for a reason that is a fault of ours.
     Failed(String),
 }
@@ -105,7 +126,34 @@ impl World {
                 let report = self.erase(&site, plan, changed);
                 (vec![Entry::Erase { site, erasure, numbers }], Answer::Erased(report))
             }
+            Ask::Remember { site, erasures } => self.remember(&site, erasures, changed),
+            Ask::Fold(batch) => match self.apply_own(ARCHIVE, &[batch], changed) {
+                Err(error) => (Vec::new(), Answer::Failed(error)),
+                Ok((entries, tally)) => {
+                    let (events, known) = (tally.accepted, tally.late_duplicates);
+                    (entries, Answer::Folded { events, known })
+                }
+            },
         }
+    }
+
+    fn remember(
+        &mut self,
+        site: &SiteId,
+        erasures: Vec<Erasure>,
+        changed: &mut Changed,
+    ) -> (Vec<Entry>, Answer) {
+        let mut entries = Vec::new();
+        for erasure in erasures {
+            let nothing = Site::default();
+            let state = self.sites.get(site).unwrap_or(&nothing);
+            let Some(plan) = state.plan_known_erasure(erasure) else { continue };
+            let Plan { erasure, numbers, .. } = plan.clone();
+            self.erase(site, plan, changed);
+            entries.push(Entry::Erase { site: site.clone(), erasure, numbers });
+        }
+        let count = entries.len();
+        (entries, Answer::Remembered(count))
     }
 
     /// Erases what was planned.

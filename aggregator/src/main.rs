@@ -32,6 +32,8 @@ enum Command {
     },
     /// Send simulated visits and orders to a worker.
     Simulate(aggregator::simulate::Args),
+    /// Rebuild the state of a data folder from a raw archive.
+    Replay(aggregator::archive::replay::Args),
 }
 
 /// A command that was given wrongly.
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config } => serve(config.as_deref()),
         Command::Simulate(args) => aggregator::simulate::run(args),
+        Command::Replay(args) => {
+            start_log();
+            aggregator::archive::replay::run(&args)
+        }
     }
 }
 

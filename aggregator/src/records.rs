@@ -154,6 +154,12 @@ impl Stored {
         }
     }
 
+    /// Whether nothing is left of it.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.is_superseded && self.received_at_ms == 0
+    }
+
     /// The texts that may tell who somebody is; names of events do not.
     pub fn personal_texts(&self) -> impl Iterator<Item = TextId> {
         let own = [self.user, self.page, self.referrer, self.campaign];
@@ -180,6 +186,8 @@ pub enum Copies {
 pub struct Records {
     blocks: Vec<Arc<Vec<Stored>>>,
     index: HashTable<u32>,
+    /// Copies that do not stand, so that one that is delivered again is known.
+    copies: HashTable<u32>,
     dirty: BTreeSet<usize>,
     len: u32,
 }
@@ -229,10 +237,23 @@ impl Records {
         // Hashed only where the time does not decide, which is rare.
         let order = order.then_with(|| record.said(texts).hash().cmp(&held.said(texts).hash()));
         match order {
-            Ordering::Less => Copies::Supersedes(number),
             Ordering::Equal => Copies::Same,
+            _ if self.is_known_copy(record, texts) => Copies::Same,
+            Ordering::Less => Copies::Supersedes(number),
             Ordering::Greater => Copies::Repeat,
         }
+    }
+
+    /// Whether the very same copy came before, though it does not stand.
+    fn is_known_copy(&self, record: &Stored, texts: &Texts) -> bool {
+        let is_same = |number: &u32| {
+            self.get(*number).is_some_and(|copy| {
+                (copy.client, copy.received_at_ms) == (record.client, record.received_at_ms)
+                    && copy.id == record.id
+                    && copy.said(texts) == record.said(texts)
+            })
+        };
+        self.copies.find(hash(record.client, &record.id), is_same).is_some()
     }
 
     /// The record that stands for an id of a client.
@@ -254,6 +275,15 @@ impl Records {
         if let Some((superseded, _)) = self.find(&record) {
             self.supersede(superseded);
         }
+        self.append(record)
+    }
+
+    /// Keeps a copy that does not stand.
+    pub fn push_copy(&mut self, record: Stored) {
+        self.append(Stored { is_superseded: true, ..record });
+    }
+
+    fn append(&mut self, record: Stored) -> u32 {
         let number = self.len;
         self.index_record(number, &record);
         if self.blocks.last().is_none_or(|block| block.len() == BLOCK_RECORDS) {
@@ -269,6 +299,9 @@ impl Records {
 
     fn supersede(&mut self, number: u32) {
         self.withdraw(number, |record| record.is_superseded = true);
+        if let Some(copy) = self.get(number).cloned() {
+            self.index_record(number, &copy);
+        }
     }
 
     /// Leaves nothing of a record but its number.
@@ -276,11 +309,12 @@ impl Records {
         self.withdraw(number, |record| *record = Stored::blank());
     }
 
-    /// Takes a record out of the index and changes it.
+    /// Takes a record out of its index and changes it.
     fn withdraw(&mut self, number: u32, change: impl FnOnce(&mut Stored)) {
         let Some(held) = self.get(number) else { return };
         let key = hash(held.client, &held.id);
-        if let Ok(entry) = self.index.find_entry(key, |other| *other == number) {
+        let index = if held.is_superseded { &mut self.copies } else { &mut self.index };
+        if let Ok(entry) = index.find_entry(key, |other| *other == number) {
             entry.remove();
         }
         let at = usize::try_from(number).unwrap_or(usize::MAX);
@@ -293,12 +327,13 @@ impl Records {
     }
 
     fn index_record(&mut self, number: u32, record: &Stored) {
-        let Self { blocks, index, .. } = self;
+        let Self { blocks, index, copies, .. } = self;
         let rehash = |held: &u32| {
             let at = usize::try_from(*held).unwrap_or(usize::MAX);
             let record = blocks.get(at / BLOCK_RECORDS).and_then(|b| b.get(at % BLOCK_RECORDS));
             record.map_or(0, |record| hash(record.client, &record.id))
         };
+        let index = if record.is_superseded { copies } else { index };
         index.insert_unique(hash(record.client, &record.id), number, rehash);
     }
 
@@ -322,7 +357,7 @@ impl Records {
         let block = Arc::new(block);
         self.blocks.push(block.clone());
         for (number, record) in (first..).zip(block.iter()) {
-            if !record.is_superseded {
+            if !record.is_blank() {
                 self.index_record(number, record);
             }
         }
@@ -370,7 +405,13 @@ mod tests {
         assert_eq!(records.judge(&record("a", 2, 10), &Texts::default()), Copies::First);
         assert_eq!(records.judge(&record("a", 1, 9), &Texts::default()), Copies::Supersedes(0));
         records.push(record("a", 1, 9));
-        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::Repeat);
+        let again = records.judge(&record("a", 1, 10), &Texts::default());
+        assert_eq!(again, Copies::Same, "it stood before");
+        records.push_copy(record("a", 1, 12));
+        assert_eq!(records.judge(&record("a", 1, 12), &Texts::default()), Copies::Same);
+        assert_eq!(records.judge(&record("a", 1, 13), &Texts::default()), Copies::Repeat);
+        records.wipe(2);
+        assert_eq!(records.judge(&record("a", 1, 12), &Texts::default()), Copies::Repeat);
         let standing: Vec<u32> = records.standing().map(|(number, _)| number).collect();
         assert_eq!(standing, [1]);
     }
@@ -394,7 +435,8 @@ mod tests {
         assert_eq!(restored.len(), 301);
         assert!(restored.standing().eq(records.standing()));
         assert_eq!(restored.judge(&record("e299", 1, 10), &Texts::default()), Copies::Same);
-        assert_eq!(restored.judge(&record("e7", 1, 10), &Texts::default()), Copies::Repeat);
+        assert_eq!(restored.judge(&record("e7", 1, 10), &Texts::default()), Copies::Same);
+        assert_eq!(restored.judge(&record("e7", 1, 12), &Texts::default()), Copies::Repeat);
         assert_eq!(restored.judge(&record("e300", 1, 10), &Texts::default()), Copies::First);
     }
 }

@@ -196,7 +196,10 @@ impl Site {
             match self.records.judge(&stored, &self.texts) {
                 Copies::First => self.add(stored, &mut effects),
                 Copies::Same => self.count_twice(&stored, &mut effects),
-                Copies::Repeat => self.count_repeat(&stored, &mut effects),
+                Copies::Repeat => {
+                    self.count_repeat(&stored, &mut effects);
+                    self.records.push_copy(stored);
+                }
                 Copies::Supersedes(number) => {
                     self.take_back(number, &mut effects);
                     self.add(stored, &mut effects);

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use edgetally_proto::ids::{ClientId, EventId, UserId};
+use edgetally_proto::ids::{ClientId, EventId, SiteId, UserId};
 use edgetally_proto::record::{Fact, Letter};
 use edgetally_proto::sign::veil;
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,12 @@ pub fn veil_event(salt: &Veiled, client: &str, id: &EventId) -> Veiled {
     veil(salt, &[b"event", client.as_bytes(), id.to_string().as_bytes()])
 }
 
+/// Where an archive remembers the erasures of a site, as a CBOR list.
+#[must_use]
+pub fn object_name(site: &SiteId) -> String {
+    format!("erased/{site}.cbor")
+}
+
 /// What an event says of whose it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
@@ -119,12 +125,10 @@ pub struct Told<'a> {
     pub occurred_at_ms: i64,
 }
 
-/// All erasures of a site.
+/// Erasures under one salt.
 #[derive(Debug, Clone, Default)]
-pub struct Tombstones {
-    erasures: Vec<Arc<Erasure>>,
-    /// Erasures before this one are in the store already.
-    stored: usize,
+struct Group {
+    salt: Veiled,
     users: BTreeMap<Veiled, i64>,
     /// By client; those of whom only single events were erased have none.
     stretches: HashMap<Veiled, Vec<(i64, i64)>>,
@@ -133,6 +137,49 @@ pub struct Tombstones {
 
 fn names(bytes: &[u8]) -> impl Iterator<Item = Veiled> {
     bytes.as_chunks::<16>().0.iter().copied()
+}
+
+impl Group {
+    fn push(&mut self, erasure: &Erasure) {
+        if let Some(user) = &erasure.user {
+            let until = self.users.entry(**user).or_insert(erasure.erased_at_ms);
+            *until = erasure.erased_at_ms.max(*until);
+        }
+        for Stretch { client, from_ms, to_ms } in &erasure.stretches {
+            self.stretches.entry(**client).or_default().push((*from_ms, *to_ms));
+        }
+        for client in names(&erasure.clients) {
+            self.stretches.entry(client).or_default();
+        }
+        self.keys.extend(names(&erasure.keys));
+    }
+
+    fn is_erased(&self, told: &Told<'_>) -> bool {
+        if let Some(user) = told.user {
+            let until = self.users.get(&veil_user(&self.salt, user));
+            if until.is_some_and(|until| told.occurred_at_ms <= *until) {
+                return true;
+            }
+        }
+        let Some(stretches) = self.stretches.get(&veil_client(&self.salt, told.client)) else {
+            return false;
+        };
+        let at = told.occurred_at_ms;
+        let is_within = |(from, to): &(i64, i64)| (*from..=*to).contains(&at);
+        let is_key = |id| self.keys.contains(&veil_event(&self.salt, told.client, id));
+        (told.user.is_none() && !told.client.is_empty() && stretches.iter().any(is_within))
+            || told.id.is_some_and(is_key)
+    }
+}
+
+/// All erasures of a site.
+#[derive(Debug, Clone, Default)]
+pub struct Tombstones {
+    erasures: Vec<Arc<Erasure>>,
+    /// Erasures before this one are in the store already.
+    stored: usize,
+    /// By salt: one, unless some came out of an archive that another state of the site wrote.
+    groups: Vec<Group>,
 }
 
 impl Tombstones {
@@ -162,17 +209,14 @@ impl Tombstones {
 
     /// Adds one.
     pub fn push(&mut self, erasure: Erasure) {
-        if let Some(user) = &erasure.user {
-            let until = self.users.entry(**user).or_insert(erasure.erased_at_ms);
-            *until = erasure.erased_at_ms.max(*until);
+        let known = self.groups.iter().position(|group| group.salt == *erasure.salt);
+        let at = known.unwrap_or_else(|| {
+            self.groups.push(Group { salt: *erasure.salt, ..Group::default() });
+            self.groups.len() - 1
+        });
+        if let Some(group) = self.groups.get_mut(at) {
+            group.push(&erasure);
         }
-        for Stretch { client, from_ms, to_ms } in &erasure.stretches {
-            self.stretches.entry(**client).or_default().push((*from_ms, *to_ms));
-        }
-        for client in names(&erasure.clients) {
-            self.stretches.entry(client).or_default();
-        }
-        self.keys.extend(names(&erasure.keys));
         self.erasures.push(Arc::new(erasure));
     }
 
@@ -188,23 +232,16 @@ impl Tombstones {
         self.erasures.iter().cloned().enumerate().skip(first).collect()
     }
 
+    /// The salt of the erasure that an event falls to, if it falls to any.
+    #[must_use]
+    pub fn erased_by(&self, told: &Told<'_>) -> Option<Veiled> {
+        self.groups.iter().find(|group| group.is_erased(told)).map(|group| group.salt)
+    }
+
     /// Whether an event is erased.
     #[must_use]
     pub fn is_erased(&self, told: &Told<'_>) -> bool {
-        let Some(salt) = self.salt() else { return false };
-        if let Some(user) = told.user {
-            let until = self.users.get(&veil_user(&salt, user));
-            if until.is_some_and(|until| told.occurred_at_ms <= *until) {
-                return true;
-            }
-        }
-        let Some(stretches) = self.stretches.get(&veil_client(&salt, told.client)) else {
-            return false;
-        };
-        let at = told.occurred_at_ms;
-        let is_within = |(from, to): &(i64, i64)| (*from..=*to).contains(&at);
-        (told.user.is_none() && !told.client.is_empty() && stretches.iter().any(is_within))
-            || told.id.is_some_and(|id| self.keys.contains(&veil_event(&salt, told.client, id)))
+        self.erased_by(told).is_some()
     }
 
     /// Whether a rejected event names somebody who is erased. Its time is that of receipt, since

@@ -18,4 +18,5 @@ mod laws;
 mod live;
 mod oracle;
 mod rejects;
+mod replay;
 mod replayed_rejects;

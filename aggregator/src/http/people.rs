@@ -58,7 +58,7 @@ pub async fn delete(
     let report = match answer.await.map_err(|_| Problem::not_ready())? {
         Answer::Erased(report) => report,
         Answer::Failed(error) => return Err(fatal(error)),
-        Answer::Letters(_) => return Err(fatal("another answer than was asked for")),
+        _ => return Err(fatal("another answer than was asked for")),
     };
     Ok(Json(json!({
         "site": site,

@@ -14,7 +14,8 @@ use crate::records::Stored;
 use crate::texts::TextId;
 use crate::timeline::Timeline;
 use crate::tombstones::{
-    Erasure, Person, Stretch, Told, Veiled, is_money, money_fact, money_id, veil_client, veil_event,
+    Erasure, Person, Stretch, Told, Tombstones, Veiled, is_money, money_fact, money_id,
+    veil_client, veil_event,
 };
 use crate::touches::Clue;
 
@@ -246,16 +247,12 @@ impl Site {
         erased: &mut Vec<Stored>,
         effects: &mut Effects,
     ) -> Option<Stored> {
-        let Some(salt) = self.tombstones.salt() else { return Some(record) };
-        let told = Told {
-            client: self.texts.text(record.client),
-            user: record.user.map(|user| self.texts.text(user)),
-            id: Some(&record.id),
-            occurred_at_ms: record.occurred_at_ms,
-        };
-        if record.flags.has(Flags::ERASED) || !self.tombstones.is_erased(&told) {
+        if self.tombstones.is_empty() || record.flags.has(Flags::ERASED) {
             return Some(record);
         }
+        let Some(salt) = self.tombstones.erased_by(&self.told(&record)) else {
+            return Some(record);
+        };
         let money = self.money_of(&record, &salt);
         match &money {
             Some(money) => {
@@ -266,6 +263,30 @@ impl Site {
         }
         erased.push(record);
         money
+    }
+
+    /// What a record says of whose it is.
+    fn told<'a>(&'a self, record: &'a Stored) -> Told<'a> {
+        Told {
+            client: self.texts.text(record.client),
+            user: record.user.map(|user| self.texts.text(user)),
+            id: Some(&record.id),
+            occurred_at_ms: record.occurred_at_ms,
+        }
+    }
+
+    /// What an erasure concerns that was made in another state of the site; none if it is known.
+    #[must_use]
+    pub fn plan_known_erasure(&self, erasure: Erasure) -> Option<Plan> {
+        if self.tombstones.list().iter().any(|known| **known == erasure) {
+            return None;
+        }
+        let mut alone = Tombstones::default();
+        alone.push(erasure.clone());
+        let records = self.records.all().filter(|(_, record)| !record.flags.has(Flags::ERASED));
+        let numbers = records.filter(|(_, record)| alone.is_erased(&self.told(record)));
+        let numbers = numbers.map(|(number, _)| number).collect();
+        Some(Plan { erasure, numbers, fell_back: 0 })
     }
 
     /// Forgets texts that came only with records of which nothing stays; `known` is how many texts

@@ -1,4 +1,5 @@
 //! What the tests share: events made into frames, and the program as a process.
 
+pub mod archive;
 pub mod events;
 pub mod server;

@@ -32,6 +32,7 @@ const INPUT_OUTPUT: &[&str] = &[
 // Where the aggregator meets the world. The simulator is a client that happens to share its binary.
 const AGGREGATOR_SHELL: &[&str] = &[
     "aggregator/src/app.rs",
+    "aggregator/src/archive/",
     "aggregator/src/http/",
     "aggregator/src/main.rs",
     "aggregator/src/simulate/",

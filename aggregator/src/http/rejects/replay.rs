@@ -97,7 +97,7 @@ pub async fn post(
     let letters = match answer.await.map_err(|_| Problem::not_ready())? {
         Answer::Letters(letters) => letters,
         Answer::Failed(error) => return Err(fatal(error)),
-        Answer::Erased(_) => return Err(fatal("another answer than was asked for")),
+        _ => return Err(fatal("another answer than was asked for")),
     };
     let refused = rows.iter().filter(|(row, _)| letters.rejected.contains(&row.place));
     let refused = refused.filter_map(|(row, result)| Some(refusal(row, result.as_ref().err()?)));
