@@ -44,6 +44,7 @@ fn encoded(text: &str) -> String {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "requests are signed with the time")]
 fn now_ms() -> i64 {
     let elapsed = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)

@@ -58,10 +58,10 @@ pub fn take(events: &Value, sent: Sent) -> Vec<Taken> {
         visitor: Visitor { address: "192.0.2.1", user_agent: "Firefox", salt: b"salt" },
         nonce: 7,
     };
-    let taken = batch.events.iter().enumerate().map(|(at, raw)| {
-        let (mut event, _) = validate(raw, at, &rules).unwrap();
+    let taken = batch.events().enumerate().map(|(at, raw)| {
+        let (mut event, _) = validate(&raw, at, &rules).unwrap();
         event.flags = event.flags.with(Flags::BOT, sent.is_bot);
-        let line = Line::write(&event, raw, &rules);
+        let line = Line::write(&event, &raw, &rules);
         event.user_agent = None;
         Taken { event, line }
     });
