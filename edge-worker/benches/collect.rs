@@ -17,6 +17,7 @@ use edgetally_proto::ids::SiteId;
 use edgetally_proto::raw::RawBatch;
 use edgetally_proto::settings::SiteSettings;
 use edgetally_proto::validate::{Ids, Rules, Visitor};
+use edgetally_proto::visitor::Place;
 use edgetally_proto::window::Window;
 use serde_json::{Value, json};
 
@@ -84,7 +85,8 @@ fn judge_all(batch: &RawBatch<'_>, site: &SiteId, settings: &SiteSettings) -> Ju
         visitor: Visitor { address: "203.0.113.7", user_agent: AGENT, salt: b"salt" },
         nonce: 1,
     };
-    let head = Head { user_agent: AGENT.to_owned(), ..Head::default() };
+    let place = Place::of(Some("VN"), Some("Hanoi"), Some("Hanoi"));
+    let head = Head { user_agent: AGENT.to_owned(), place, ..Head::default() };
     judge(batch, &rules, &Seen::of(&head))
 }
 

@@ -1,6 +1,8 @@
 //! Enrichment: what the request says of the visitor beside the event. Place, device, channel and
 //! the mark of bots.
 
+use std::sync::Arc;
+
 use edgetally_proto::campaign::Campaign;
 use edgetally_proto::channel::{ClickId, Grade};
 use edgetally_proto::error::RejectCode;
@@ -20,7 +22,7 @@ const GRADED_MAX: usize = 16;
 /// What a request shows of its sender, worked out once for all of its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    place: Option<Place>,
+    place: Option<Arc<Place>>,
     device: Device,
     suspicion: Suspicion,
 }
@@ -31,7 +33,7 @@ impl Seen {
     pub fn of(head: &Head) -> Self {
         let agent = Agent::of(&head.user_agent);
         Self {
-            place: head.place.clone(),
+            place: head.place.clone().map(Arc::new),
             device: head.hints.refine(agent.device),
             suspicion: Suspicion::of(head, &agent),
         }
@@ -52,7 +54,7 @@ pub struct Enricher<'a> {
     settings: &'a SiteSettings,
     server_key: bool,
     /// What was graded before: the events of a batch mostly came one of few ways.
-    graded: Vec<(Origin, Option<Grade>)>,
+    graded: Vec<(Origin, Option<Arc<Grade>>)>,
 }
 
 /// What a channel depends on.
@@ -95,7 +97,7 @@ impl<'a> Enricher<'a> {
         Ok(event)
     }
 
-    fn grade(&mut self, event: &Event) -> Option<Grade> {
+    fn grade(&mut self, event: &Event) -> Option<Arc<Grade>> {
         if event.campaign.is_none() && event.referrer.is_none() {
             return None;
         }
@@ -116,6 +118,7 @@ impl<'a> Enricher<'a> {
             }
             (None, None) => None,
         };
+        let grade = grade.map(Arc::new);
         let origin = Origin {
             campaign: event.campaign.clone(),
             click_id,
@@ -215,7 +218,7 @@ mod tests {
         let app = json!({"name": "app_open", "platform": "android"});
         let events = enriched(&head(), false, Ids::Cookieless, json!([said, app]));
         let place = events[0].place.clone().unwrap();
-        assert_eq!([place.country, place.region, place.city], ["VN", "Hanoi", "Hanoi"]);
+        assert_eq!([&place.country, &place.region, &place.city], ["VN", "Hanoi", "Hanoi"]);
         assert_eq!(device(&events[0]), ["mobile", "Safari", "iOS"]);
         assert_eq!(device(&events[1]), ["mobile", "Safari", "Android"]);
     }
@@ -229,7 +232,7 @@ mod tests {
         let from = Head { user_agent: "curl/8".to_owned(), ..head() };
         let events = enriched(&from, true, Ids::Used, json!([named, silent, bot]));
         let place = events[0].place.clone().unwrap();
-        assert_eq!([place.country, place.region, place.city], ["SG", "", "Singapore"]);
+        assert_eq!([&place.country, &place.region, &place.city], ["SG", "", "Singapore"]);
         assert_eq!(device(&events[0]), ["mobile", "Safari", "iOS"]);
         assert_eq!((&events[1].place, events[1].device), (&None, None));
         let marked: Vec<bool> = events.iter().map(|e| e.flags.has(Flags::BOT)).collect();
@@ -288,7 +291,7 @@ mod tests {
         let batch = json!([google, google, inside, google, view("https://shop.vn/", "")]);
         let channels: Vec<Option<String>> = enriched(&head(), false, Ids::Used, batch)
             .into_iter()
-            .map(|event| event.grade.map(|grade| grade.channel))
+            .map(|event| event.grade.map(|grade| grade.channel.clone()))
             .collect();
         let search = Some("Organic Search".to_owned());
         assert_eq!(channels, [search.clone(), search.clone(), None, search, None]);

@@ -23,7 +23,8 @@ pub struct Judged {
 /// Judges every event of a batch; `seen` is what its request shows of the sender.
 #[must_use]
 pub fn judge(batch: &RawBatch<'_>, rules: &Rules<'_>, seen: &Seen) -> Judged {
-    let mut judged = Judged::default();
+    let events = Vec::with_capacity(batch.len());
+    let mut judged = Judged { events, ..Judged::default() };
     let mut enricher = Enricher::new(seen, rules.settings, rules.server_key);
     for (index, raw) in batch.events().enumerate() {
         let passed = validate(&raw, index, rules)

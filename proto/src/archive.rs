@@ -16,6 +16,8 @@ pub mod manifest;
 pub mod names;
 mod scrub;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -142,8 +144,8 @@ impl Line {
             id,
             client: event.client.clone().filter(|_| cookieless),
             bot: event.flags.has(Flags::BOT),
-            grade: event.grade.clone(),
-            place: event.place.clone(),
+            grade: event.grade.as_deref().cloned(),
+            place: event.place.as_deref().cloned(),
             device: event.device,
             click_rule: click_rule(event, rules),
         };
@@ -204,8 +206,8 @@ impl Line {
             event.flags = event.flags.with(Flags::COOKIELESS, true);
         }
         event.flags = event.flags.with(Flags::BOT, facts.bot);
-        event.grade.clone_from(&facts.grade);
-        event.place.clone_from(&facts.place);
+        event.grade = facts.grade.clone().map(Arc::new);
+        event.place = facts.place.clone().map(Arc::new);
         event.device = facts.device;
         Ok(event)
     }

@@ -1,5 +1,7 @@
 //! The event vocabulary: names, aliases, platforms, and what counts as activity.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::Campaign;
@@ -80,13 +82,13 @@ pub struct Event {
     /// Its folded campaign.
     pub campaign: Option<Campaign>,
     /// Its channel, worked out when it is enriched.
-    pub grade: Option<Grade>,
+    pub grade: Option<Arc<Grade>>,
     /// Where its visitor was, as a server key says; else filled in when it is enriched.
-    pub place: Option<Place>,
+    pub place: Option<Arc<Place>>,
     /// What its visitor used, worked out when it is enriched.
     pub device: Option<Device>,
     /// What a commerce event says beside.
-    pub fact: Option<Fact>,
+    pub fact: Option<Box<Fact>>,
     /// The visitor's user agent, where a server key names it.
     pub user_agent: Option<String>,
     /// Host of its page, where it is asked for: beside a referrer.

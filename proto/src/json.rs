@@ -26,14 +26,21 @@ enum Kind {
 #[derive(Debug, Clone)]
 struct Node<'a> {
     /// The name of a member; empty elsewhere.
-    key: Cow<'a, str>,
+    key: &'a str,
     /// The value as written.
     raw: &'a str,
-    /// A text whose escapes were resolved.
-    resolved: Option<Box<str>>,
+    /// What had escapes.
+    resolved: Option<Box<Resolved>>,
     /// Values inside.
-    inside: usize,
+    inside: u32,
     kind: Kind,
+}
+
+/// Texts whose escapes were resolved; few are written with any.
+#[derive(Debug, Clone, Default)]
+struct Resolved {
+    key: Option<String>,
+    text: Option<String>,
 }
 
 /// A whole JSON text.
@@ -71,7 +78,7 @@ impl<'a> Doc<'a> {
         })?;
         let mut lexer = SliceLexer::new(body);
         // A value with its name is seldom shorter.
-        let nodes = Vec::with_capacity(body.len() / 16 + 4);
+        let nodes = Vec::with_capacity(body.len() / 20 + 4);
         let mut reader = Reader { text, depth_max, doc: Self { nodes, longest: 0 } };
         let read = lexer.exactly_one(Lex::ws_peek, |next, lexer| {
             reader.value(Cow::Borrowed(""), next, lexer, 0)
@@ -120,12 +127,16 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Error> {
         let from = self.offset(lexer);
         let at = self.doc.nodes.len();
-        let mut node = Node { key, raw: "", resolved: None, inside: 0, kind: Kind::Null };
+        let (key, escaped) = match key {
+            Cow::Borrowed(key) => (key, None),
+            Cow::Owned(key) => ("", Some(Box::new(Resolved { key: Some(key), text: None }))),
+        };
+        let mut node = Node { key, raw: "", resolved: escaped, inside: 0, kind: Kind::Null };
         match next {
             b'"' => {
                 node.kind = Kind::Text;
-                if let Cow::Owned(resolved) = self.string(lexer)? {
-                    node.resolved = Some(resolved.into());
+                if let Cow::Owned(text) = self.string(lexer)? {
+                    node.resolved.get_or_insert_default().text = Some(text);
                 }
             }
             b'0'..=b'9' | b'-' => {
@@ -145,7 +156,7 @@ impl<'a> Reader<'a> {
                 let (end, count) = (self.offset(lexer), self.doc.nodes.len());
                 if let Some(node) = self.doc.nodes.get_mut(at) {
                     node.raw = self.text.get(from..end).unwrap_or_default();
-                    node.inside = count - at - 1;
+                    node.inside = u32::try_from(count - at - 1).unwrap_or(u32::MAX);
                 }
                 return Ok(());
             }
@@ -232,7 +243,8 @@ impl<'t> Json<'t> {
     #[must_use]
     pub fn as_str(self) -> Option<&'t str> {
         let node = self.head().filter(|node| node.kind == Kind::Text)?;
-        node.resolved.as_deref().or_else(|| node.raw.get(1..node.raw.len() - 1))
+        let resolved = node.resolved.as_ref().and_then(|resolved| resolved.text.as_deref());
+        resolved.or_else(|| node.raw.get(1..node.raw.len() - 1))
     }
 
     /// A number, as written.
@@ -336,8 +348,10 @@ impl<'t> Iterator for Members<'t> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.0.first()?;
-        let (nodes, rest) = self.0.split_at_checked(node.inside + 1)?;
+        let inside = usize::try_from(node.inside).ok()?;
+        let (nodes, rest) = self.0.split_at_checked(inside + 1)?;
         self.0 = rest;
-        Some((&node.key, Json { nodes }))
+        let escaped = node.resolved.as_ref().and_then(|resolved| resolved.key.as_deref());
+        Some((escaped.unwrap_or(node.key), Json { nodes }))
     }
 }

@@ -10,6 +10,7 @@ mod visitor;
 pub use fields::{Reject, Warning};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -153,9 +154,9 @@ pub fn validate(
         referrer,
         campaign: campaign(context.campaign, url, click.as_ref(), click_rules)?,
         grade: None,
-        place,
+        place: place.map(Arc::new),
         device: None,
-        fact: visitor::with_click(fact, click),
+        fact: visitor::with_click(fact, click).map(Box::new),
         user_agent: visitor::named(context.user_agent, rules).map(str::to_owned),
     };
     Ok((event, warnings))

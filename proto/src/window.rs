@@ -193,12 +193,12 @@ impl Window {
             page: event.page.map(Cow::Owned),
             referrer: event.referrer.map(Cow::Owned),
             campaign: event.campaign.map(Cow::Owned),
-            grade: event.grade.map(Cow::Owned),
-            place: event.place.map(Cow::Owned),
+            grade: event.grade.as_deref().map(Cow::Borrowed),
+            place: event.place.as_deref().map(Cow::Borrowed),
             device: event.device.map(Cow::Owned),
         };
         self.events += 1;
-        self.bytes += self.site(site).push(record, texts, event.fact);
+        self.bytes += self.site(site).push(record, texts, event.fact.map(|fact| *fact));
     }
 
     /// Folds the records of another window's batch for which `is_new` holds, and all its rejects;

@@ -1,5 +1,7 @@
 //! Lines of the raw archive: whatever was accepted is read again as it was accepted.
 
+use std::sync::Arc;
+
 use edgetally_proto::archive::{Line, LineError};
 use edgetally_proto::channel::Grade;
 use edgetally_proto::event::Event;
@@ -47,8 +49,8 @@ fn write(case: &Case) -> Option<(String, Event)> {
     event.flags = event.flags.with(Flags::BOT, case.bot);
     if let Some(campaign) = event.campaign.as_ref().filter(|_| case.bot) {
         // What the enrichment would say.
-        event.grade = Some(Grade::of_campaign(campaign, None, &case.settings));
-        event.place = Place::of(Some("VN"), None, Some("Hà Nội"));
+        event.grade = Some(Grade::of_campaign(campaign, None, &case.settings).into());
+        event.place = Place::of(Some("VN"), None, Some("Hà Nội")).map(Arc::new);
         event.device = Some(Device::of(Kind::Mobile, "Safari", "iOS"));
     }
     let line = Line::write(&event, &raw, &rules);

@@ -136,7 +136,8 @@ impl Shop {
             .map(|(at, age)| self.event(who, at, &path, received_at_ms, age))
             .collect();
         if let (Some(campaign), Some(first)) = (campaign, events.first_mut()) {
-            first.grade = Some(Grade::of_campaign(&campaign, None, &SiteSettings::default()));
+            let grade = Grade::of_campaign(&campaign, None, &SiteSettings::default());
+            first.grade = Some(grade.into());
             first.campaign = Some(campaign);
             first.referrer = Some("www.facebook.com".to_owned());
         }
@@ -187,9 +188,9 @@ impl Shop {
             referrer: None,
             campaign: None,
             grade: None,
-            place: Place::of(Some("VN"), Some(visitor.city), Some(visitor.city)),
+            place: Place::of(Some("VN"), Some(visitor.city), Some(visitor.city)).map(Into::into),
             device: Some(Device::of(kind, browser, system)),
-            fact,
+            fact: fact.map(Box::new),
             user_agent: None,
             page_host: None,
         }

@@ -10,8 +10,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::campaign::fold;
 
-const HOSTS: &str = include_str!("../../data/hosts.tsv");
-const NAMES: &str = include_str!("../../data/names.tsv");
+const HOST_LINES: &str = include_str!("../../data/hosts.tsv");
+const NAME_LINES: &str = include_str!("../../data/names.tsv");
+static HOST_STARTS: [u16; lines_of(HOST_LINES) + 1] = starts_of(HOST_LINES);
+static NAME_STARTS: [u16; lines_of(NAME_LINES) + 1] = starts_of(NAME_LINES);
+const HOSTS: Table = Table { lines: HOST_LINES, starts: &HOST_STARTS };
+const NAMES: Table = Table { lines: NAME_LINES, starts: &NAME_STARTS };
+
+/// A table as text, and where its lines start; the end of the text comes last.
+#[derive(Clone, Copy)]
+struct Table {
+    lines: &'static str,
+    starts: &'static [u16],
+}
+
+const fn lines_of(text: &str) -> usize {
+    let (bytes, mut at, mut lines) = (text.as_bytes(), 0, 0);
+    while at < bytes.len() {
+        if bytes[at] == b'\n' {
+            lines += 1;
+        }
+        at += 1;
+    }
+    lines
+}
+
+/// Worked out by the compiler, which refuses a table that is too long for its numbers.
+const fn starts_of<const N: usize>(text: &str) -> [u16; N] {
+    let (bytes, mut at, mut line, mut starts) = (text.as_bytes(), 0, 1, [0; N]);
+    assert!(bytes.len() <= u16::MAX as usize, "the table is too long");
+    while at < bytes.len() {
+        if bytes[at] == b'\n' {
+            starts[line] = at as u16 + 1;
+            line += 1;
+        }
+        at += 1;
+    }
+    starts
+}
 
 /// What a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -171,23 +207,24 @@ fn is_country(label: &str) -> bool {
 }
 
 /// Binary search over the lines of a table.
-fn find(table: &'static str, key: &str) -> Option<Source> {
-    let bytes = table.as_bytes();
-    let (mut low, mut high) = (0, bytes.len());
+fn find(table: Table, key: &str) -> Option<Source> {
+    let line = |at: usize| {
+        let start = usize::from(*table.starts.get(at)?);
+        let end = usize::from(*table.starts.get(at + 1)?);
+        table.lines.get(start..end)
+    };
+    let (mut low, mut high) = (0, table.starts.len() - 1);
     while low < high {
         let middle = low + (high - low) / 2;
-        let before = bytes.get(low..middle)?.iter().rposition(|byte| *byte == b'\n');
-        let start = before.map_or(low, |at| low + at + 1);
-        let after = bytes.get(middle..high)?.iter().position(|byte| *byte == b'\n');
-        let end = after.map_or(high, |at| middle + at);
-        let (found, rest) = table.get(start..end)?.split_once('\t')?;
-        match found.cmp(key) {
-            std::cmp::Ordering::Less => low = end + 1,
-            std::cmp::Ordering::Greater => high = start,
-            std::cmp::Ordering::Equal => {
-                let (category, name) = rest.split_once('\t')?;
-                return Some(Source { name, category: Category::parse(category)? });
-            }
+        let found = line(middle)?;
+        if let Some(rest) = found.strip_prefix(key).and_then(|rest| rest.strip_prefix('\t')) {
+            let (category, name) = rest.trim_end_matches('\n').split_once('\t')?;
+            return Some(Source { name, category: Category::parse(category)? });
+        }
+        // A tab comes before every letter of a key, so that lines order as their keys do.
+        match found < key {
+            true => low = middle + 1,
+            false => high = middle,
         }
     }
     None

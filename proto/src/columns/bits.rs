@@ -30,13 +30,17 @@ fn best_width(numbers: &[u64]) -> usize {
             *count += 1;
         }
     }
+    // Of most columns few numbers of bits occur, and no width beyond the widest is any good.
+    let occurring: Vec<(usize, usize)> =
+        by_bits.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
+    let widest = occurring.last().map_or(0, |(bits, _)| *bits);
     let cost = |width: usize| {
-        let wider = by_bits.iter().enumerate().skip(width + 1);
+        let wider = occurring.iter().filter(|(bits, _)| *bits > width);
         // One byte for the distance, and the bytes of a varint.
         let exceptions = wider.map(|(bits, count)| count * (8 + 8 * (bits - width).div_ceil(7)));
         width * numbers.len() + exceptions.sum::<usize>()
     };
-    (0..=WIDEST).min_by_key(|width| (cost(*width), *width)).unwrap_or(WIDEST)
+    (0..=widest).min_by_key(|width| (cost(*width), *width)).unwrap_or(WIDEST)
 }
 
 /// The bytes of a column.

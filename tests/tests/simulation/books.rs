@@ -43,7 +43,7 @@ pub fn event(number: u16, now_ms: i64) -> Event {
         grade: None,
         place: None,
         device: None,
-        fact,
+        fact: fact.map(Box::new),
         user_agent: None,
         page_host: None,
     }
