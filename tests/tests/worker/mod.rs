@@ -8,3 +8,4 @@ mod outage;
 mod place;
 mod settings;
 mod sites;
+mod visitors;
