@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use edgetally_proto::visitor::{Device, Kind};
 
-pub use crawlers::{Claim, claim};
+pub use crawlers::{Claim, WORDS, claim};
 
 /// Bytes of a user agent that are looked at.
 const BYTES_MAX: usize = 512;

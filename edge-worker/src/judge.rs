@@ -36,7 +36,8 @@ pub fn judge(batch: &RawBatch<'_>, rules: &Rules<'_>, seen: &Seen) -> Judged {
                 judged.events.push(event);
             }
             Err(reject) => {
-                // The bound is asked before: what a batch says once would be written for each event.
+                // The bound is asked before: what a batch says once would be written for each
+                // event.
                 if rules.ids == Ids::Used && raw.json_bytes_max() <= LETTER_BYTES_MAX {
                     judged.letters.push(letter(&raw, &reject, rules.received_at_ms));
                 }

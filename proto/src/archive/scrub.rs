@@ -104,8 +104,8 @@ impl Names<'_> {
         }))
     }
 
-    /// A value without ids of visitors and clicks, at any depth. A text is looked through if it is a
-    /// link, by its looks or because of where it stands.
+    /// A value without ids of visitors and clicks, at any depth. A text is looked through if it is
+    /// a link, by its looks or because of where it stands.
     fn anonymous(&self, json: &str, is_link: bool) -> String {
         match json.as_bytes().first() {
             Some(b'{') => {

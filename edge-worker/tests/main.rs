@@ -1,0 +1,3 @@
+//! Tests of the worker's pure parts that read or write files.
+
+mod tables;
