@@ -49,6 +49,7 @@ pub fn build_worker(paths: &Paths) -> Result<()> {
     let root = &paths.root;
     let inputs = [
         "edge-worker/src",
+        "edge-worker/data",
         "edge-worker/Cargo.toml",
         "proto/src",
         "proto/data",
@@ -73,5 +74,32 @@ pub fn build_worker(paths: &Paths) -> Result<()> {
             .current_dir(root.join("edge-worker"))
             .envs(tools::worker_build_env(paths)?),
     )?;
+    strip_names(paths)?;
     stamp.write()
+}
+
+/// The features that worker-build itself lets wasm-opt write: no more than workerd reads.
+const WASM_FEATURES: [&str; 7] = [
+    "--enable-mutable-globals",
+    "--enable-sign-ext",
+    "--enable-nontrapping-float-to-int",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-reference-types",
+    "--enable-exception-handling",
+];
+
+/// Takes the names of functions out of the worker's module, which worker-build always keeps.
+fn strip_names(paths: &Paths) -> Result<()> {
+    let module = paths.root.join("edge-worker/build/index_bg.wasm");
+    step(
+        "strip the worker's module",
+        Command::new(paths.node_bin().join("wasm-opt"))
+            .args(WASM_FEATURES)
+            .arg("--strip-debug")
+            .arg(&module)
+            .arg("-o")
+            .arg(&module)
+            .env("PATH", paths.path_variable()?),
+    )
 }
