@@ -30,6 +30,8 @@ pub struct Options {
     pub aggregator: String,
     /// Whether the cron runs by itself, at the start and each minute.
     pub cron: bool,
+    /// The port that it listens on; 0 is a free one.
+    pub port: u16,
     /// Whether a second instance runs on the same objects.
     pub twin: bool,
 }
@@ -56,7 +58,7 @@ impl Edge {
             .arg(options.data.join("objects"))
             .arg("--var")
             .arg(format!("AGGREGATOR_URL={}", options.aggregator))
-            .args(["--secret", "EDGE_SECRET", "--commands"])
+            .args(["--secret", "EDGE_SECRET", "--commands", "--port", &options.port.to_string()])
             .args((!options.cron).then_some("--no-cron"))
             .args(options.twin.then_some("--twin"))
             .env("EDGE_SECRET", SECRET)
@@ -182,20 +184,32 @@ fn lines_of(stdout: impl std::io::Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-/// Copies a folder with all that is in it.
+/// Runs SQL on the storage of every object of a class, while no worker uses it.
 ///
 /// # Errors
-/// If a file cannot be read or written.
-pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
+/// If there is no such object, or SQLite does not take it.
+pub fn run_sql(data: &Path, class: &str, sql: &str) -> Result<()> {
+    let folder = data.join("objects/do").join(format!("edgetally-edge-{class}"));
+    let mut objects = 0;
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let is_store = path.extension().is_some_and(|extension| extension == "sqlite");
+        if !is_store || path.ends_with("metadata.sqlite") {
+            continue;
         }
+        objects += 1;
+        let status = Command::new(crate::root().join("node_modules/node/bin/node"))
+            .args(["--no-warnings", "-e", RUN_SQL])
+            .arg(&path)
+            .arg(sql)
+            .status()?;
+        ensure!(status.success(), "{sql}");
     }
+    ensure!(objects > 0, "{class} has no object");
     Ok(())
 }
+
+// Node has SQLite built in; no library is linked for the few statements of tests.
+const RUN_SQL: &str = "const { DatabaseSync } = require('node:sqlite');\
+    const [, file, sql] = process.argv;\
+    const base = new DatabaseSync(file); base.exec(sql); base.close();";

@@ -9,7 +9,7 @@ use edgetally_tests::tidy::read_tree;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rows of the first table under a heading, as cells without their backticks.
-fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
+pub fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
     let lines = text.lines().skip_while(|line| line.trim_start_matches('#').trim() != heading);
     let rows = lines.skip_while(|line| !line.starts_with('|'));
     let rows = rows.take_while(|line| line.starts_with('|')).skip(2);
@@ -20,7 +20,7 @@ fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
     rows.map(cells).collect()
 }
 
-fn http_api() -> String {
+pub fn http_api() -> String {
     fs::read_to_string(root().join("docs/http-api.md")).expect("docs/http-api.md")
 }
 

@@ -4,10 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use edgetally_tests::dev::within;
+use edgetally_tests::http;
 use edgetally_tests::peer::Fault;
 use serde_json::json;
 
-use super::place::{Place, SITE};
+use super::place::{Place, SITE, batch};
 
 /// The aggregator cannot take anything now.
 fn away() -> Fault {
@@ -58,7 +59,7 @@ fn an_idle_shard_is_evicted_and_goes_on() {
         let again = place.edge().evict("Shard", &shard).expect_err("it is not in memory");
         assert!(again.to_string().contains("not currently running"), "{again:#}");
     }
-    let known = super::place::batch(SITE, "client-0", &place.told["client-0"]);
+    let known = batch(SITE, "client-0", &place.told["client-0"]);
     let answer = place.edge().collect("sk_shop", &known).expect("an answer");
     let answer = answer.json().expect("a body");
     assert_eq!(answer["duplicates"], json!(place.told["client-0"].len()), "{answer}");
@@ -69,20 +70,62 @@ fn an_idle_shard_is_evicted_and_goes_on() {
     place.expect_one_epoch();
 }
 
-/// A shard that is not in memory is brought back by its alarm, which delivers what it holds
-/// without any request.
+/// A shard that is not in memory is brought back by its alarm; while the aggregator is still away
+/// the alarm is set anew, and the next one delivers. No request comes, and no cron.
 #[test]
-fn the_alarm_of_an_evicted_shard_delivers() {
+fn alarms_follow_each_other_until_everything_is_delivered() {
     let mut place = place_with_backlog();
     place.edge().abort().expect("aborted");
-    place.peer.set(Fault::None);
-    thread::sleep(Duration::from_secs(5));
-    assert_eq!(place.arrived(), 0, "nothing else delivers");
+    let refused = place.peer.answered(500);
     // It lies thirty seconds ahead of the first commit.
+    within("the first alarms", Duration::from_secs(45), || {
+        Ok((place.peer.answered(500) > refused).then_some(()))
+    })
+    .expect("they ring");
+    thread::sleep(Duration::from_secs(2));
+    place.edge().abort().expect("aborted");
+    place.peer.set(Fault::None);
+    assert_eq!(place.arrived(), 0, "nothing else delivers");
     let all = place.told_count();
-    within("the alarms", Duration::from_secs(40), || Ok((place.arrived() == all).then_some(())))
+    within("the next ones", Duration::from_secs(45), || Ok((place.arrived() == all).then_some(())))
         .expect("delivered without a request");
     place.expect_all_once();
+}
+
+/// A repeat of what is not committed yet is not answered before it is: whoever is told 202 can
+/// forget the event, even if the first sender never hears anything and goes away.
+#[test]
+fn a_repeat_waits_for_the_commit_of_the_first() {
+    let mut place = Place::with_one_shard();
+    for round in 0..12 {
+        let ids = vec![format!("e-{round:02}")];
+        let body = batch(SITE, "client", &ids);
+        let url = place.edge().url("/v1/events");
+        let send = || http::post_json(&url, Some("sk_shop"), &body);
+        let taken = thread::scope(|scope| {
+            scope.spawn(send);
+            thread::sleep(Duration::from_millis(40));
+            place.edge().abort_after(Duration::from_millis(20 + 10 * round)).expect("it will");
+            let second = scope.spawn(send);
+            second.join().expect("no panic").is_ok_and(|answer| answer.status == 202)
+        });
+        if taken {
+            place.told.entry("client".to_owned()).or_default().extend(ids);
+        }
+        // Until all of it is over: the first may still be taken, and then it counts as well.
+        thread::sleep(Duration::from_millis(400));
+    }
+    let lost = within("what was promised", Duration::from_secs(40), || {
+        place.edge().cron()?;
+        let events = place.peer.books().events();
+        let told = place.told.values().flatten();
+        let lost: Vec<&String> =
+            told.filter(|id| !events.keys().any(|(_, _, arrived)| arrived == *id)).collect();
+        Ok(lost.is_empty().then_some(()))
+    });
+    assert!(lost.is_ok(), "told and lost: {:?}", place.told);
+    assert!(place.peer.books().events().values().all(|count| *count == 1));
+    place.assert_no_panic();
 }
 
 /// A killed runtime starts again on the same storage and goes on with the same numbers.
@@ -119,6 +162,6 @@ fn the_first_request_after_a_start_wakes_every_shard() {
     place.peer.set(Fault::None);
     place.start();
     let url = place.edge().url("/healthz");
-    assert_eq!(edgetally_tests::http::get(&url).expect("an answer").status, 200);
+    assert_eq!(http::get(&url).expect("an answer").status, 200);
     place.expect_all_once();
 }

@@ -1,6 +1,7 @@
 //! The built worker in workerd beside a peer that fails on demand: whatever is taken away or goes
 //! wrong, each accepted event arrives once, in order.
 
+mod codes;
 mod evictions;
 mod faults;
 mod limits;
@@ -8,4 +9,5 @@ mod outage;
 mod place;
 mod settings;
 mod sites;
+mod upgrade;
 mod visitors;

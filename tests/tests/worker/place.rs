@@ -52,8 +52,13 @@ impl Place {
         let data = tempfile::Builder::new().prefix("edgetally-").tempdir().expect("a folder");
         let peer = Peer::start().expect("a peer");
         let aggregator = peer.url().to_owned();
-        let mut options =
-            Options { data: data.path().to_path_buf(), aggregator, cron: false, twin: false };
+        let mut options = Options {
+            data: data.path().to_path_buf(),
+            aggregator,
+            cron: false,
+            port: 0,
+            twin: false,
+        };
         let mut settings = SiteSettings::default();
         change(&mut settings, &mut options);
         peer.put_site(SITE, settings.clone()).expect("a site");
