@@ -89,6 +89,8 @@ pub struct Head {
     pub content_type: Option<String>,
     /// `Content-Encoding`
     pub content_encoding: Option<String>,
+    /// `Content-Length`
+    pub content_length: Option<usize>,
     /// `Origin`
     pub origin: Option<String>,
     /// `Authorization`

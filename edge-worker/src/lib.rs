@@ -8,6 +8,7 @@ pub mod config;
 pub mod collect;
 pub mod compat;
 pub mod rate_limit;
+pub mod leases;
 
 pub mod agent;
 pub mod bots;

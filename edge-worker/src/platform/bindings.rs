@@ -39,10 +39,15 @@ pub fn shard(env: &Env, name: &str) -> Result<Stub> {
     env.durable_object(SHARD)?.get_by_name_with_location_hint(name, region)
 }
 
-/// The limiter that holds the bucket of a key.
-pub fn limiter(env: &Env, site: &str, key: &str) -> Result<Stub> {
+/// Binding, name and region of a shard, as [`super::glue::ask`] takes them.
+pub fn shard_of(name: &str) -> (&'static str, &str, Option<&str>) {
+    (SHARD, name, name.split('|').nth(1))
+}
+
+/// Binding and name of the limiter that holds the bucket of a key.
+pub fn limiter(site: &str, key: &str) -> (&'static str, String) {
     let part = xxhash_rust::xxh3::xxh3_64(key.as_bytes()) % LIMITERS;
-    env.durable_object(LIMITER)?.get_by_name(&format!("v1|{site}|{part}"))
+    (LIMITER, format!("v1|{site}|{part}"))
 }
 
 /// The directory.
@@ -67,7 +72,7 @@ pub async fn call(stub: &Stub, path: &str, body: &[u8]) -> Result<Response> {
 /// Epoch milliseconds by the platform's clock, which stands still between two I/O operations.
 #[expect(clippy::disallowed_methods, reason = "the one clock of the worker")]
 pub fn now_ms() -> i64 {
-    i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX)
+    worker::js_sys::Date::now() as i64
 }
 
 /// Random bytes.

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use worker::{Env, Request, Result};
 
 use super::bindings;
+use super::glue;
 use super::limiter;
 use super::settings::{self, Current};
 use crate::collect::{self, Access, Head, Outcome, Problem, Sender, body_too_large};
@@ -60,7 +61,11 @@ pub async fn receive(
     head.check_encoding()?;
     let current = settings_for(env, head).await?;
     let bytes_max = head.body_bytes_max(&current.settings);
-    let body = read(request, bytes_max).await?;
+    // A stream is only for what may be too much: it costs several times as much as a small body.
+    let body = match head.content_length {
+        Some(bytes) if bytes <= bytes_max => glue::body(&request).await.map_err(platform_failed)?,
+        _ => read(request, bytes_max).await?,
+    };
     Ok((collect::unpack(head, body, bytes_max)?, current))
 }
 
@@ -191,10 +196,7 @@ async fn store(
 
 /// Whether each record of a batch was new to its shard, once the shard has committed.
 async fn admit(env: &Env, shard: &str, batch: Batch) -> Result<Vec<bool>> {
-    let stub = bindings::shard(env, shard)?;
-    let mut answer = bindings::call(&stub, bindings::ADMIT, &frame::encode(&batch)).await?;
-    if answer.status_code() != 200 {
-        return Err(answer.text().await?.into());
-    }
-    Ok(answer.bytes().await?.into_iter().map(|new| new == 1).collect())
+    let object = bindings::shard_of(shard);
+    let answer = glue::ask(env, object, bindings::ADMIT, &frame::encode(&batch)).await?;
+    Ok(answer.into_iter().map(|new| new == 1).collect())
 }

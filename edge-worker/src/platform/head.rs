@@ -1,59 +1,53 @@
 //! What counts of a request, read from the platform: headers, address, place, network.
 
 use edgetally_proto::visitor::Place;
-use worker::{Cf, Request};
+use worker::Request;
 
+use super::glue;
 use crate::agent::Hints;
 use crate::bots::Network;
 use crate::collect::Head;
 
+/// Stands for a header or fact that is not there.
+const ABSENT: &str = "\0";
+
 impl Head {
     /// What counts of a request.
     pub fn of(request: &Request) -> Self {
-        let header = |name: &str| request.headers().get(name).ok().flatten();
-        let has = |name: &str| request.headers().has(name).unwrap_or(false);
+        let facts = glue::facts(request);
+        let mut facts = facts.split('\n').map(|fact| (fact != ABSENT).then_some(fact));
+        let mut next = || facts.next().flatten();
+        let url = next().unwrap_or_default();
+        let mut text = || next().map(str::to_owned);
         Self {
-            content_type: header("Content-Type"),
-            content_encoding: header("Content-Encoding"),
-            origin: header("Origin"),
-            authorization: header("Authorization"),
-            user_agent: header("User-Agent").unwrap_or_default(),
-            gpc: header("Sec-GPC").as_deref() == Some("1"),
-            address: header("CF-Connecting-IP").unwrap_or_else(|| "127.0.0.1".to_owned()),
-            hints: Hints {
-                brands: header("Sec-CH-UA"),
-                mobile: header("Sec-CH-UA-Mobile"),
-                platform: header("Sec-CH-UA-Platform"),
+            is_secure: is_secure(url),
+            content_type: text(),
+            content_encoding: text(),
+            content_length: text().and_then(|length| length.parse().ok()),
+            origin: text(),
+            authorization: text(),
+            user_agent: text().unwrap_or_default(),
+            gpc: text().as_deref() == Some("1"),
+            address: text().unwrap_or_else(|| "127.0.0.1".to_owned()),
+            hints: Hints { brands: text(), mobile: text(), platform: text() },
+            has_accept: next().is_some(),
+            has_accept_language: next().is_some(),
+            has_sec_fetch: next().is_some(),
+            place: Place::of(next(), next(), next()),
+            network: Network {
+                number: next().and_then(|number| number.parse().ok()),
+                human_score: next().and_then(|score| score.parse().ok()).unwrap_or_default(),
+                is_verified_bot: next().is_some() | next().is_some_and(|name| !name.is_empty()),
             },
-            has_accept: has("Accept"),
-            has_accept_language: has("Accept-Language"),
-            has_sec_fetch: has("Sec-Fetch-Mode"),
-            is_secure: is_secure(request),
-            place: request.cf().and_then(place),
-            network: request.cf().map(network).unwrap_or_default(),
         }
     }
 }
 
 /// Browsers send `Sec-Fetch-*` to secure addresses only; the machine itself counts as one.
-fn is_secure(request: &Request) -> bool {
-    let url = request.url().ok();
-    let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
-    let is_local = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
-    is_local || url.is_some_and(|url| url.scheme() == "https")
-}
-
-fn place(cf: &Cf) -> Option<Place> {
-    Place::of(cf.country().as_deref(), cf.region().as_deref(), cf.city().as_deref())
-}
-
-fn network(cf: &Cf) -> Network {
-    let managed = cf.bot_management();
-    let is_verified = managed.as_ref().is_some_and(|managed| managed.verified_bot());
-    let category = cf.verified_bot_category().unwrap_or_default();
-    Network {
-        number: cf.asn(),
-        human_score: managed.map_or(0, |managed| managed.score()),
-        is_verified_bot: is_verified || !category.is_empty(),
-    }
+fn is_secure(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.strip_prefix("[::1]").map_or(authority, |_| "[::1]");
+    let host = host.split_once(':').filter(|_| !host.starts_with('[')).map_or(host, |(h, _)| h);
+    scheme == "https" || ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }

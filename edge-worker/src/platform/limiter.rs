@@ -9,7 +9,9 @@ use edgetally_proto::settings::Rate;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::bindings;
+use super::glue;
 use crate::collect::{Problem, Sender};
+use crate::leases::Leases;
 use crate::rate_limit::{Admission, Buckets, bucket_of_address};
 
 /// Buckets by key.
@@ -23,23 +25,48 @@ impl DurableObject for Limiter {
         Self { buckets: RefCell::default() }
     }
 
-    /// Takes a token; answers how long to wait in milliseconds, 0 if the request passes.
+    /// Takes a token, and a few for the next requests if that was asked for; answers how long to
+    /// wait in milliseconds, 0 if the request passes, and how many more were given.
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let asked: (String, Rate) = request.json().await?;
-        let (key, rate) = asked;
-        let wait_ms = match self.buckets.borrow_mut().admit(&key, &rate, bindings::now_ms()) {
-            Admission::Admitted => 0,
-            Admission::Limited { retry_after_ms } => retry_after_ms,
+        let (key, rate, may_lease): (String, Rate, bool) = request.json().await?;
+        let now_ms = bindings::now_ms();
+        let mut buckets = self.buckets.borrow_mut();
+        let answer = match buckets.admit(&key, &rate, now_ms) {
+            Admission::Admitted if may_lease => (0, buckets.lease(&key, now_ms)),
+            Admission::Admitted => (0, 0),
+            Admission::Limited { retry_after_ms } => (retry_after_ms, 0),
         };
-        Response::ok(wait_ms.to_string())
+        Response::from_json(&answer)
     }
 }
 
-async fn take(env: &Env, site: &str, key: &str, rate: &Rate) -> Result<i64> {
-    let body = serde_json::to_vec(&(key, rate))?;
-    let mut answer = bindings::call(&bindings::limiter(env, site, key)?, "/take", &body).await?;
-    let text = answer.text().await?;
-    text.parse().map_err(|_| worker::Error::RustError("the limiter answered no number".to_owned()))
+thread_local! {
+    /// What this isolate may decide by itself.
+    static LEASES: RefCell<Leases> = RefCell::default();
+}
+
+/// Asks the limiter for a token; how long to wait in milliseconds, 0 if the request passes.
+async fn take(env: &Env, site: &str, key: &str, rate: &Rate, may_lease: bool) -> Result<i64> {
+    let (binding, name) = bindings::limiter(site, key);
+    // Leases end by the time at which they were asked for, so never after the limiter's own end.
+    let asked_at_ms = bindings::now_ms();
+    let body = serde_json::to_vec(&(key, rate, may_lease))?;
+    let answer = glue::ask(env, (binding, &name, None), "/take", &body).await?;
+    let (wait_ms, more): (i64, u32) = serde_json::from_slice(&answer)?;
+    let lease_key = format!("{site}|{key}");
+    LEASES.with_borrow_mut(|leases| leases.keep(lease_key, wait_ms, more, asked_at_ms));
+    Ok(wait_ms)
+}
+
+/// What this isolate decides by itself, if it may; else the limiter is asked.
+async fn wait_ms(env: &Env, site: &str, key: &str, rate: &Rate, may_lease: bool) -> Result<i64> {
+    let known =
+        LEASES.with_borrow_mut(|leases| leases.take(&format!("{site}|{key}"), bindings::now_ms()));
+    match known {
+        Some(Admission::Admitted) => Ok(0),
+        Some(Admission::Limited { retry_after_ms }) => Ok(retry_after_ms),
+        None => take(env, site, key, rate, may_lease).await,
+    }
 }
 
 /// Takes one token for a request, from the bucket of its address and from that of the site.
@@ -51,12 +78,13 @@ pub async fn admit(
     let limits = &sender.settings.rate_limit;
     let site = sender.site.as_str();
     let address = format!("address|{}", bucket_of_address(address));
+    // Tokens of the site are never leased: all isolates use that bucket.
     let buckets = [
-        (!sender.server_key).then_some((address.as_str(), &limits.per_address)),
-        limits.per_site.as_ref().map(|rate| ("site", rate)),
+        (!sender.server_key).then_some((address.as_str(), &limits.per_address, true)),
+        limits.per_site.as_ref().map(|rate| ("site", rate, false)),
     ];
-    for (key, rate) in buckets.into_iter().flatten() {
-        match take(env, site, key, rate).await {
+    for (key, rate, may_lease) in buckets.into_iter().flatten() {
+        match wait_ms(env, site, key, rate, may_lease).await {
             Ok(0) => {}
             Ok(wait_ms) => return Err(Problem::rate_limited(wait_ms)),
             Err(error) => return Err(Problem::overloaded(format!("limiter: {error}"))),

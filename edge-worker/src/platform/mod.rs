@@ -8,6 +8,7 @@ mod bindings;
 mod directory;
 mod events;
 mod forward;
+mod glue;
 mod head;
 mod limiter;
 mod routes;
@@ -16,10 +17,11 @@ mod shard;
 mod storage;
 mod wake;
 
-use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
+use worker::worker_sys::web_sys;
+use worker::{Context, Env, Request, Result, ScheduleContext, ScheduledEvent, event};
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+async fn fetch(request: Request, env: Env, context: Context) -> Result<web_sys::Response> {
     routes::answer(request, &env, &context).await
 }
 

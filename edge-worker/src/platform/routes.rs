@@ -1,9 +1,11 @@
 //! Routes of the worker, and how each is answered.
 
 use serde_json::json;
+use worker::worker_sys::web_sys;
 use worker::{Context, Env, Headers, Method, Request, Response, Result};
 
 use super::events::{self, platform_failed};
+use super::glue;
 use super::settings;
 use super::wake;
 use crate::collect::{self, Access, Head, Problem};
@@ -41,13 +43,12 @@ impl Route {
 }
 
 /// Answers a request.
-pub async fn answer(request: Request, env: &Env, context: &Context) -> Result<Response> {
-    let waking = env.clone();
-    context.wait_until(async move { wake::wake_once(&waking).await });
+pub async fn answer(request: Request, env: &Env, context: &Context) -> Result<web_sys::Response> {
+    wake::wake_once(env, context);
     let path = request.path();
-    match (request.method(), Route::of_path(&path)) {
+    let answer = match (request.method(), Route::of_path(&path)) {
         (Method::Options, _) => preflight(),
-        (Method::Post, Some(route)) => post(route, request, env).await,
+        (Method::Post, Some(route)) => return post(route, request, env).await,
         (_, Some(_)) => {
             events::drain(request).await;
             let answer = refuse(&Problem::new(405, "method_not_allowed", "use POST"))?;
@@ -57,7 +58,8 @@ pub async fn answer(request: Request, env: &Env, context: &Context) -> Result<Re
         (Method::Get | Method::Head, None) if path == "/healthz" => health(),
         (Method::Get | Method::Head, None) => sdk(&path),
         _ => refuse(&Problem::new(404, "not_found", "there is no such route")),
-    }
+    };
+    answer.map(Into::into)
 }
 
 fn health() -> Result<Response> {
@@ -65,32 +67,35 @@ fn health() -> Result<Response> {
     Response::from_json(&json!({"status": "ok", "archive": "off", "version": version}))
 }
 
-async fn post(route: Route, request: Request, env: &Env) -> Result<Response> {
+async fn post(route: Route, request: Request, env: &Env) -> Result<web_sys::Response> {
     let answer = match route {
         Route::Events => post_events(request, env).await,
-        Route::Ga4 { debug } => post_ga4(request, env, debug).await,
-        Route::Plausible => post_plausible(request, env).await,
-        Route::Segment(call) => post_segment(request, env, call).await,
+        Route::Ga4 { debug } => post_ga4(request, env, debug).await.map(exposed),
+        Route::Plausible => post_plausible(request, env).await.map(exposed),
+        Route::Segment(call) => post_segment(request, env, call).await.map(exposed),
     };
-    match answer {
-        Ok(answer) => {
-            let answer = answer?;
-            expose(answer.headers())?;
-            Ok(answer)
-        }
-        Err(problem) => refuse(&problem),
-    }
+    answer.unwrap_or_else(|problem| refuse(&problem).map(Into::into))
 }
 
 /// An answer, or why the request is refused.
-type Answer = std::result::Result<Result<Response>, Problem>;
+type Answer<T = Response> = std::result::Result<Result<T>, Problem>;
+
+fn exposed(answer: Result<Response>) -> Result<web_sys::Response> {
+    let answer = answer?;
+    expose(answer.headers())?;
+    Ok(answer.into())
+}
 
 fn query(request: &Request, name: &str) -> Option<String> {
+    // Most requests have no query; to take a URL apart for nothing is not cheap.
+    if !request.inner().url().contains('?') {
+        return None;
+    }
     let url = request.url().ok()?;
     url.query_pairs().find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
 }
 
-async fn post_events(request: Request, env: &Env) -> Answer {
+async fn post_events(request: Request, env: &Env) -> Answer<web_sys::Response> {
     let head = Head::of(&request);
     if let Err(problem) = head.check_media() {
         events::drain(request).await;
@@ -100,14 +105,7 @@ async fn post_events(request: Request, env: &Env) -> Answer {
     let (body, current) = events::receive(request, env, &head).await?;
     let batch = collect::parse(&body)?;
     let outcome = events::accept(env, &head, &batch, current, Access::Key, dry_run).await?;
-    Ok(json_text(outcome.to_json(&batch), 202))
-}
-
-/// An answer that is written as JSON already.
-fn json_text(body: String, status: u16) -> Result<Response> {
-    let answer = Response::ok(body)?.with_status(status);
-    answer.headers().set("Content-Type", "application/json")?;
-    Ok(answer)
+    Ok(Ok(glue::json(&outcome.to_json(&batch), 202)))
 }
 
 /// GA4 answers 204 whatever it thinks of the events, and tells on the debug route only.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use futures_util::future::join_all;
-use worker::{Env, Result};
+use worker::{Context, Env, Result};
 
 use super::{bindings, directory};
 
@@ -14,10 +14,14 @@ thread_local! {
     static WOKEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Wakes every shard of the map once in the life of an isolate.
-pub async fn wake_once(env: &Env) {
-    if !WOKEN.replace(true) && !wake_all(env).await {
-        WOKEN.set(false);
+/// Wakes every shard of the map once in the life of an isolate, beside the request.
+pub fn wake_once(env: &Env, context: &Context) {
+    if !WOKEN.replace(true) {
+        let env = env.clone();
+        context.wait_until(async move {
+            let all = wake_all(&env).await;
+            WOKEN.set(all);
+        });
     }
 }
 
