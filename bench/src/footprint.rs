@@ -91,7 +91,13 @@ async fn memory(options: &Options, cores: &Cores, edge: &Worker) -> Result<Value
     let folder = &options.data;
     let workerd = Workerd::start(&options.workerd(), edge, folder, cores).await?;
     let templates = of_one_shard()?;
-    let plan = |measured| Plan { connections: CONNECTIONS, measured, pace: Some(PACE), seed: 1 };
+    let plan = |measured| Plan {
+        connections: CONNECTIONS,
+        measured,
+        pace: Some(PACE),
+        warm_requests: 0,
+        seed: 1,
+    };
     // A short run of a few requests first: what any worker takes to serve is not the shard's.
     load::ready(&workerd, templates.first().context("no traffic")?).await?;
     let few = Plan { connections: 2, ..plan(Duration::from_secs(1)) };

@@ -17,8 +17,10 @@ use tokio::time::sleep;
 
 use crate::workerd::Workerd;
 
-/// Before a measurement: caches fill, and what is compiled late is compiled.
+/// Before a measurement: connections are made, caches fill.
 const WARM: Duration = Duration::from_millis(1_500);
+/// However slow the machine is, warming ends.
+const WARM_MAX: Duration = Duration::from_secs(30);
 const READY_TRIES: usize = 50;
 const READY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -31,6 +33,8 @@ pub struct Plan {
     pub measured: Duration,
     /// Time from one request of a connection to the next; none: at once after the answer.
     pub pace: Option<Duration>,
+    /// Requests before the measurement, so that what is compiled late is compiled.
+    pub warm_requests: u64,
     /// Where the random ids of this run begin.
     pub seed: u64,
 }
@@ -62,6 +66,7 @@ pub struct Outcome {
 struct Tally {
     outcome: RefCell<Outcome>,
     micros: RefCell<Vec<u64>>,
+    answered: Cell<u64>,
     is_measured: Cell<bool>,
     is_over: Cell<bool>,
 }
@@ -142,7 +147,7 @@ pub async fn run(workerd: &Workerd, templates: &[Template], plan: Plan) -> Resul
                 );
                 tasks.push(tokio::task::spawn_local(sends));
             }
-            sleep(WARM).await;
+            warm(&tally, plan.warm_requests).await;
             let (begun, cpu) = (Instant::now(), workerd.cpu_seconds()?);
             tally.is_measured.set(true);
             sleep(plan.measured).await;
@@ -156,6 +161,14 @@ pub async fn run(workerd: &Workerd, templates: &[Template], plan: Plan) -> Resul
             Ok(summed(&tally, seconds, cpu_seconds))
         })
         .await
+}
+
+async fn warm(tally: &Tally, requests: u64) {
+    let begun = Instant::now();
+    sleep(WARM).await;
+    while tally.answered.get() < requests && begun.elapsed() < WARM_MAX {
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn summed(tally: &Tally, seconds: f64, cpu_seconds: f64) -> Outcome {
@@ -198,6 +211,7 @@ async fn keep_sending(
 }
 
 fn note(tally: &Tally, events: u64, begun: Instant, status: u16, body: &Bytes) {
+    tally.answered.set(tally.answered.get() + 1);
     let mut outcome = tally.outcome.borrow_mut();
     let head = format!("{{\"accepted\":{events}");
     let is_whole = body.strip_prefix(head.as_bytes()).is_some_and(|rest| !rest[0].is_ascii_digit());

@@ -14,6 +14,8 @@ use crate::workerd::{Cores, Worker, Workerd};
 
 /// Events in a batch.
 const SIZES: [usize; 4] = [1, 3, 10, 50];
+/// Requests before the first measurement of each contestant and size.
+const WARM_REQUESTS: u64 = 6_000;
 /// Browsers that take turns.
 const BROWSERS: usize = 4_000;
 
@@ -96,6 +98,7 @@ async fn of_size(
                 connections: options.connections,
                 measured: Duration::from_secs(options.seconds),
                 pace: None,
+                warm_requests: if round == 0 { WARM_REQUESTS } else { 0 },
                 seed,
             };
             let outcome = load::run(&contestant.workerd, &templates, plan).await?;
