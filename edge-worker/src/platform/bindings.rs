@@ -19,6 +19,8 @@ const LIMITERS: u64 = 8;
 
 /// The path on which a shard takes events.
 pub const ADMIT: &str = "/admit";
+/// The header in which a shard says of each record whether it was new: `1` or `0`.
+pub const NEWS: &str = "Edgetally-News";
 /// The path on which a shard is woken.
 pub const WAKE: &str = "/wake";
 

@@ -197,6 +197,11 @@ async fn store(
 /// Whether each record of a batch was new to its shard, once the shard has committed.
 async fn admit(env: &Env, shard: &str, batch: Batch) -> Result<Vec<bool>> {
     let object = bindings::shard_of(shard);
-    let answer = glue::ask(env, object, bindings::ADMIT, &frame::encode(&batch)).await?;
-    Ok(answer.into_iter().map(|new| new == 1).collect())
+    let records: usize = batch.sites.iter().map(|site| site.records.len()).sum();
+    let body = frame::encode(&batch);
+    let news = glue::ask_head(env, object, bindings::ADMIT, &body, bindings::NEWS).await?;
+    if news.len() != records {
+        return Err("the shard did not say what became of each event".into());
+    }
+    Ok(news.bytes().map(|new| new == b'1').collect())
 }

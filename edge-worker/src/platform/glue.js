@@ -42,14 +42,37 @@ export function body(request) {
   return request.arrayBuffer();
 }
 
+// workerd wraps every function given to its own queueMicrotask, which wasm futures are run by; a
+// settled promise does the same for a fraction of it. What is thrown is still reported.
+const settled = Promise.resolve();
+globalThis.queueMicrotask = (task) => {
+  settled.then(() => {
+    try {
+      task();
+    } catch (error) {
+      reportError(error);
+    }
+  });
+};
+
+async function post(env, binding, name, locationHint, url, body) {
+  const stub = env[binding].getByName(name, locationHint ? { locationHint } : undefined);
+  const answer = await stub.fetch(url, { method: "POST", body });
+  if (answer.status !== 200) throw new Error(await answer.text());
+  return answer;
+}
+
 /** What an object answers to a body, as bytes; its refusals are thrown with their text. */
 export async function ask(env, binding, name, locationHint, url, body) {
   // The bytes are a view of memory that may be gone after the first await.
-  const copy = body.slice();
-  const stub = env[binding].getByName(name, locationHint ? { locationHint } : undefined);
-  const answer = await stub.fetch(url, { method: "POST", body: copy });
-  if (answer.status !== 200) throw new Error(await answer.text());
+  const answer = await post(env, binding, name, locationHint, url, body.slice());
   return answer.arrayBuffer();
+}
+
+/** The same of a short answer that came in a header: reading a body would take another round. */
+export async function askHead(env, binding, name, locationHint, url, body, header) {
+  const answer = await post(env, binding, name, locationHint, url, body.slice());
+  return answer.headers.get(header) ?? "";
 }
 
 const EXPOSED = {

@@ -21,6 +21,16 @@ extern "C" {
         url: &str,
         body: &[u8],
     ) -> Promise;
+    #[wasm_bindgen(js_name = askHead)]
+    fn js_ask_head(
+        env: &Env,
+        binding: &str,
+        name: &str,
+        region: Option<&str>,
+        url: &str,
+        body: &[u8],
+        header: &str,
+    ) -> Promise;
     #[wasm_bindgen(js_name = json)]
     fn js_json(text: &str, status: u16) -> web_sys::Response;
 }
@@ -47,6 +57,19 @@ pub async fn ask(
     body: &[u8],
 ) -> Result<Vec<u8>> {
     bytes(js_ask(env, binding, name, region, &format!("https://object{path}"), body)).await
+}
+
+/// What the object of a binding answers in a header; empty if it sets none.
+pub async fn ask_head(
+    env: &Env,
+    (binding, name, region): (&str, &str, Option<&str>),
+    path: &str,
+    body: &[u8],
+    header: &str,
+) -> Result<String> {
+    let url = format!("https://object{path}");
+    let answer = js_ask_head(env, binding, name, region, &url, body, header);
+    Ok(JsFuture::from(answer).await?.as_string().unwrap_or_default())
 }
 
 /// An answer of JSON that any page may read.

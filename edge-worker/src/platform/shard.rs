@@ -13,11 +13,13 @@ use edgetally_proto::ids::Epoch;
 use edgetally_proto::limits::ALARM_MS;
 use futures_channel::oneshot;
 use worker::{
-    Delay, DurableObject, Env, Request, Response, Result, State, console_error, durable_object,
+    Delay, DurableObject, Env, Headers, Request, Response, Result, State, console_error,
+    durable_object,
 };
 
 use super::bindings;
 use super::forward;
+use super::glue;
 use super::storage::Sqlite;
 use crate::shard::{self, Due};
 
@@ -50,10 +52,10 @@ impl DurableObject for Shard {
         Self(Rc::new(Core { state, env, memory: RefCell::new(None) }))
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
+    async fn fetch(&self, request: Request) -> Result<Response> {
         let outcome = match request.path().as_str() {
             bindings::ADMIT => {
-                let body = request.bytes().await?;
+                let body = glue::body(&request).await?;
                 Core::admit(&self.0, &body).await
             }
             bindings::WAKE => Core::wake(&self.0).and_then(|()| Response::empty()),
@@ -107,8 +109,8 @@ impl Core {
         forward::start(core)
     }
 
-    /// Takes a frame of events and holds the request until they are committed. Answers one byte
-    /// for each record: 1 if it was new, 0 if it was known.
+    /// Takes a frame of events and holds the request until they are committed. Answers for
+    /// each record whether it was new.
     async fn admit(core: &Rc<Self>, body: &[u8]) -> Result<Response> {
         let Ok(batch) = frame::decode(body) else {
             return Response::error("no frame", 400);
@@ -132,7 +134,7 @@ impl Core {
             Due::Scheduled => {}
         }
         match committed.await {
-            Ok(()) => Response::from_bytes(folded.news.into_iter().map(u8::from).collect()),
+            Ok(()) => told(&folded.news),
             Err(_) => Response::error("the commit failed", 503),
         }
     }
@@ -183,6 +185,14 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// The answer to a frame: for each record whether it was new.
+fn told(news: &[bool]) -> Result<Response> {
+    let news: String = news.iter().map(|new| if *new { '1' } else { '0' }).collect();
+    let headers = Headers::new();
+    headers.set(bindings::NEWS, &news)?;
+    Ok(Response::empty()?.with_headers(headers))
 }
 
 impl Memory {
