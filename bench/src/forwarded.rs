@@ -1,6 +1,8 @@
 //! Bytes of an event on its way to the aggregator against the JSON that it came as, by how busy a
 //! shard is: a frame is closed every quarter of a second, so a quiet shard's hold few events.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use edgetally_bench_path::path;
 use edgetally_bench_path::traffic::{Chance, SITE, T, Template};
@@ -31,12 +33,13 @@ fn at_rate(rate: usize) -> Result<Value> {
     let settings = SiteSettings::default();
     let mut chance = Chance::new(rate as u64);
     let mut window = Window::default();
-    let (mut json_bytes, mut frame_bytes, mut frames, mut events) = (0, 0, 0_u64, 0);
+    let (mut json_bytes, mut frames, mut events) = (0, 0_u64, 0);
+    let mut sizes = Sizes::default();
     let mut opened_at_ms = None;
     for batch in 0..rate * SECONDS / BATCH {
         let passed_ms = i64::try_from(batch * BATCH * 1_000 / rate)?;
         if opened_at_ms.is_some_and(|at_ms| passed_ms - at_ms >= COMMIT_INTERVAL_MS) {
-            frame_bytes += close(&mut window);
+            sizes.close(&mut window);
             frames += 1;
             opened_at_ms = None;
         }
@@ -46,14 +49,29 @@ fn at_rate(rate: usize) -> Result<Value> {
         json_bytes += body.len();
         events += path::fold_at(&body, T + passed_ms + 40, &site, &settings, &mut window);
     }
-    frame_bytes += close(&mut window);
+    sizes.close(&mut window);
     frames += 1;
     anyhow::ensure!(events == rate * SECONDS / BATCH * BATCH, "events were refused");
     let each = |bytes: usize| bytes as f64 / events as f64;
     Ok(json!({"events_per_second": rate, "events": events, "frames": frames,
-        "json_bytes_per_event": each(json_bytes), "frame_bytes_per_event": each(frame_bytes)}))
+        "json_bytes_per_event": each(json_bytes), "frame_bytes_per_event": each(sizes.frames),
+        "sections": sizes.sections.into_iter().map(|(name, bytes)| (name, each(bytes)))
+            .collect::<BTreeMap<_, _>>()}))
 }
 
-fn close(window: &mut Window) -> usize {
-    frame::encode(&path::seal(window)).len()
+/// Bytes of frames, and of their sections by name.
+#[derive(Default)]
+struct Sizes {
+    frames: usize,
+    sections: BTreeMap<&'static str, usize>,
+}
+
+impl Sizes {
+    fn close(&mut self, window: &mut Window) {
+        let batch = path::seal(window);
+        self.frames += frame::encode(&batch).len();
+        for (name, bytes) in frame::sections(&batch) {
+            *self.sections.entry(name).or_default() += bytes;
+        }
+    }
 }

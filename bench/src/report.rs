@@ -188,6 +188,14 @@ fn forwarded(text: &mut String, found: &Value) {
         ]
     });
     table(text, &head, lines);
+    let busiest = rows(found, "/rows").last().and_then(|row| row.get("sections"));
+    let Some(sections) = busiest.and_then(Value::as_object) else { return };
+    paragraph(text, "By section of the frame, at the highest rate:");
+    let mut sizes: Vec<(&String, f64)> =
+        sections.iter().map(|(name, bytes)| (name, bytes.as_f64().unwrap_or(f64::NAN))).collect();
+    sizes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let lines = sizes.into_iter().map(|(name, bytes)| vec![name.clone(), hundredths(bytes)]);
+    table(text, &["section", "bytes/event"], lines);
 }
 
 fn footprint(text: &mut String, found: &Value) {
