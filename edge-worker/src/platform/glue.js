@@ -32,7 +32,7 @@ export function facts(request) {
     cf?.country, cf?.region, cf?.city, cf?.asn, managed?.score, managed?.verifiedBot || undefined,
     cf?.verifiedBotCategory,
   ]) {
-    text += BETWEEN + (fact === undefined || fact === null ? ABSENT : String(fact).replaceAll(BETWEEN, " "));
+    text += BETWEEN + (fact == null ? ABSENT : String(fact).replaceAll(BETWEEN, " "));
   }
   return text;
 }
