@@ -146,8 +146,8 @@ impl<S: Storage> Shard<S> {
         self.ids_minute = since;
         for (minute, part) in self.storage.ids_since(since)? {
             self.ids_minute = minute + 1;
-            // A later worker may have written it, before a roll-back. What cannot be read is forgotten:
-            // the aggregator knows every id, and a shard that does not start serves nobody.
+            // A later worker may have written it, before a roll-back. What cannot be read is
+            // forgotten: the aggregator knows every id, and a shard that fails serves nobody.
             let _forgotten = self.known_ids.decode(minute, &part);
         }
         for sequence in (self.outbox.oldest()..=self.outbox.head).rev() {
