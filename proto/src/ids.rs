@@ -174,17 +174,17 @@ impl EventId {
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let bytes = text.as_bytes();
     let hyphens = [8, 13, 18, 23];
-    let groups: &[std::ops::Range<usize>] = match bytes.len() {
-        32 => &[0..32],
+    let groups: &[(usize, usize)] = match bytes.len() {
+        32 => &[(0, 32)],
         36 if hyphens.iter().all(|at| bytes.get(*at) == Some(&b'-')) => {
-            &[0..8, 9..13, 14..18, 19..23, 24..36]
+            &[(0, 8), (9, 13), (14, 18), (19, 23), (24, 36)]
         }
         _ => return None,
     };
     let mut out = [0u8; 16];
     let mut slots = out.iter_mut();
-    for group in groups {
-        for pair in bytes.get(group.clone())?.chunks_exact(2) {
+    for (start, end) in groups {
+        for pair in bytes.get(*start..*end)?.chunks_exact(2) {
             let (high, low) = (hex_digit(*pair.first()?)?, hex_digit(*pair.last()?)?);
             *slots.next()? = high << 4 | low;
         }

@@ -1,6 +1,6 @@
 //! Tables that hold every value once.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::hash::{BuildHasher, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -25,25 +25,31 @@ impl Default for Interner {
 
 impl Interner {
     /// The reference of a value. What is new to the table adds its weight to `bytes`.
-    pub(crate) fn refer<T: Clone + Eq + Hash>(
+    pub(crate) fn refer<T, Q>(
         &mut self,
         table: &mut Vec<T>,
-        value: Cow<'_, T>,
-        weigh: impl Fn(&T) -> usize,
+        value: Cow<'_, Q>,
+        weigh: impl Fn(&Q) -> usize,
         bytes: &mut usize,
-    ) -> Ref {
-        if table.get(self.last) == Some(&*value) {
+    ) -> Ref
+    where
+        T: Borrow<Q>,
+        Q: ToOwned<Owned = T> + Eq + Hash + ?Sized,
+    {
+        let is_at = |at: usize| table.get(at).map(Borrow::borrow) == Some(&*value);
+        if is_at(self.last) {
             return to_ref(self.last);
         }
-        let hash_of = |value: &T| self.hasher.hash_one(value);
+        let hash_of = |value: &Q| self.hasher.hash_one(value);
         let hash = hash_of(&value);
-        let is_it = |known: &Ref| table.get(to_index(*known)) == Some(&*value);
+        let is_it = |known: &Ref| is_at(to_index(*known));
         if let Some(known) = self.refs.find(hash, is_it) {
             self.last = to_index(*known);
             return *known;
         }
         let new = to_ref(table.len());
-        let rehash = |known: &Ref| table.get(to_index(*known)).map_or(0, hash_of);
+        let rehash =
+            |known: &Ref| table.get(to_index(*known)).map_or(0, |known| hash_of(known.borrow()));
         self.refs.insert_unique(hash, new, rehash);
         *bytes += weigh(&value);
         self.last = table.len();
@@ -68,8 +74,9 @@ mod tests {
     #[test]
     fn every_value_stands_once_in_the_order_of_its_coming() {
         let (mut interner, mut table, mut bytes) = (Interner::default(), Vec::new(), 0);
-        let mut refer =
-            |value: String| interner.refer(&mut table, Cow::Owned(value), String::len, &mut bytes);
+        let mut refer = |value: String| {
+            interner.refer(&mut table, Cow::<str>::Owned(value), str::len, &mut bytes)
+        };
         for round in 0..3 {
             for n in (0..500).rev() {
                 let reference = refer(format!("value {n:03}"));

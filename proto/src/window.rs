@@ -80,9 +80,8 @@ impl SiteWindow {
         record.client =
             of.client.map(|c| self.clients.refer(clients, c, |c| c.as_str().len(), added));
         record.user = of.user.map(|u| self.users.refer(users, u, |u| u.as_str().len(), added));
-        record.page = of.page.map(|p| self.pages.refer(pages, p, String::len, added));
-        record.referrer =
-            of.referrer.map(|r| self.referrers.refer(referrers, r, String::len, added));
+        record.page = of.page.map(|p| self.pages.refer(pages, p, str::len, added));
+        record.referrer = of.referrer.map(|r| self.referrers.refer(referrers, r, str::len, added));
         record.campaign =
             of.campaign.map(|c| self.campaigns.refer(campaigns, c, weight::of_campaign, added));
         record.grade = of.grade.map(|g| self.grades.refer(grades, g, weight::of_grade, added));
@@ -104,8 +103,8 @@ struct Texts<'a> {
     name: Cow<'a, EventName>,
     client: Option<Cow<'a, ClientId>>,
     user: Option<Cow<'a, UserId>>,
-    page: Option<Cow<'a, String>>,
-    referrer: Option<Cow<'a, String>>,
+    page: Option<Cow<'a, str>>,
+    referrer: Option<Cow<'a, str>>,
     campaign: Option<Cow<'a, Campaign>>,
     grade: Option<Cow<'a, Grade>>,
     place: Option<Cow<'a, Place>>,
@@ -115,6 +114,9 @@ struct Texts<'a> {
 impl<'a> Texts<'a> {
     /// Of a record in a batch; references are checked where frames are decoded.
     fn of_record(record: &Record, tables: &'a Tables) -> Option<Self> {
+        fn text_at(table: &[String], reference: Option<Ref>) -> Option<Cow<'_, str>> {
+            table.get(usize::try_from(reference?).ok()?).map(|text| text.as_str().into())
+        }
         fn at<T: Clone>(table: &[T], reference: Option<Ref>) -> Option<Cow<'_, T>> {
             table.get(usize::try_from(reference?).ok()?).map(Cow::Borrowed)
         }
@@ -122,8 +124,8 @@ impl<'a> Texts<'a> {
             name: at(&tables.names, Some(record.name))?,
             client: at(&tables.clients, record.client),
             user: at(&tables.users, record.user),
-            page: at(&tables.pages, record.page),
-            referrer: at(&tables.referrers, record.referrer),
+            page: text_at(&tables.pages, record.page),
+            referrer: text_at(&tables.referrers, record.referrer),
             campaign: at(&tables.campaigns, record.campaign),
             grade: at(&tables.grades, record.grade),
             place: at(&tables.places, record.place),

@@ -96,7 +96,7 @@ impl Names<'_> {
         };
         let traces = if cookieless { &TRACES[..] } else { &TRACES[..1] };
         let kept = members.iter().filter(|(name, _)| {
-            !traces.contains(&name.as_ref()) && !(cookieless && self.are_personal(name))
+            !(traces.contains(&name.as_ref()) || cookieless && self.are_personal(name))
         });
         object(kept.map(|(name, value)| match cookieless {
             true => member(name, &self.anonymous(value.get(), true)),
