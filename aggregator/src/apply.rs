@@ -318,6 +318,7 @@ fn view_of(site: &Site) -> SiteView {
         presence: site.presence.clone(),
         sales: site.ledger.sales.clone(),
         rejects: site.rejects.buckets(),
+        erasures: site.tombstones.shared(),
         zone: site.zone.clone(),
         lag_ms: site.lag_ms,
     }

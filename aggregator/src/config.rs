@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Keys of the file, to name the nearest when one is not known.
-const KEYS: [&str; 2] = ["listen", "data"];
+const KEYS: [&str; 3] = ["listen", "data", "edge"];
 
 /// The configuration of `edgetally serve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The data folder.
     pub data: PathBuf,
+    /// URL of the worker whose archive is rewritten after an erasure, if given.
+    pub edge: Option<String>,
     /// A key that opens everything, if given.
     pub admin_key: Option<String>,
     /// Signs what goes between workers and aggregator.
@@ -26,11 +28,13 @@ pub struct Config {
 struct File {
     listen: SocketAddr,
     data: PathBuf,
+    edge: Option<String>,
 }
 
 impl Default for File {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8_080)), data: PathBuf::from("data") }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8_080));
+        Self { listen, data: PathBuf::from("data"), edge: None }
     }
 }
 
@@ -82,9 +86,22 @@ impl Config {
         Ok(Self {
             listen: file.listen,
             data: variable("EDGETALLY_DATA").map_or(file.data, PathBuf::from),
+            edge: edge(variable("EDGETALLY_EDGE").or(file.edge))?,
             admin_key: variable("EDGETALLY_ADMIN_KEY"),
             edge_secret,
         })
+    }
+}
+
+/// A URL of a worker, or none.
+fn edge(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    let is_url = |text: &String| text.starts_with("http://") || text.starts_with("https://");
+    match text {
+        Some(text) if !is_url(&text) => Err(ConfigError::Variable {
+            name: "edge",
+            problem: format!("is {text:?}, which is no URL such as https://collect.example"),
+        }),
+        text => Ok(text),
     }
 }
 
@@ -131,6 +148,7 @@ mod tests {
         let said = |text, environment: &[_]| read(text, environment).unwrap_err().to_string();
         assert!(said(Some("lisen = \"127.0.0.1:9\""), &[SECRET]).contains("nearest is \"listen\""));
         assert!(said(Some("listen = 5"), &[SECRET]).contains("listen"));
+        assert!(said(None, &[SECRET, ("EDGETALLY_EDGE", "shop")]).contains("edge is \"shop\""));
         assert!(said(None, &[]).contains("EDGETALLY_EDGE_SECRET is not set"));
         assert!(said(None, &[SECRET, ("EDGETALLY_LISTEN", "x")]).contains("EDGETALLY_LISTEN"));
     }

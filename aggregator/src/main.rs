@@ -34,6 +34,8 @@ enum Command {
     Simulate(aggregator::simulate::Args),
     /// Rebuild the state of a data folder from a raw archive.
     Replay(aggregator::archive::replay::Args),
+    /// Rewrite a raw archive so that it no longer holds what was erased.
+    Scrub(aggregator::archive::rewrite::Args),
 }
 
 /// A command that was given wrongly.
@@ -47,6 +49,10 @@ fn main() -> ExitCode {
         Command::Replay(args) => {
             start_log();
             aggregator::archive::replay::run(&args)
+        }
+        Command::Scrub(args) => {
+            start_log();
+            aggregator::archive::rewrite::run(&args)
         }
     }
 }
@@ -93,6 +99,9 @@ fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
         // Nobody waits any more when the program ends first.
         let _ = ended.send(result);
     })?;
+    if let Some(edge) = &config.edge {
+        aggregator::archive::job::start(engine.shared.clone(), edge, config)?;
+    }
     if config.admin_key.is_none() {
         tracing::warn!("EDGETALLY_ADMIN_KEY is not set: only admin keys made before work");
     }

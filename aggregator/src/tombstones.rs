@@ -175,7 +175,7 @@ impl Group {
 /// All erasures of a site.
 #[derive(Debug, Clone, Default)]
 pub struct Tombstones {
-    erasures: Vec<Arc<Erasure>>,
+    erasures: Arc<Vec<Arc<Erasure>>>,
     /// Erasures before this one are in the store already.
     stored: usize,
     /// By salt: one, unless some came out of an archive that another state of the site wrote.
@@ -201,6 +201,12 @@ impl Tombstones {
         &self.erasures
     }
 
+    /// The same, for readers.
+    #[must_use]
+    pub fn shared(&self) -> Arc<Vec<Arc<Erasure>>> {
+        self.erasures.clone()
+    }
+
     /// The salt of the site, once there is one.
     #[must_use]
     pub fn salt(&self) -> Option<Veiled> {
@@ -217,7 +223,7 @@ impl Tombstones {
         if let Some(group) = self.groups.get_mut(at) {
             group.push(&erasure);
         }
-        self.erasures.push(Arc::new(erasure));
+        Arc::make_mut(&mut self.erasures).push(Arc::new(erasure));
     }
 
     /// Puts one back as it was stored; they come in order.

@@ -11,6 +11,7 @@ use crate::merge::Counters;
 use crate::orders::sales::Sales;
 use crate::presence::Presence;
 use crate::rejects::Buckets;
+use crate::tombstones::Erasure;
 use crate::zone::Zone;
 
 /// One site.
@@ -26,6 +27,8 @@ pub struct SiteView {
     pub sales: Sales,
     /// Rejected events.
     pub rejects: Buckets,
+    /// Who was erased.
+    pub erasures: Arc<Vec<Arc<Erasure>>>,
     /// Zone of its days.
     pub zone: Zone,
     /// From the commit of the last frame with news of it to the arrival here.

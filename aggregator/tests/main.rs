@@ -20,3 +20,4 @@ mod oracle;
 mod rejects;
 mod replay;
 mod replayed_rejects;
+mod scrub;

@@ -13,6 +13,7 @@
 //! or user agent are kept, and nobody's `context.ip`.
 
 pub mod manifest;
+mod money;
 pub mod names;
 mod scrub;
 
@@ -79,6 +80,9 @@ pub struct Facts {
     /// Whether it was marked as sent by a bot.
     #[serde(skip_serializing_if = "is_false")]
     pub bot: bool,
+    /// Whether it is the money of an order whose person was erased.
+    #[serde(skip_serializing_if = "is_false")]
+    pub erased: bool,
     /// Its channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grade: Option<Grade>,
@@ -144,6 +148,7 @@ impl Line {
             id,
             client: event.client.clone().filter(|_| cookieless),
             bot: event.flags.has(Flags::BOT),
+            erased: false,
             grade: event.grade.as_deref().cloned(),
             place: event.place.as_deref().cloned(),
             device: event.device,
@@ -209,6 +214,10 @@ impl Line {
         event.grade = facts.grade.clone().map(Arc::new);
         event.place = facts.place.clone().map(Arc::new);
         event.device = facts.device;
+        if facts.erased {
+            (event.client, event.user) = (None, None);
+            event.flags = event.flags.with(Flags::ERASED, true);
+        }
         Ok(event)
     }
 }

@@ -5,8 +5,10 @@
 
 pub mod bucket;
 pub mod folder;
+pub mod job;
 pub mod reading;
 pub mod replay;
+pub mod rewrite;
 pub mod worker;
 
 use std::path::Path;

@@ -117,7 +117,8 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn say(summary: &Summary) -> ExitCode {
+/// Prints what a command did.
+pub(super) fn say(summary: &impl Serialize) -> ExitCode {
     let text = serde_json::to_string(summary).unwrap_or_default();
     match writeln!(io::stdout().lock(), "{text}") {
         Ok(()) => ExitCode::SUCCESS,
@@ -125,7 +126,7 @@ fn say(summary: &Summary) -> ExitCode {
     }
 }
 
-fn wait_ready(engine: &Engine) -> Result<(), BucketError> {
+pub(super) fn wait_ready(engine: &Engine) -> Result<(), BucketError> {
     loop {
         match engine.shared.stage() {
             Stage::Ready => return Ok(()),

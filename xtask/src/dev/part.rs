@@ -75,6 +75,7 @@ impl Part {
             ("EDGETALLY_DATA", layout.data.join("aggregator").display().to_string()),
             ("EDGETALLY_ADMIN_KEY", layout.secrets.admin_key.clone()),
             ("EDGETALLY_EDGE_SECRET", layout.secrets.edge_secret.clone()),
+            ("EDGETALLY_EDGE", layout.edge_url()),
         ];
         let folder = layout.data.to_path_buf();
         let command = move || {
