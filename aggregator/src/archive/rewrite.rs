@@ -240,7 +240,7 @@ impl Rewriting<'_> {
             let salt = self.tombstones.erased_by(&told).filter(|_| !event.flags.has(Flags::ERASED));
             let rest = match salt {
                 None => Some(text.to_owned()),
-                Some(_) if !tombstones::is_money(event.name.as_str(), event.fact.as_ref()) => {
+                Some(_) if !tombstones::is_money(event.name.as_str(), event.fact.as_deref()) => {
                     dropped += 1;
                     None
                 }
