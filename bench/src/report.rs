@@ -124,7 +124,7 @@ fn contest(text: &mut String, found: &Value) {
     paragraph(
         text,
         &format!(
-            "workerd without a proxy, Durable Objects on disk, no R2 for anyone; {connections} \
+            "workerd without a proxy, Durable Objects in memory, no R2 for anyone; {connections} \
              connections, medians of {rounds} rounds of {seconds} s in turn. A stand-in \
              acknowledges the frames of `edge`, on the core of the load. Target: `edge` takes at \
              least as many events a processor second as `minimal`."
