@@ -10,6 +10,7 @@ use std::sync::Arc;
 use edgetally_proto::batch::Batch;
 use edgetally_proto::ids::{Epoch, ShardName, SiteId};
 use edgetally_proto::settings::{Retention, RetentionSettings};
+use edgetally_proto::sign::Backlog;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
@@ -156,10 +157,23 @@ impl World {
         Decision { fresh, outcome, acked }
     }
 
-    /// Notes that a shard has more than it sent.
-    pub fn note_backlog(&mut self, source: &Source) {
-        if let Some(edge) = self.edges.get_mut(source) {
-            edge.has_backlog = true;
+    /// Notes what a shard has beside the frames that were just decided upon.
+    pub fn note_backlog(&mut self, source: &Source, has_more: bool, backlog: Option<Backlog>) {
+        let Some(edge) = self.edges.get_mut(source) else { return };
+        let was_refused = edge.has_backlog;
+        edge.has_backlog |= has_more;
+        // What was refused is sent again, and told again then.
+        let (Some(Backlog { head, left }), false) = (backlog, was_refused) else { return };
+        edge.has_backlog |= head > edge.last;
+        (edge.head, edge.left) = (head, left);
+        // Under a new epoch goes out again whatever was left of those before.
+        let is_former = |known: &Source| known.shard == source.shard && known.epoch != source.epoch;
+        let former = self.edges.iter().filter(|(known, edge)| is_former(known) && edge.left > 0);
+        let former: Vec<Source> = former.map(|(known, _)| known.clone()).collect();
+        for known in former {
+            if let Some(edge) = self.edges.get_mut(&known) {
+                (edge.left, edge.has_backlog) = (0, false);
+            }
         }
     }
 

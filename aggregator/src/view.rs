@@ -54,6 +54,10 @@ pub struct EdgeState {
     pub lag_ms: i64,
     /// Whether its last request left something behind.
     pub has_backlog: bool,
+    /// Number of the newest frame that it had committed by its last request.
+    pub head: u64,
+    /// Events in the frames after the last one applied, by its last request.
+    pub left: u64,
 }
 
 /// Everything readers see.

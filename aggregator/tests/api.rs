@@ -40,9 +40,9 @@ fn frames_are_answered_as_the_protocol_says() {
     assert_eq!(server.frames(6, &[one(6)]), (409, json!({"expected": 4})));
     assert_eq!(server.frames(2, &[one(9)]), (409, json!({"fork": true})));
     let other = "ffffffffffffffffffffffffffffffff";
-    let head = FramesHead { shard: SHARD, epoch: other, first: 4, last: 4 };
+    let head = FramesHead { shard: SHARD, epoch: other, first: 4, last: 4, backlog: None };
     assert_eq!(server.signed(&head, &one(4), SECRET), Some((409, json!({"expected": 1}))));
-    let head = FramesHead { shard: SHARD, epoch: EPOCH, first: 4, last: 4 };
+    let head = FramesHead { shard: SHARD, epoch: EPOCH, first: 4, last: 4, backlog: None };
     let (status, problem) = server.signed(&head, &one(4), "another secret").unwrap();
     assert_eq!((status, &problem["code"]), (401, &json!("signature_invalid")));
     // The event of a known id in another frame is late.
@@ -83,7 +83,7 @@ fn unreadable_frames_are_dead_and_later_versions_wait() {
     let (_, edges) = server.call("GET", "/v1/edges", ADMIN, None);
     assert_eq!((&edges["totals"]["dead"], &edges["totals"]["applied"]), (&json!(2), &json!(1)));
     for (first, last, body) in [(0, 0, one(4)), (4, 5, one(4)), (4, 4, [one(4), one(5)].concat())] {
-        let head = FramesHead { shard: SHARD, epoch: EPOCH, first, last };
+        let head = FramesHead { shard: SHARD, epoch: EPOCH, first, last, backlog: None };
         let (status, problem) = server.signed(&head, &body, SECRET).unwrap();
         assert_eq!((status, &problem["code"]), (400, &json!("invalid_query")));
     }

@@ -95,7 +95,8 @@ fn push(server: &Server, stop: &AtomicBool) -> u64 {
     let (mut due, mut acked) = (1, 0);
     while !stop.load(Ordering::Relaxed) {
         let body: Vec<u8> = (due..due + 3).flat_map(frame_of).collect();
-        let head = FramesHead { shard: SHARD, epoch: EPOCH, first: due, last: due + 2 };
+        let head =
+            FramesHead { shard: SHARD, epoch: EPOCH, first: due, last: due + 2, backlog: None };
         match server.signed(&head, &body, SECRET) {
             Some((200, answer)) => {
                 acked = answer["acked"].as_u64().unwrap();

@@ -1,5 +1,6 @@
 //! Judging a batch: every event validated and enriched, or refused with its reason.
 
+use edgetally_proto::archive::Line;
 use edgetally_proto::event::Event;
 use edgetally_proto::limits::LETTER_BYTES_MAX;
 use edgetally_proto::raw::{RawBatch, RawEvent};
@@ -48,6 +49,21 @@ pub fn judge(batch: &RawBatch<'_>, rules: &Rules<'_>, seen: &Seen) -> Judged {
     judged
 }
 
+/// The lines of the good events for the raw archive, in their order.
+#[must_use]
+pub fn lines(batch: &RawBatch<'_>, rules: &Rules<'_>, judged: &Judged) -> Vec<String> {
+    let mut rejected = judged.outcome.rejected.iter().map(|(index, _)| *index).peekable();
+    let good = batch.events.iter().enumerate().filter(|(index, _)| {
+        let is_rejected = rejected.peek() == Some(index);
+        if is_rejected {
+            rejected.next();
+        }
+        !is_rejected
+    });
+    let with_event = good.zip(&judged.events);
+    with_event.map(|((_, raw), event)| Line::write(event, raw, rules)).collect()
+}
+
 fn letter(raw: &RawEvent<'_>, reject: &Reject, received_at_ms: i64) -> Letter {
     Letter {
         received_at_ms,
@@ -70,6 +86,10 @@ mod tests {
     use crate::collect::Head;
 
     fn judged(ids: Ids, bots: Bots, is_bot_request: bool) -> Judged {
+        judged_with_lines(ids, bots, is_bot_request).0
+    }
+
+    fn judged_with_lines(ids: Ids, bots: Bots, is_bot_request: bool) -> (Judged, Vec<String>) {
         let events = json!([{"id": "a", "client_id": "c", "name": "page_view"},
             {"id": "b", "client_id": "c", "name": "No Name"}, 5]);
         let body = json!({"site": "demo", "events": events}).to_string();
@@ -86,7 +106,16 @@ mod tests {
         };
         let user_agent = if is_bot_request { "Googlebot/2.1" } else { "Firefox" };
         let head = Head { user_agent: user_agent.to_owned(), ..Head::default() };
-        judge(&batch, &rules, &Seen::of(&head))
+        let judged = judge(&batch, &rules, &Seen::of(&head));
+        let lines = lines(&batch, &rules, &judged);
+        (judged, lines)
+    }
+
+    #[test]
+    fn every_good_event_has_its_line() {
+        let (judged, lines) = judged_with_lines(Ids::Used, Bots::Separate, true);
+        let read: Vec<Event> = lines.iter().map(|line| Line::read(line).unwrap().1).collect();
+        assert_eq!(read, judged.events);
     }
 
     #[test]

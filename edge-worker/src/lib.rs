@@ -19,6 +19,9 @@ pub mod route;
 pub mod known_ids;
 
 pub mod outbox;
+pub mod store;
+pub mod waiting;
+pub mod archivist;
 pub mod shard;
 
 #[cfg(all(target_arch = "wasm32", not(feature = "pure")))]

@@ -5,10 +5,11 @@
 //! frames already committed go out again under new numbers without being written again.
 //!
 //! The ring keeps acknowledged frames until their slots are needed. They serve an aggregator that
-//! was restored from an older backup.
+//! was restored from an older backup. With a bucket, frames are kept there too: a slot is free for
+//! another frame once its own is acknowledged or in the bucket.
 
 use edgetally_proto::ids::Epoch;
-use edgetally_proto::limits::{RING_PRESSURE, RING_SLOTS};
+use edgetally_proto::limits::RING_SLOTS;
 
 /// How long to wait before the first try after a failure; doubles with each further one.
 const RETRY_FIRST_MS: i64 = 500;
@@ -26,6 +27,9 @@ pub struct Outbox {
     pub head: u64,
     /// Local sequence up to which the aggregator has everything durably.
     pub acked: u64,
+    /// Local sequences whose frames are in the bucket, without a gap: from and to; 0 and 0 if none.
+    archived: (u64, u64),
+    slots: u64,
     in_flight: bool,
     failures: u32,
 }
@@ -67,7 +71,51 @@ impl Outbox {
     #[must_use]
     pub fn new(epoch: Epoch, base: u64, head: u64, acked: u64) -> Self {
         let acked = acked.clamp(base.min(head), head);
-        Self { epoch, base, head, acked, in_flight: false, failures: 0 }
+        let (archived, slots) = ((0, 0), RING_SLOTS);
+        Self { epoch, base, head, acked, archived, slots, in_flight: false, failures: 0 }
+    }
+
+    /// The same with another number of slots.
+    #[must_use]
+    pub fn with_slots(self, slots: u64) -> Self {
+        Self { slots, ..self }
+    }
+
+    /// Takes note of an object of frames in the bucket, the oldest first.
+    pub fn note_archived(&mut self, first: u64, last: u64) {
+        let (from, to) = self.archived;
+        let follows = to > 0 && first <= to + 1;
+        self.archived = (if follows { from } else { first }, last);
+    }
+
+    /// Takes note that the bucket no longer has frames up to and with this one.
+    pub fn note_pruned(&mut self, last: u64) {
+        let (from, to) = self.archived;
+        self.archived = if last >= to { (0, 0) } else { (from.max(last + 1), to) };
+    }
+
+    /// The last local sequence that the bucket holds; 0 if it holds none.
+    #[must_use]
+    pub fn archived_to(&self) -> u64 {
+        self.archived.1
+    }
+
+    /// Frames that are in the ring only.
+    #[must_use]
+    pub fn unarchived(&self) -> u64 {
+        self.head + 1 - self.first_unarchived()
+    }
+
+    /// The first local sequence to go into the bucket next.
+    #[must_use]
+    pub fn first_unarchived(&self) -> u64 {
+        (self.archived.1 + 1).max(self.oldest()).min(self.head + 1)
+    }
+
+    /// Whether the bucket should take frames at once, for want of free slots.
+    #[must_use]
+    pub fn is_spill_urgent(&self) -> bool {
+        self.head - self.acked.max(self.archived.1).min(self.head) > self.slots / 2
     }
 
     /// The slot of a frame in the ring.
@@ -79,13 +127,13 @@ impl Outbox {
     /// Whether another frame finds a slot that no unacknowledged frame holds.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.head - self.acked < RING_SLOTS
+        self.head - self.acked.max(self.archived.1).min(self.head) < self.slots
     }
 
     /// Whether so much waits that commits should become larger and rarer.
     #[must_use]
     pub fn is_pressed(&self) -> bool {
-        self.head - self.acked > RING_PRESSURE
+        self.head - self.acked > self.slots / 2
     }
 
     /// Whether something waits for the aggregator.
@@ -98,6 +146,12 @@ impl Outbox {
     pub fn commit(&mut self) -> u64 {
         self.head += 1;
         self.head
+    }
+
+    /// The local sequence to send next, if nothing is in flight.
+    #[must_use]
+    pub fn next_to_send(&self) -> Option<u64> {
+        (!self.in_flight && self.has_backlog()).then_some(self.acked + 1)
     }
 
     /// Local sequences to send now, if nothing is in flight; they are in flight from here on.
@@ -118,7 +172,14 @@ impl Outbox {
     /// The oldest local sequence that the ring still holds.
     #[must_use]
     pub fn oldest(&self) -> u64 {
-        (self.head + 1).saturating_sub(RING_SLOTS).max(1)
+        (self.head + 1).saturating_sub(self.slots).max(1)
+    }
+
+    /// The oldest local sequence from which on ring and bucket still hold every frame.
+    #[must_use]
+    pub fn reach(&self) -> u64 {
+        let (from, to) = self.archived;
+        if to > 0 && to + 1 >= self.oldest() { from.min(self.oldest()) } else { self.oldest() }
     }
 
     /// Judges the reply to what is in flight.
@@ -149,10 +210,10 @@ impl Outbox {
         if wanted > self.head + 1 {
             return Next::NewEpoch { base: self.acked };
         }
-        if wanted < self.oldest() {
-            // The ring no longer reaches back so far: all it holds goes out again under new
+        if wanted < self.reach() {
+            // Neither ring nor bucket reach back so far: all they hold goes out again under new
             // numbers, and what the aggregator has of it already falls to its ids.
-            return Next::NewEpoch { base: self.oldest() - 1 };
+            return Next::NewEpoch { base: self.reach() - 1 };
         }
         self.acked = wanted - 1;
         if self.has_backlog() { Next::Send } else { Next::Rest }
@@ -250,6 +311,42 @@ mod tests {
         assert!(outbox.is_pressed());
         assert_eq!(exchange(&mut outbox, Reply::Acked(1)).1, Next::Send);
         assert!(outbox.has_room());
+    }
+
+    #[test]
+    fn the_bucket_frees_slots_and_reaches_further_back() {
+        let mut outbox = outbox(0, 0).with_slots(10);
+        while outbox.has_room() {
+            outbox.commit();
+        }
+        assert_eq!((outbox.head, outbox.is_spill_urgent(), outbox.unarchived()), (10, true, 10));
+        outbox.note_archived(1, 6);
+        assert_eq!((outbox.has_room(), outbox.is_spill_urgent()), (true, false));
+        assert_eq!((outbox.first_unarchived(), outbox.reach()), (7, 1));
+        while outbox.has_room() {
+            outbox.commit();
+        }
+        assert_eq!(outbox.head, 16, "frame 7 is in its slot only");
+        assert_eq!(exchange(&mut outbox, Reply::Acked(16)).1, Next::Rest);
+        assert!(outbox.has_room());
+        // The aggregator fell back: the bucket has what the ring lost.
+        outbox.note_archived(7, 7);
+        outbox.commit();
+        assert_eq!(exchange(&mut outbox, Reply::Expected(3)).1, Next::Send);
+        assert_eq!(outbox.next_to_send(), Some(3));
+        outbox.note_pruned(4);
+        assert_eq!(exchange(&mut outbox, Reply::Expected(3)).1, Next::NewEpoch { base: 4 });
+    }
+
+    #[test]
+    fn a_gap_between_bucket_and_ring_is_no_bridge() {
+        let mut outbox = outbox(30, 30).with_slots(10);
+        outbox.note_archived(1, 15);
+        assert_eq!((outbox.reach(), outbox.first_unarchived(), outbox.unarchived()), (21, 21, 10));
+        outbox.note_archived(21, 25);
+        assert_eq!((outbox.reach(), outbox.first_unarchived()), (21, 26));
+        outbox.note_archived(26, 30);
+        assert_eq!((outbox.reach(), outbox.unarchived()), (21, 0));
     }
 
     #[test]

@@ -4,60 +4,29 @@
 //! after any failure, crash or eviction a shard is simply loaded again. Storage is written in one
 //! transaction between two awaits; the platform guarantees that, see `platform/shard.rs`.
 
-use edgetally_proto::batch::Batch;
 use edgetally_proto::frame;
 use edgetally_proto::ids::Epoch;
 use edgetally_proto::limits::{
     COMMIT_EVENTS, COMMIT_INTERVAL_MS, FRAME_BYTES_MAX, FRAMES_BYTES_MAX, FRAMES_PER_REQUEST_MAX,
-    IDS_MINUTES, WINDOW_BYTES_MAX,
+    IDS_MINUTES, RAW_WINDOW_BYTES_MAX, RING_SLOTS, WINDOW_BYTES_MAX,
 };
 use edgetally_proto::time::MINUTE_MS;
-
-use crate::known_ids::KnownIds;
-use crate::outbox::{Next, Outbox, Reply};
 use edgetally_proto::window::Window;
 
+use crate::archivist::{self, Archivist, Operation, Orders};
+use crate::known_ids::KnownIds;
+use crate::outbox::{Next, Outbox, Reply};
+use crate::store::{Head, Row, Spilled, Storage, Stored};
+use crate::waiting::{Admission, Lines};
+
+/// The error of a commit for which no slot is free any more: while the window was open the
+/// aggregator fell back and needs again what is in them. Its events are sent again by their
+/// clients.
+pub const NO_SLOT: &str = "no slot of the ring is free";
+/// Rows that the lines of one commit may fill: it numbers them from its sequence times this.
+const ROWS_PER_COMMIT: u64 = 1_024;
 /// Commits come this far apart while much waits for the aggregator.
 const PRESSED_INTERVAL_MS: i64 = 1_000;
-
-/// What a shard keeps. Errors are texts for the log: whatever they are, the shard is loaded again.
-pub trait Storage {
-    /// Epoch and base, if the shard ever committed.
-    ///
-    /// # Errors
-    /// If storage fails.
-    fn epoch(&self) -> Result<Option<(Epoch, u64)>, String>;
-    /// Writes down an epoch and the local sequence before its first frame.
-    ///
-    /// # Errors
-    /// If storage fails.
-    fn put_epoch(&mut self, epoch: Epoch, base: u64) -> Result<(), String>;
-    /// Sequence of the newest frame, and what was acknowledged when it was committed.
-    ///
-    /// # Errors
-    /// If storage fails.
-    fn head(&self) -> Result<(u64, u64), String>;
-    /// Writes a frame into its slot of the ring.
-    ///
-    /// # Errors
-    /// If storage fails.
-    fn put_frame(&mut self, sequence: u64, acked: u64, frame: Vec<u8>) -> Result<(), String>;
-    /// The frame with a sequence, if the ring still holds it.
-    ///
-    /// # Errors
-    /// If storage fails.
-    fn frame(&self, sequence: u64) -> Result<Option<Vec<u8>>, String>;
-    /// Writes down the ids of a minute that is over.
-    ///
-    /// # Errors
-    /// If storage fails.
-    fn put_ids(&mut self, minute: i64, parts: Vec<Vec<u8>>) -> Result<(), String>;
-    /// Stored ids since a minute, by minute.
-    ///
-    /// # Errors
-    /// If storage fails.
-    fn ids_since(&self, minute: i64) -> Result<Vec<(i64, Vec<u8>)>, String>;
-}
 
 /// When the open window is to be committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +53,35 @@ pub struct Folded {
     pub due: Due,
 }
 
+/// How a shard is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// Slots of its ring.
+    pub slots: u64,
+    /// What its archivist is asked for, if there is a bucket.
+    pub archive: Option<Orders>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { slots: RING_SLOTS, archive: None }
+    }
+}
+
+/// What is needed to send on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A request to send.
+    Parcel(Parcel),
+    /// An object to read from the bucket first, and to hand to [`Shard::refill`].
+    Missing {
+        /// What it holds.
+        spilled: Spilled,
+        /// Its name.
+        name: String,
+    },
+}
+
 /// What one request to the aggregator carries: frames back to back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
@@ -93,6 +91,10 @@ pub struct Parcel {
     pub first: u64,
     /// Number of the last frame.
     pub last: u64,
+    /// Number of the newest frame that is committed.
+    pub head: u64,
+    /// Events in the frames that stay behind.
+    pub left: u64,
     /// The frames.
     pub body: Vec<u8>,
 }
@@ -106,10 +108,17 @@ pub struct Shard<S> {
     /// Ids of minutes before this one are stored.
     ids_minute: i64,
     window: Window,
+    /// Lines of its events.
+    lines: Lines,
     /// Which window is open; grows with every commit.
     window_number: u64,
     is_scheduled: bool,
     committed_at_ms: i64,
+    /// Events committed since the shard began.
+    total: u64,
+    archivist: Option<Archivist>,
+    /// An object of frames that are being sent again, as the bucket gave it.
+    refill: Option<(Spilled, Vec<Stored>)>,
 }
 
 impl<S: Storage> Shard<S> {
@@ -117,7 +126,7 @@ impl<S: Storage> Shard<S> {
     ///
     /// # Errors
     /// If storage fails or holds what no shard wrote.
-    pub fn load(mut storage: S, epoch: Epoch, now_ms: i64) -> Result<Self, String> {
+    pub fn load(mut storage: S, epoch: Epoch, setup: Setup, now_ms: i64) -> Result<Self, String> {
         let (epoch, base) = match storage.epoch()? {
             Some(known) => known,
             None => {
@@ -125,16 +134,25 @@ impl<S: Storage> Shard<S> {
                 (epoch, 0)
             }
         };
-        let (head, acked) = storage.head()?;
+        let Head { sequence, acked, total } = storage.head()?;
+        let mut outbox = Outbox::new(epoch, base, sequence, acked).with_slots(setup.slots);
+        for Spilled { first, last, .. } in storage.spilled()? {
+            outbox.note_archived(first, last);
+        }
+        let archivist = setup.archive.map(|orders| Archivist::load(orders, &storage, &outbox));
         let mut shard = Self {
+            archivist: archivist.transpose()?,
             storage,
-            outbox: Outbox::new(epoch, base, head, acked),
+            outbox,
             known_ids: KnownIds::default(),
             ids_minute: 0,
             window: Window::default(),
+            lines: Lines::default(),
             window_number: 0,
             is_scheduled: false,
             committed_at_ms: 0,
+            total,
+            refill: None,
         };
         shard.load_ids(now_ms)?;
         Ok(shard)
@@ -151,8 +169,8 @@ impl<S: Storage> Shard<S> {
             let _forgotten = self.known_ids.decode(minute, &part);
         }
         for sequence in (self.outbox.oldest()..=self.outbox.head).rev() {
-            let Some(bytes) = self.storage.frame(sequence)? else { break };
-            let batch = frame::decode(&bytes).map_err(|error| error.to_string())?;
+            let Some(stored) = self.storage.frame(sequence)? else { break };
+            let batch = frame::decode(&stored.frame).map_err(|error| error.to_string())?;
             if batch.committed_at_ms < self.ids_minute * MINUTE_MS {
                 break;
             }
@@ -167,34 +185,43 @@ impl<S: Storage> Shard<S> {
         self.outbox.has_backlog()
     }
 
-    /// Folds a batch into the open window; none if the ring has no slot for another frame.
-    /// `bytes` is its length as a frame.
+    /// Folds a batch into the open window; none if there is no room: no slot of the ring is free
+    /// for another frame, or too many lines wait for the bucket.
     ///
     /// # Errors
     /// If storage fails: a window that would outgrow its frame is committed first.
     pub fn fold(
         &mut self,
-        batch: Batch,
-        bytes: usize,
+        admission: Admission<'_>,
         now_ms: i64,
     ) -> Result<Option<Folded>, String> {
-        if !self.outbox.has_room() {
+        if !self.has_room() {
             return Ok(None);
         }
-        if !self.window.is_empty() && self.window.bytes() + bytes > WINDOW_BYTES_MAX {
+        let outgrown = self.window.bytes() + admission.bytes > WINDOW_BYTES_MAX;
+        if !self.window.is_empty() && outgrown {
             self.commit(now_ms)?;
-            if !self.outbox.has_room() {
+            if !self.has_room() {
                 return Ok(None);
             }
         }
         let mut news = Vec::new();
-        for site in batch.sites {
-            let known_ids = &mut self.known_ids;
+        let mut lines = admission.lines.into_iter();
+        for site in admission.batch.sites {
+            let (known_ids, waiting) = (&mut self.known_ids, &mut self.lines);
             news.extend(self.window.absorb(site, |site, client, record| {
-                known_ids.insert(site, client, &record.id, now_ms)
+                let is_new = known_ids.insert(site, client, &record.id, now_ms);
+                if let (Some(line), true) = (lines.next(), is_new) {
+                    waiting.push(site, record.received_at_ms, line);
+                }
+                is_new
             }));
         }
         Ok(Some(Folded { news, window: self.window_number, due: self.due(now_ms) }))
+    }
+
+    fn has_room(&self) -> bool {
+        self.outbox.has_room() && self.archivist.as_ref().is_none_or(Archivist::has_room)
     }
 
     /// The first batch of a window starts its timer; a full window does not wait for it, but there
@@ -204,7 +231,8 @@ impl<S: Storage> Shard<S> {
         let interval_ms = if pressed { PRESSED_INTERVAL_MS } else { COMMIT_INTERVAL_MS };
         let rested = now_ms - self.committed_at_ms >= interval_ms;
         let full = self.window.events() >= COMMIT_EVENTS && rested;
-        if full || self.window.bytes() > WINDOW_BYTES_MAX {
+        let outgrown = self.window.bytes() > WINDOW_BYTES_MAX;
+        if full || outgrown || self.lines.bytes() > RAW_WINDOW_BYTES_MAX {
             Due::Now
         } else if self.is_scheduled {
             Due::Scheduled
@@ -229,14 +257,21 @@ impl<S: Storage> Shard<S> {
         if self.window.is_empty() {
             return Ok(false);
         }
+        let events = self.window.events() as u64;
         let bytes = frame::encode(&self.window.seal(now_ms));
         if bytes.len() > FRAME_BYTES_MAX {
             // Refused it is sent again in other company; in the ring it would block the rest.
             return Err("a window outgrew its frame".to_owned());
         }
+        if !self.outbox.has_room() {
+            return Err(NO_SLOT.to_owned());
+        }
         let acked = self.outbox.acked;
         let sequence = self.outbox.commit();
-        self.storage.put_frame(sequence, acked, bytes)?;
+        self.total += events;
+        let stored = Stored { frame: bytes, total: self.total, at_ms: now_ms };
+        self.storage.put_frame(sequence, acked, stored)?;
+        self.keep_lines(sequence, now_ms)?;
         let minute = now_ms.div_euclid(MINUTE_MS);
         for over in self.ids_minute..minute {
             self.storage.put_ids(over, self.known_ids.encode(over))?;
@@ -249,24 +284,88 @@ impl<S: Storage> Shard<S> {
         Ok(true)
     }
 
-    /// What to send now, read back from the ring; it is in flight until [`Self::finish`].
+    /// Writes the lines of a commit into rows, with its frame.
+    fn keep_lines(&mut self, sequence: u64, now_ms: i64) -> Result<(), String> {
+        let rows = (sequence * ROWS_PER_COMMIT..).zip(self.lines.take());
+        let rows: Vec<Row> = rows.map(|(id, lines)| Row { id, at_ms: now_ms, lines }).collect();
+        if let Some(archivist) = &mut self.archivist {
+            archivist.note_commit(&rows, now_ms);
+        }
+        rows.into_iter().try_for_each(|row| self.storage.put_row(row))
+    }
+
+    /// What to send now, read back from ring or bucket; a parcel is in flight until
+    /// [`Self::finish`].
     ///
     /// # Errors
     /// If storage fails or lacks a frame that was not acknowledged.
-    pub fn parcel(&mut self) -> Result<Option<Parcel>, String> {
+    pub fn parcel(&mut self) -> Result<Option<Outgoing>, String> {
+        let Some(first) = self.outbox.next_to_send() else { return Ok(None) };
+        let is_refilled = self.refill.as_ref().is_some_and(|(spilled, _)| spilled.holds(first));
+        if !is_refilled {
+            self.refill = None;
+        }
+        if !is_refilled && self.storage.frame(first)?.is_none() {
+            let object = self.archivist.as_ref().and_then(|archivist| archivist.object_of(first));
+            let (spilled, name) = object.ok_or("a frame is missing from ring and bucket")?;
+            return Ok(Some(Outgoing::Missing { spilled, name }));
+        }
         let Some(range) = self.outbox.start_send() else { return Ok(None) };
-        let first = *range.start();
-        let (mut body, mut last) = (Vec::new(), first);
+        let (mut body, mut last, mut total) = (Vec::new(), first, self.total);
         for sequence in range.take(FRAMES_PER_REQUEST_MAX) {
-            let frame = self.storage.frame(sequence)?.ok_or("a frame is missing from the ring")?;
-            if sequence > first && body.len() + frame.len() > FRAMES_BYTES_MAX {
+            let Some(stored) = self.stored(sequence)? else { break };
+            if sequence > first && body.len() + stored.frame.len() > FRAMES_BYTES_MAX {
                 break;
             }
-            body.extend_from_slice(&frame);
-            last = sequence;
+            body.extend_from_slice(&stored.frame);
+            (last, total) = (sequence, stored.total);
         }
-        let (first, last) = (self.outbox.wire(first), self.outbox.wire(last));
-        Ok(Some(Parcel { epoch: self.outbox.epoch, first, last, body }))
+        let wire = |sequence| self.outbox.wire(sequence);
+        let (first, last, head) = (wire(first), wire(last), wire(self.outbox.head));
+        let left = self.total.saturating_sub(total);
+        Ok(Some(Outgoing::Parcel(Parcel {
+            epoch: self.outbox.epoch,
+            first,
+            last,
+            head,
+            left,
+            body,
+        })))
+    }
+
+    /// A frame from the object at hand, else from the ring.
+    fn stored(&self, sequence: u64) -> Result<Option<Stored>, String> {
+        if let Some((spilled, frames)) = &self.refill
+            && let Some(at) = sequence.checked_sub(spilled.first)
+            && let Some(stored) = usize::try_from(at).ok().and_then(|at| frames.get(at))
+        {
+            return Ok(Some(stored.clone()));
+        }
+        self.storage.frame(sequence)
+    }
+
+    /// Takes an object that [`Self::parcel`] asked for; none if it is not in the bucket any more.
+    /// Says whether its frames are lost: then the shard goes on behind them, under a new epoch.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn refill(
+        &mut self,
+        spilled: Spilled,
+        object: Option<&[u8]>,
+        epoch: Epoch,
+    ) -> Result<bool, String> {
+        let totals = self.storage.totals(spilled.first)?;
+        if let Some(frames) = object.and_then(|object| take_apart(object, &totals)) {
+            self.refill = Some((spilled, frames));
+            return Ok(false);
+        }
+        if let Some(archivist) = &mut self.archivist {
+            archivist.forget(spilled, &mut self.storage, &mut self.outbox)?;
+        }
+        self.storage.put_epoch(epoch, spilled.last)?;
+        self.outbox.begin_epoch(epoch, spilled.last);
+        Ok(true)
     }
 
     /// Judges the reply to a parcel. A [`Next::NewEpoch`] is carried out here, with `epoch` as its
@@ -286,4 +385,50 @@ impl<S: Storage> Shard<S> {
         }
         Ok(next)
     }
+
+    /// Takes note that no backup of the aggregator needs frames before a number of an epoch.
+    pub fn note_keep_from(&mut self, epoch: Epoch, number: u64) {
+        let (base, acked) = (self.outbox.base, self.outbox.acked);
+        if let (Some(archivist), true) = (&mut self.archivist, epoch == self.outbox.epoch) {
+            // Whatever it says, what it does not have stays.
+            archivist.note_keep_from(base.saturating_add(number).min(acked + 1));
+        }
+    }
+
+    /// Whether there is anything for the bucket, now or later.
+    #[must_use]
+    pub fn archive_wait_ms(&self, now_ms: i64) -> Option<i64> {
+        self.archivist.as_ref()?.wait_ms(now_ms)
+    }
+
+    /// The next operation on the bucket; under way until [`Self::archived`].
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn archive(&mut self, now_ms: i64) -> Result<Option<Operation>, String> {
+        let Some(archivist) = &mut self.archivist else { return Ok(None) };
+        archivist.next(&mut self.storage, &self.outbox, now_ms)
+    }
+
+    /// Judges what became of an operation on the bucket.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn archived(&mut self, outcome: archivist::Outcome, now_ms: i64) -> Result<(), String> {
+        let Some(archivist) = &mut self.archivist else { return Ok(()) };
+        archivist.finish(outcome, &mut self.storage, &mut self.outbox, now_ms)
+    }
+}
+
+/// The frames of an object; none if it does not hold them all, undamaged.
+fn take_apart(object: &[u8], totals: &[u64]) -> Option<Vec<Stored>> {
+    let mut frames = Vec::with_capacity(totals.len());
+    let mut rest = object;
+    for total in totals {
+        let head = frame::peek(rest).ok()?;
+        let (bytes, after) = rest.split_at_checked(head.bytes)?;
+        frames.push(Stored { frame: bytes.to_vec(), total: *total, at_ms: 0 });
+        rest = after;
+    }
+    rest.is_empty().then_some(frames)
 }

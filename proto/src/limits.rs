@@ -51,12 +51,21 @@ pub const COMMIT_EVENTS: usize = 256;
 /// Slots of a shard's ring; at four commits a second more than two minutes, so that the frames
 /// of a minute are still there when the minute's row of ids is written.
 pub const RING_SLOTS: u64 = 4_096;
-/// Unacknowledged frames from which commits become larger and rarer.
-pub const RING_PRESSURE: u64 = RING_SLOTS / 2;
 /// Minutes for which a shard remembers event ids.
 pub const IDS_MINUTES: i64 = 15;
 /// Event ids that a shard remembers at most.
 pub const IDS_MAX: usize = 1 << 20;
+/// What is committed goes to the archive after this long, in objects of a minute.
+pub const ARCHIVE_AFTER_MS: i64 = 60_000;
+/// An object of the archive is closed when what it holds weighs this much before compression.
+pub const OBJECT_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// Bytes of a row of lines that wait for the archive, but for a last line that exceeds them.
+pub const RAW_ROW_BYTES_MAX: usize = 750_000;
+/// Bytes of lines with which a window is committed at once.
+pub const RAW_WINDOW_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of lines that may wait while the bucket refuses them; then the shard takes no more. A
+/// shard's storage holds 10 GB, of which the ring may take four fifths.
+pub const RAW_BYTES_MAX: u64 = 1 << 30;
 /// How far ahead the safety alarm of a shard is set.
 pub const ALARM_MS: i64 = 30_000;
 /// Shards of each home region.
@@ -68,6 +77,9 @@ const _: () = assert!(SERVER_BODY_BYTES_MAX > BODY_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < FRAMES_BYTES_MAX);
 // A window is closed before it outgrows a row, with one more full request folded in.
 const _: () = assert!(WINDOW_BYTES_MAX + SERVER_BODY_BYTES_MAX / 2 < FRAME_BYTES_MAX);
+// A row holds at least one line, made of an event of the largest body.
+const _: () = assert!(RAW_ROW_BYTES_MAX + SERVER_BODY_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(RING_SLOTS * FRAME_BYTES_MAX as u64 + RAW_BYTES_MAX < 10_000_000_000);
 const _: () = assert!(LETTER_BYTES_MAX < LETTERS_BYTES_MAX && LETTERS_BYTES_MAX < WINDOW_BYTES_MAX);
 const _: () = assert!(RING_SLOTS > 2 * 60 * 1_000 / COMMIT_INTERVAL_MS as u64);
 // A site's shards are different ones, and a spread that doubles moves only half of its clients.

@@ -15,6 +15,10 @@ pub mod header {
     pub const FIRST: &str = "Edgetally-First";
     /// Number of the last frame of the body.
     pub const LAST: &str = "Edgetally-Last";
+    /// Number of the newest frame that the shard has committed.
+    pub const HEAD: &str = "Edgetally-Head";
+    /// Events in the frames that the shard has committed after the last one of the body.
+    pub const LEFT: &str = "Edgetally-Left";
     /// Epoch milliseconds at which a request for settings or the archive was signed.
     pub const AT: &str = "Edgetally-At";
     /// The signature.
@@ -81,27 +85,42 @@ pub struct FramesHead<'a> {
     pub first: u64,
     /// Number of the last frame.
     pub last: u64,
+    /// What stays behind, where the shard says so.
+    pub backlog: Option<Backlog>,
+}
+
+/// What a shard holds beside the frames of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Number of its newest frame.
+    pub head: u64,
+    /// Events in its frames after the last one of the request.
+    pub left: u64,
+}
+
+impl FramesHead<'_> {
+    /// Calls `with` with the parts that are signed.
+    fn parts<T>(&self, body: &[u8], with: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let Self { shard, epoch, first, last, backlog } = self;
+        let numbers = [Some(*first), Some(*last), backlog.map(|b| b.head), backlog.map(|b| b.left)];
+        let numbers: Vec<String> = numbers.iter().flatten().map(u64::to_string).collect();
+        let mut parts: Vec<&[u8]> = vec![b"frames", shard.as_bytes(), epoch.as_bytes()];
+        parts.extend(numbers.iter().map(|number| number.as_bytes()));
+        parts.push(body);
+        with(&parts)
+    }
 }
 
 /// Signs `POST /v1/frames`: headers and body.
 #[must_use]
 pub fn frames(secret: &str, head: &FramesHead<'_>, body: &[u8]) -> String {
-    let (first, last) = (head.first.to_string(), head.last.to_string());
-    let FramesHead { shard, epoch, .. } = head;
-    sign(
-        secret,
-        &[b"frames", shard.as_bytes(), epoch.as_bytes(), first.as_bytes(), last.as_bytes(), body],
-    )
+    head.parts(body, |parts| sign(secret, parts))
 }
 
 /// Whether a frames request bears the right signature.
 #[must_use]
 pub fn frames_verify(secret: &str, head: &FramesHead<'_>, body: &[u8], signature: &str) -> bool {
-    let (first, last) = (head.first.to_string(), head.last.to_string());
-    let FramesHead { shard, epoch, .. } = head;
-    let parts: [&[u8]; 6] =
-        [b"frames", shard.as_bytes(), epoch.as_bytes(), first.as_bytes(), last.as_bytes(), body];
-    verify(secret, &parts, signature)
+    head.parts(body, |parts| verify(secret, parts, signature))
 }
 
 /// Signs `GET /v1/edge/config`: the time at which it is asked.
@@ -183,7 +202,8 @@ pub fn key_hash(key: &str) -> String {
 mod tests {
     use super::*;
 
-    const HEAD: FramesHead<'_> = FramesHead { shard: "v1|apac|0", epoch: "00", first: 1, last: 2 };
+    const HEAD: FramesHead<'_> =
+        FramesHead { shard: "v1|apac|0", epoch: "00", first: 1, last: 2, backlog: None };
 
     #[test]
     fn a_signature_covers_headers_and_body() {
@@ -192,6 +212,8 @@ mod tests {
         assert!(!frames_verify("secret", &HEAD, b"bodz", &signature));
         assert!(!frames_verify("other", &HEAD, b"body", &signature));
         assert!(!frames_verify("secret", &FramesHead { last: 3, ..HEAD }, b"body", &signature));
+        let backlog = Some(Backlog { head: 3, left: 4 });
+        assert!(!frames_verify("secret", &FramesHead { backlog, ..HEAD }, b"body", &signature));
         assert!(!frames_verify("secret", &HEAD, b"body", "not hex"));
         assert!(!frames_verify("secret", &HEAD, b"body", ""));
     }

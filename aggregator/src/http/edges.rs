@@ -27,6 +27,8 @@ pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Json<Valu
                 "shard": source.shard,
                 "epoch": source.epoch.to_string(),
                 "last_sequence": edge.last,
+                "head_sequence": edge.head.max(edge.last),
+                "in_flight": edge.left,
                 "gaps": edge.gaps,
                 "replays": edge.replays,
                 "forks": edge.forks,
@@ -44,8 +46,8 @@ pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Json<Valu
     let sum = |of: fn(&EdgeState) -> u64| view.edges.values().map(of).sum::<u64>();
     let (read, late) = (sum(|e| e.tally.accepted), sum(|e| e.tally.late_duplicates));
     let dead = sum(|e| e.tally.dead);
-    // What a shard has not sent yet is known only to the shard.
-    let in_flight = 0;
+    // As each shard said with its last request; what it took since then it says with the next one.
+    let in_flight = sum(|e| e.left);
     let totals = json!({
         "accepted": read + dead + in_flight,
         "applied": read - late,

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use edgetally_proto::ids::{Epoch, ShardName};
 use edgetally_proto::limits::{FRAMES_BYTES_MAX, FRAMES_PER_REQUEST_MAX};
-use edgetally_proto::sign::{self, FramesHead};
+use edgetally_proto::sign::{self, Backlog, FramesHead};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -50,7 +50,14 @@ fn head(headers: &HeaderMap) -> Result<Head<'_>, Problem> {
             .ok_or_else(|| Problem::invalid(sign::header::EPOCH, "is not 32 hex digits"))?,
     };
     let (first, last) = (number(sign::header::FIRST)?, number(sign::header::LAST)?);
-    let signed = FramesHead { shard, epoch, first, last };
+    let backlog = match headers.contains_key(sign::header::HEAD) {
+        true => {
+            let (head, left) = (number(sign::header::HEAD)?, number(sign::header::LEFT)?);
+            Some(Backlog { head, left })
+        }
+        false => None,
+    };
+    let signed = FramesHead { shard, epoch, first, last, backlog };
     Ok(Head { source, signed, signature: signature.unwrap_or_default() })
 }
 
@@ -65,7 +72,7 @@ pub async fn post(
         let detail = "the signature does not fit headers and body";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "signature_invalid", detail));
     }
-    let (first, last) = (signed.first, signed.last);
+    let (first, last, backlog) = (signed.first, signed.last, signed.backlog);
     // Reading a large body takes milliseconds, in which other requests go on.
     let read = tokio::task::spawn_blocking(move || intake::read(first, last, &body)).await;
     let intake = read
@@ -83,7 +90,7 @@ pub async fn post(
     }
     let has_more = unsupported.is_some() || frames.len() == FRAMES_PER_REQUEST_MAX;
     let (reply, answer) = oneshot::channel();
-    app.engine.send(Command::Frames { source, frames, has_more, reply })?;
+    app.engine.send(Command::Frames { source, frames, has_more, backlog, reply })?;
     let reply = answer.await.map_err(|_| Problem::not_ready())?;
     Ok(respond(&reply))
 }

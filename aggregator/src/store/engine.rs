@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use edgetally_proto::sign::Backlog;
 use tokio::sync::oneshot;
 
 use crate::apply::{Changed, Outcome};
@@ -27,6 +28,8 @@ pub enum Command {
         frames: Vec<Incoming>,
         /// Whether the shard has more than it sent.
         has_more: bool,
+        /// What it says stays behind.
+        backlog: Option<Backlog>,
         /// Where the answer goes.
         reply: oneshot::Sender<FramesReply>,
     },

@@ -32,8 +32,9 @@ pub struct Checkpoint {
 /// What the saver tells the others.
 #[derive(Debug, Default)]
 pub struct Saved {
-    /// Last numbers that the checkpoint before the last contains: what comes after may still be
-    /// asked for again.
+    /// Last numbers that the plain snapshot before the last contains: whoever starts from either
+    /// of them, or from a copy of them, asks for what comes after. Empty until this run of the
+    /// program has written two, since nobody knows what the one it found contains.
     pub kept: Mutex<BTreeMap<Source, u64>>,
     /// Whether a checkpoint is being saved.
     pub is_busy: AtomicBool,
@@ -56,11 +57,11 @@ pub struct Saver {
 pub fn start(
     store: Box<dyn Store>,
     layout: Layout,
-    last: (Position, BTreeMap<Source, u64>),
+    last: Position,
     failed: impl Fn(&StoreError) + Send + 'static,
 ) -> std::io::Result<Saver> {
     let (sender, receiver) = sync_channel(1);
-    let saved = Arc::new(Saved { kept: Mutex::new(last.1.clone()), ..Saved::default() });
+    let saved = Arc::<Saved>::default();
     let told = saved.clone();
     let thread = std::thread::Builder::new().name("saver".to_owned()).spawn(move || {
         if let Err(error) = run(store, &layout, last, &receiver, &told) {
@@ -74,11 +75,12 @@ pub fn start(
 fn run(
     mut store: Box<dyn Store>,
     layout: &Layout,
-    last: (Position, BTreeMap<Source, u64>),
+    last: Position,
     receiver: &Receiver<Checkpoint>,
     saved: &Saved,
 ) -> Result<(), StoreError> {
-    let (mut before, mut before_marks) = last;
+    let mut before = last;
+    let mut snapshot_marks = BTreeMap::new();
     // A snapshot soon after the start, so that there is one at all.
     let mut snapshot_at: Option<Instant> = None;
     let mut snapshot_position = None;
@@ -91,12 +93,12 @@ fn run(
             snapshot::write(store.as_ref(), &layout.snapshot)?;
             snapshot_at = Some(Instant::now());
             snapshot_position = Some(checkpoint.position);
+            let kept = std::mem::replace(&mut snapshot_marks, checkpoint.marks);
+            *saved.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         }
         // Two checkpoints back, and never what the snapshot would need.
         let oldest = snapshot_position.map_or(before, |position: Position| position.min(before));
         log::prune(&layout.log, oldest.segment)?;
-        let kept = std::mem::replace(&mut before_marks, checkpoint.marks);
-        *saved.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         before = checkpoint.position;
         saved.is_busy.store(false, Ordering::Release);
         tracing::debug!(bytes, ms = started.elapsed().as_millis(), "saved a checkpoint");

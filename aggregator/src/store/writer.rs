@@ -18,7 +18,7 @@ use super::log::Log;
 use super::recover::{Layout, RecoverError, Recovered, recover};
 use super::saver::{self, Checkpoint, Saver};
 use crate::apply::{Changed, Decision, Entry, World};
-use crate::checkpoint::{self, Position};
+use crate::checkpoint;
 use crate::dedup::Source;
 use crate::intake::Incoming;
 use crate::local;
@@ -92,11 +92,7 @@ fn marks(world: &World) -> BTreeMap<Source, u64> {
 fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result<(), WriterError> {
     let Recovered { mut world, log, store, checkpoint, lock } = recover(layout, now_ms())?;
     shared.publish(world.view_all(), Changed::default());
-    let last = (
-        checkpoint,
-        if checkpoint == Position::default() { BTreeMap::new() } else { marks(&world) },
-    );
-    let saver = saver::start(store, layout.clone(), last, |error| {
+    let saver = saver::start(store, layout.clone(), checkpoint, |error| {
         tracing::error!(%error, "a checkpoint cannot be saved");
     })?;
     let (saved_at, logged) = (Instant::now(), 0);
@@ -171,11 +167,9 @@ impl Writer<'_> {
         let mut changed = Changed::default();
         for command in commands {
             match command {
-                Command::Frames { source, frames, has_more, reply } => {
+                Command::Frames { source, frames, has_more, backlog, reply } => {
                     let mut decision = self.world.decide(&source, frames, now_ms);
-                    if has_more {
-                        self.world.note_backlog(&source);
-                    }
+                    self.world.note_backlog(&source, has_more, backlog);
                     entries.extend(decision.fresh.iter_mut().map(|frame| entry(&source, frame)));
                     answers.push(Answer::Frames(reply, source, decision));
                 }

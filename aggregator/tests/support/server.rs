@@ -144,7 +144,7 @@ impl Server {
     /// Sends frames of the test shard.
     pub fn frames(&self, first: u64, frames: &[Vec<u8>]) -> (u16, Value) {
         let last = first + frames.len() as u64 - 1;
-        let head = FramesHead { shard: SHARD, epoch: EPOCH, first, last };
+        let head = FramesHead { shard: SHARD, epoch: EPOCH, first, last, backlog: None };
         self.signed(&head, &frames.concat(), SECRET).unwrap()
     }
 

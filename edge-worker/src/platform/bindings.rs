@@ -1,7 +1,9 @@
 //! Names of bindings and objects, each declared once.
 
+use edgetally_proto::ids::Epoch;
+use edgetally_proto::limits::ARCHIVE_AFTER_MS;
 use worker::js_sys::Uint8Array;
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
+use worker::{Bucket, Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
 
 /// Durable Objects that hold a share of the clients.
 const SHARD: &str = "SHARD";
@@ -9,6 +11,10 @@ const SHARD: &str = "SHARD";
 const LIMITER: &str = "LIMITER";
 /// The Durable Object that holds the last signed settings.
 const DIRECTORY: &str = "DIRECTORY";
+/// The bucket of the raw archive and of frames; the worker runs without it too.
+const ARCHIVE: &str = "ARCHIVE";
+/// After how many seconds what was committed goes to the bucket.
+const ARCHIVE_SECONDS: &str = "ARCHIVE_SECONDS";
 /// Where the aggregator listens.
 const AGGREGATOR_URL: &str = "AGGREGATOR_URL";
 /// What frames and settings are signed with.
@@ -33,6 +39,22 @@ pub fn aggregator_url(env: &Env, path: &str) -> Result<String> {
 /// The edge secret.
 pub fn edge_secret(env: &Env) -> Result<String> {
     Ok(env.secret(EDGE_SECRET)?.to_string())
+}
+
+/// The bucket, if there is one.
+pub fn bucket(env: &Env) -> Option<Bucket> {
+    env.bucket(ARCHIVE).ok()
+}
+
+/// After how many milliseconds what was committed goes to the bucket.
+pub fn archive_after_ms(env: &Env) -> i64 {
+    let seconds = env.var(ARCHIVE_SECONDS).ok().and_then(|text| text.to_string().parse().ok());
+    seconds.map_or(ARCHIVE_AFTER_MS, |seconds: u32| i64::from(seconds) * 1_000)
+}
+
+/// The name of a new epoch.
+pub fn epoch() -> Result<Epoch> {
+    Ok(Epoch(random()?))
 }
 
 /// The shard with a name, made near its region when it is first met.

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use edgetally_proto::batch::Batch;
-use edgetally_proto::frame;
 use edgetally_proto::raw::RawBatch;
 use edgetally_proto::time::second_of;
 use edgetally_proto::validate::{Ids, Rules, Visitor, ids_of};
@@ -17,8 +15,9 @@ use super::limiter;
 use super::settings::{self, Current};
 use crate::collect::{self, Access, Head, Outcome, Problem, Sender, body_too_large};
 use crate::enrich::Seen;
-use crate::judge::{Judged, judge};
+use crate::judge::{Judged, judge, lines};
 use crate::route::shard_of;
+use crate::waiting::encode_admission;
 use edgetally_proto::window::Window;
 
 /// Bytes of a body that is refused which are still read.
@@ -82,11 +81,13 @@ pub async fn accept(
     let sender = collect::authorize(access, head, batch, &current.settings)?;
     limiter::admit(env, &sender, &head.address).await?;
     collect::check_count(batch, sender.server_key)?;
-    let judged = judge_batch(access, head, batch, &sender, &current)?;
+    // What is only checked leaves nothing behind.
+    let is_archived = !dry_run && bindings::bucket(env).is_some();
+    let (judged, lines) = judge_batch(access, head, batch, &sender, &current, is_archived)?;
     if dry_run {
         return Ok(count_repeats(judged));
     }
-    store(env, batch, &sender, judged).await
+    store(env, batch, &sender, judged, lines).await
 }
 
 /// Settings that know the key of the header, if the aggregator does: it decides how much is read.
@@ -116,14 +117,15 @@ async fn settings_of(
     }
 }
 
-/// Validates and enriches the events.
+/// Validates and enriches the events; with their lines for the archive, if there is one.
 fn judge_batch(
     access: Access,
     head: &Head,
     batch: &RawBatch<'_>,
     sender: &Sender<'_>,
     current: &Current,
-) -> std::result::Result<Judged, Problem> {
+    is_archived: bool,
+) -> std::result::Result<(Judged, Vec<String>), Problem> {
     let nonce = bindings::random::<8>().map_err(platform_failed)?;
     let ids = match (access, ids_of(sender.settings, batch.consent, head.gpc)) {
         (Access::Origin, Ids::Used) => Ids::Cookieless,
@@ -143,7 +145,9 @@ fn judge_batch(
         },
         nonce: u64::from_le_bytes(nonce),
     };
-    Ok(judge(batch, &rules, &Seen::of(head)))
+    let judged = judge(batch, &rules, &Seen::of(head));
+    let lines = if is_archived { lines(batch, &rules, &judged) } else { Vec::new() };
+    Ok((judged, lines))
 }
 
 /// Counts the repeats within a batch that is only checked.
@@ -155,25 +159,37 @@ fn count_repeats(judged: Judged) -> Outcome {
     outcome
 }
 
+/// What goes to one shard.
+#[derive(Default)]
+struct Parcel {
+    window: Window,
+    /// A line for each of its events, where there is an archive.
+    lines: Vec<String>,
+}
+
 /// Hands events and counts to their shards; done when all of them have committed.
 async fn store(
     env: &Env,
     batch: &RawBatch<'_>,
     sender: &Sender<'_>,
     judged: Judged,
+    lines: Vec<String>,
 ) -> std::result::Result<Outcome, Problem> {
     let Judged { events, mut outcome, letters } = judged;
     let now_ms = bindings::now_ms();
-    let mut shards: BTreeMap<String, Window> = BTreeMap::new();
+    let mut shards: BTreeMap<String, Parcel> = BTreeMap::new();
+    let mut lines = lines.into_iter();
     for event in events {
         let client = event.client.as_ref().map(|client| client.as_str());
         let shard = shard_of(sender.site, sender.settings, client);
-        shards.entry(shard).or_default().fold(sender.site, event);
+        let parcel = shards.entry(shard).or_default();
+        parcel.window.fold(sender.site, event);
+        parcel.lines.extend(lines.next());
     }
     if !outcome.rejected.is_empty() || batch.dropped > 0 {
         let shard = shards.keys().next().cloned();
         let shard = shard.unwrap_or_else(|| shard_of(sender.site, sender.settings, None));
-        let window = shards.entry(shard).or_default();
+        let window = &mut shards.entry(shard).or_default().window;
         for (_, reject) in &outcome.rejected {
             window.count_reject(sender.site, second_of(now_ms), reject.code);
         }
@@ -184,7 +200,11 @@ async fn store(
             window.count_dropped(sender.site, second_of(now_ms), batch.dropped);
         }
     }
-    let sends = shards.iter_mut().map(|(shard, window)| admit(env, shard, window.seal(now_ms)));
+    let sends = shards.iter_mut().map(|(shard, parcel)| {
+        let batch = parcel.window.seal(now_ms);
+        let records = batch.sites.iter().map(|site| site.records.len()).sum();
+        admit(env, shard, encode_admission(&batch, &parcel.lines), records)
+    });
     for admitted in join_all(sends).await {
         for new in admitted.map_err(platform_failed)? {
             outcome.accepted += usize::from(new);
@@ -195,10 +215,8 @@ async fn store(
 }
 
 /// Whether each record of a batch was new to its shard, once the shard has committed.
-async fn admit(env: &Env, shard: &str, batch: Batch) -> Result<Vec<bool>> {
+async fn admit(env: &Env, shard: &str, body: Vec<u8>, records: usize) -> Result<Vec<bool>> {
     let object = bindings::shard_of(shard);
-    let records: usize = batch.sites.iter().map(|site| site.records.len()).sum();
-    let body = frame::encode(&batch);
     let news = glue::ask_head(env, object, bindings::ADMIT, &body, bindings::NEWS).await?;
     if news.len() != records {
         return Err("the shard did not say what became of each event".into());

@@ -3,20 +3,21 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edgetally_proto::ids::Epoch;
-use edgetally_proto::sign::{self, FramesHead, header};
+use edgetally_proto::sign::{self, Backlog, FramesHead, header};
 use futures_util::future::{Either, select};
 use serde_json::Value;
 use worker::{AbortController, Delay, Fetch, Headers, Result, console_error, console_log};
 
-use super::bindings;
 use super::shard::Core;
+use super::{archive, bindings};
 use crate::outbox::{Next, Reply};
-use crate::shard::Parcel;
+use crate::shard::{Outgoing, Parcel};
 
 /// Tries of one task before it leaves the rest to the alarm, so that an object whose aggregator is
 /// away for long may sleep.
 const TRIES_MAX: u32 = 30;
+/// How long to wait before the bucket is asked again for frames.
+const REFILL_PAUSE_MS: i64 = 2_000;
 /// How long the aggregator may take for one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -47,14 +48,31 @@ pub fn start(core: &Rc<Core>) -> Result<()> {
 async fn run(core: &Rc<Core>) -> Result<()> {
     let mut tries = 0;
     while tries < TRIES_MAX {
-        let parcel = core.with(|memory| Ok(memory.shard.parcel()?))?;
-        let Some(parcel) = parcel else { return Ok(()) };
-        let (reply, pause_ms) = send(core, &parcel).await.unwrap_or_else(|error| {
+        let parcel = match core.with(|memory| Ok(memory.shard.parcel()?))? {
+            None => return Ok(()),
+            Some(Outgoing::Parcel(parcel)) => parcel,
+            Some(Outgoing::Missing { spilled, name }) => {
+                if !archive::refill(core, spilled, name).await? {
+                    tries += 1;
+                    pause(REFILL_PAUSE_MS).await;
+                }
+                continue;
+            }
+        };
+        let answer = send(core, &parcel).await.unwrap_or_else(|error| {
             console_log!("forward: {error}");
-            (Reply::Unavailable, 0)
+            Answer { reply: Reply::Unavailable, keep_from: None, pause_ms: 0 }
         });
-        let epoch = Epoch(bindings::random()?);
-        match core.with(|memory| Ok(memory.shard.finish(&parcel, reply, epoch)?))? {
+        let Answer { reply, keep_from, pause_ms } = answer;
+        let epoch = bindings::epoch()?;
+        let next = core.with(|memory| {
+            let next = memory.shard.finish(&parcel, reply, epoch)?;
+            if let Some(number) = keep_from {
+                memory.shard.note_keep_from(parcel.epoch, number);
+            }
+            Ok(next)
+        })?;
+        match next {
             Next::Rest => return Ok(()),
             Next::Send => {
                 tries = 0;
@@ -78,20 +96,31 @@ async fn pause(ms: i64) {
     }
 }
 
-/// The reply, and how long the aggregator asks to wait before the next request.
-async fn send(core: &Rc<Core>, parcel: &Parcel) -> Result<(Reply, i64)> {
+/// What the aggregator answered.
+struct Answer {
+    reply: Reply,
+    /// No backup of it needs frames before this number.
+    keep_from: Option<u64>,
+    /// How long it asks to wait before the next request.
+    pause_ms: i64,
+}
+
+async fn send(core: &Rc<Core>, parcel: &Parcel) -> Result<Answer> {
     let url = bindings::aggregator_url(&core.env, "/v1/frames")?;
     let secret = bindings::edge_secret(&core.env)?;
     let shard = core.state.id().name().ok_or("the shard has no name")?;
     let epoch = parcel.epoch.to_string();
     let (first, last) = (parcel.first, parcel.last);
-    let head = FramesHead { shard: &shard, epoch: &epoch, first, last };
+    let backlog = Some(Backlog { head: parcel.head, left: parcel.left });
+    let head = FramesHead { shard: &shard, epoch: &epoch, first, last, backlog };
     let headers = Headers::new();
     headers.set("Content-Type", "application/cbor")?;
     headers.set(header::SHARD, &shard)?;
     headers.set(header::EPOCH, &epoch)?;
     headers.set(header::FIRST, &first.to_string())?;
     headers.set(header::LAST, &last.to_string())?;
+    headers.set(header::HEAD, &parcel.head.to_string())?;
+    headers.set(header::LEFT, &parcel.left.to_string())?;
     headers.set(header::SIGNATURE, &sign::frames(&secret, &head, &parcel.body))?;
     let request = bindings::post(&url, headers, &parcel.body)?;
     let abort = AbortController::default();
@@ -111,7 +140,7 @@ async fn send(core: &Rc<Core>, parcel: &Parcel) -> Result<(Reply, i64)> {
     }
 }
 
-fn judge(status: u16, body: &str) -> (Reply, i64) {
+fn judge(status: u16, body: &str) -> Answer {
     let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
     let number = |name: &str| body.get(name).and_then(Value::as_u64);
     let pause_ms = body.pointer("/limits/min_interval_ms").and_then(Value::as_i64).unwrap_or(0);
@@ -128,5 +157,5 @@ fn judge(status: u16, body: &str) -> (Reply, i64) {
             Reply::Unavailable
         }
     };
-    (reply, pause_ms)
+    Answer { reply, keep_from: number("keep_from"), pause_ms }
 }

@@ -4,6 +4,7 @@
 //! in memory is only what nobody was told is done, or a copy of what is stored: a panic anywhere in
 //! the isolate, a deploy or ten idle seconds take all memory away.
 
+mod archive;
 mod bindings;
 mod directory;
 mod events;

@@ -1,13 +1,12 @@
 //! Routes of the worker, and how each is answered.
 
+use edgetally_proto::archive::ROUTE;
 use serde_json::json;
 use worker::worker_sys::web_sys;
 use worker::{Context, Env, Headers, Method, Request, Response, Result};
 
 use super::events::{self, platform_failed};
-use super::glue;
-use super::settings;
-use super::wake;
+use super::{archive, bindings, glue, settings, wake};
 use crate::collect::{self, Access, Head, Problem};
 use crate::compat::{ga4, plausible, segment};
 
@@ -55,16 +54,23 @@ pub async fn answer(request: Request, env: &Env, context: &Context) -> Result<we
             answer.headers().set("Allow", "POST, OPTIONS")?;
             Ok(answer)
         }
-        (Method::Get | Method::Head, None) if path == "/healthz" => health(),
+        (_, None) if path == ROUTE || path.starts_with(&format!("{ROUTE}/")) => {
+            match archive::answer(request, env).await {
+                Ok(answer) => answer,
+                Err(problem) => refuse(&problem),
+            }
+        }
+        (Method::Get | Method::Head, None) if path == "/healthz" => health(env),
         (Method::Get | Method::Head, None) => sdk(&path),
         _ => refuse(&Problem::new(404, "not_found", "there is no such route")),
     };
     answer.map(Into::into)
 }
 
-fn health() -> Result<Response> {
+fn health(env: &Env) -> Result<Response> {
     let version = env!("CARGO_PKG_VERSION");
-    Response::from_json(&json!({"status": "ok", "archive": "off", "version": version}))
+    let archive = if bindings::bucket(env).is_some() { "on" } else { "off" };
+    Response::from_json(&json!({"status": "ok", "archive": archive, "version": version}))
 }
 
 async fn post(route: Route, request: Request, env: &Env) -> Result<web_sys::Response> {

@@ -4,36 +4,40 @@
 //! answered earlier; the platform's output gate then holds the answer until the write is durable.
 //! Between two writes of one commit there is no await, so they are one transaction.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use edgetally_proto::frame;
-use edgetally_proto::ids::Epoch;
-use edgetally_proto::limits::ALARM_MS;
+use edgetally_proto::limits::{ALARM_MS, RING_SLOTS};
 use futures_channel::oneshot;
 use worker::{
     Delay, DurableObject, Env, Headers, Request, Response, Result, State, console_error,
     durable_object,
 };
 
-use super::bindings;
-use super::forward;
-use super::glue;
 use super::storage::Sqlite;
-use crate::shard::{self, Due};
+use super::{archive, bindings, forward, glue};
+use crate::shard::{self, Due, Setup};
+use crate::waiting::decode_admission;
 
-/// An alarm that was set less than this ago still lies well ahead.
-const ALARM_AGE_MS_MAX: i64 = 20_000;
+/// Nothing is so urgent that an alarm comes sooner.
+const ALARM_MS_MIN: i64 = 1_000;
+/// An alarm that is at least this far ahead need not be moved.
+const ALARM_AHEAD_MS_MIN: i64 = 10_000;
 
 /// What an object holds in memory.
 pub(super) struct Memory {
     pub(super) shard: shard::Shard<Sqlite>,
     /// Whether a task forwards frames.
     pub(super) forwarding: bool,
+    /// Whether a task works for the archivist.
+    pub(super) archiving: bool,
+    /// Which memory of the object this is.
+    pub(super) life: u32,
     /// Held requests, with the window that their events went into.
     parked: Vec<(u64, oneshot::Sender<()>)>,
-    alarm_set_at_ms: i64,
+    /// When the alarm goes off, epoch ms; 0 if none is known to be set.
+    alarm_at_ms: i64,
 }
 
 /// What the tasks of an object share.
@@ -41,6 +45,7 @@ pub(super) struct Core {
     pub(super) state: State,
     pub(super) env: Env,
     memory: RefCell<Option<Memory>>,
+    lives: Cell<u32>,
 }
 
 /// A share of the clients.
@@ -49,7 +54,7 @@ pub struct Shard(Rc<Core>);
 
 impl DurableObject for Shard {
     fn new(state: State, env: Env) -> Self {
-        Self(Rc::new(Core { state, env, memory: RefCell::new(None) }))
+        Self(Rc::new(Core { state, env, memory: RefCell::new(None), lives: Cell::new(0) }))
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
@@ -94,29 +99,43 @@ impl Core {
 
     fn load(&self) -> Result<Memory> {
         let storage = Sqlite::open(self.state.storage().sql())?;
-        let epoch = Epoch(bindings::random()?);
-        let shard = shard::Shard::load(storage, epoch, bindings::now_ms())?;
-        Ok(Memory { shard, forwarding: false, parked: Vec::new(), alarm_set_at_ms: 0 })
+        let setup = Setup { slots: RING_SLOTS, archive: archive::orders(self) };
+        let shard = shard::Shard::load(storage, bindings::epoch()?, setup, bindings::now_ms())?;
+        self.lives.set(self.lives.get().wrapping_add(1));
+        Ok(Memory {
+            shard,
+            forwarding: false,
+            archiving: false,
+            life: self.lives.get(),
+            parked: Vec::new(),
+            alarm_at_ms: 0,
+        })
     }
 
     /// Takes up what waits for the aggregator.
     fn wake(core: &Rc<Self>) -> Result<()> {
         core.with(|memory| {
-            memory.alarm_set_at_ms = 0;
+            memory.alarm_at_ms = 0;
             Ok(())
         })?;
         core.arm_alarm()?;
-        forward::start(core)
+        core.start_tasks()
+    }
+
+    /// Starts what is due.
+    fn start_tasks(self: &Rc<Self>) -> Result<()> {
+        archive::start(self)?;
+        forward::start(self)
     }
 
     /// Takes a frame of events and holds the request until they are committed. Answers for
     /// each record whether it was new.
     async fn admit(core: &Rc<Self>, body: &[u8]) -> Result<Response> {
-        let Ok(batch) = frame::decode(body) else {
+        let Ok(admission) = decode_admission(body) else {
             return Response::error("no frame", 400);
         };
         let held = core.with(|memory| {
-            let folded = memory.shard.fold(batch, body.len(), bindings::now_ms())?;
+            let folded = memory.shard.fold(admission, bindings::now_ms())?;
             // Folding commits a window that would outgrow its frame.
             memory.release();
             Ok(folded.map(|folded| {
@@ -126,7 +145,7 @@ impl Core {
             }))
         })?;
         let Some((folded, committed)) = held else {
-            return Response::error("the ring is full", 503);
+            return Response::error("ring or bucket take no more", 503);
         };
         match folded.due {
             Due::Now => Self::commit(core)?,
@@ -146,7 +165,7 @@ impl Core {
             Ok(())
         })?;
         core.arm_alarm()?;
-        forward::start(core)
+        core.start_tasks()
     }
 
     /// Not tied to the request that began the window: it may go away, the others must not wait.
@@ -163,21 +182,14 @@ impl Core {
         });
     }
 
-    /// Keeps an alarm ahead while something waits for the aggregator.
+    /// Keeps an alarm ahead while something waits for the aggregator or for the bucket.
     fn arm_alarm(&self) -> Result<()> {
         let now_ms = bindings::now_ms();
-        let needed = self.with(|memory| {
-            let old = now_ms - memory.alarm_set_at_ms >= ALARM_AGE_MS_MAX;
-            let needed = old && memory.shard.has_backlog();
-            if needed {
-                memory.alarm_set_at_ms = now_ms;
-            }
-            Ok(needed)
-        })?;
-        if needed {
+        let wait_ms = self.with(|memory| Ok(memory.arm(now_ms)))?;
+        if let Some(wait_ms) = wait_ms {
             let storage = self.state.storage();
             self.state.wait_until(async move {
-                let ahead = Duration::from_millis(ALARM_MS.unsigned_abs());
+                let ahead = Duration::from_millis(wait_ms.unsigned_abs());
                 if let Err(error) = storage.set_alarm(ahead).await {
                     console_error!("shard: the alarm cannot be set: {error}");
                 }
@@ -196,6 +208,20 @@ fn told(news: &[bool]) -> Result<Response> {
 }
 
 impl Memory {
+    /// How far ahead the alarm is to be set, if it must be.
+    fn arm(&mut self, now_ms: i64) -> Option<i64> {
+        let forward = self.shard.has_backlog().then_some(ALARM_MS);
+        let archive = self.shard.archive_wait_ms(now_ms);
+        let wait_ms = forward.into_iter().chain(archive).min()?.clamp(ALARM_MS_MIN, ALARM_MS);
+        let is_ahead = self.alarm_at_ms > now_ms && self.alarm_at_ms <= now_ms + wait_ms;
+        let is_soon = self.alarm_at_ms < now_ms + wait_ms.min(ALARM_AHEAD_MS_MIN);
+        if is_ahead && !(is_soon && wait_ms == ALARM_MS) {
+            return None;
+        }
+        self.alarm_at_ms = now_ms + wait_ms;
+        Some(wait_ms)
+    }
+
     /// Lets the requests go whose window was written.
     fn release(&mut self) {
         let shard = &self.shard;

@@ -6,8 +6,8 @@
 //! frames/<shard>/<epoch>/<first>-<last>                                  frames, back to back
 //! ```
 //!
-//! Numbers are a shard's local sequences, padded so that names sort as numbers do. They never come
-//! again within an epoch, so equal names hold equal bytes.
+//! Numbers are those of a shard's rows of events and of its frames, padded so that names sort as
+//! numbers do. They never come again, so equal names hold equal bytes.
 
 use std::fmt::Write;
 
@@ -89,7 +89,7 @@ pub fn raw_folder(site: &SiteId, hour: i64, shard: &ShardName) -> String {
     format!("{RAW}{site}/{}/{}/", hour_text(hour), safe_shard(shard))
 }
 
-/// File name of a part with the events of the local sequences `first` to `last`.
+/// File name of a part with events of the rows `first` to `last` of its shard.
 #[must_use]
 pub fn part(epoch: Epoch, first: u64, last: u64) -> String {
     format!("{epoch}-{first:012}-{last:012}{PART}")
@@ -119,9 +119,9 @@ pub struct RawName {
 pub struct PartName {
     /// The epoch in which it was written.
     pub epoch: Epoch,
-    /// First local sequence.
+    /// First row.
     pub first: u64,
-    /// Last local sequence.
+    /// Last row.
     pub last: u64,
 }
 

@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 use edgetally_proto::edge_config::{EdgeConfig, EdgeKey, KeyKind};
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::settings::SiteSettings;
-use edgetally_proto::sign::{self, FramesHead, header};
+use edgetally_proto::sign::{self, Backlog, FramesHead, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -246,7 +246,13 @@ fn read_head(headers: &HeaderMap, body: &[u8]) -> Option<(Source, u64, u64)> {
     let (shard, epoch) = (text(header::SHARD)?, text(header::EPOCH)?);
     let first = text(header::FIRST)?.parse().ok()?;
     let last = text(header::LAST)?.parse().ok()?;
-    let head = FramesHead { shard, epoch, first, last };
+    let number = |name: &str| text(name).and_then(|digits| digits.parse().ok());
+    let numbers = (number(header::HEAD), number(header::LEFT));
+    let backlog = match numbers {
+        (Some(head), Some(left)) => Some(Backlog { head, left }),
+        _ => None,
+    };
+    let head = FramesHead { shard, epoch, first, last, backlog };
     let is_signed = sign::frames_verify(SECRET, &head, body, text(header::SIGNATURE)?);
     is_signed.then(|| ((shard.to_owned(), epoch.to_owned()), first, last))
 }

@@ -2,13 +2,13 @@
 
 use aggregator::apply::World;
 use edge_worker::outbox::Reply;
-use edge_worker::shard::Shard;
-use edgetally_proto::frame;
+use edge_worker::shard::{Outgoing, Parcel, Setup, Shard};
+use edge_worker::waiting::decode_admission;
 use edgetally_proto::ids::Epoch;
 use edgetally_proto::time::{HOUR_MS, MINUTE_MS};
 use edgetally_proto::window::Window;
 
-use super::books::{Books, START_MS, event, site};
+use super::books::{Books, START_MS, admission, event, site};
 use super::disk::Shared;
 use super::receiver::{Receiver, Sabotage};
 
@@ -22,7 +22,8 @@ struct Story {
 
 impl Story {
     fn begin(disk: Shared) -> Self {
-        let shard = Shard::load(disk.clone(), Epoch([1; 16]), START_MS).expect("a new shard");
+        let shard = Shard::load(disk.clone(), Epoch([1; 16]), Setup::default(), START_MS)
+            .expect("a new shard");
         Self { now_ms: START_MS, disk, shard, receiver: Receiver::new(Sabotage::None) }
     }
 
@@ -30,9 +31,9 @@ impl Story {
     fn fold(&mut self, number: u16) -> Option<bool> {
         let mut window = Window::default();
         window.fold(&site(), event(number, self.now_ms));
-        let batch = window.seal(self.now_ms);
-        let bytes = frame::encode(&batch).len();
-        let folded = self.shard.fold(batch, bytes, self.now_ms).expect("storage works");
+        let body = admission(&mut window, &[], self.now_ms);
+        let admission = decode_admission(&body).expect("a frame");
+        let folded = self.shard.fold(admission, self.now_ms).expect("storage works");
         folded.map(|folded| folded.news == [true])
     }
 
@@ -42,12 +43,19 @@ impl Story {
 
     /// Memory is gone, storage stays.
     fn kill(&mut self) {
-        let shard = Shard::load(self.disk.clone(), Epoch([2; 16]), self.now_ms);
+        let shard = Shard::load(self.disk.clone(), Epoch([2; 16]), Setup::default(), self.now_ms);
         self.shard = shard.expect("storage is sound");
     }
 
+    fn parcel(&mut self) -> Option<Parcel> {
+        match self.shard.parcel().expect("storage works")? {
+            Outgoing::Parcel(parcel) => Some(parcel),
+            Outgoing::Missing { name, .. } => panic!("{name} is missing without a bucket"),
+        }
+    }
+
     fn deliver(&mut self) {
-        while let Some(parcel) = self.shard.parcel().expect("storage works") {
+        while let Some(parcel) = self.parcel() {
             let reply = self.receiver.receive(&parcel, self.now_ms).expect("in order");
             self.shard.finish(&parcel, reply, Epoch([3; 16])).expect("storage works");
         }
@@ -118,7 +126,7 @@ fn two_days_without_an_aggregator_cost_nothing_but_delay() {
         assert_eq!(story.fold(number), Some(true));
         story.commit();
         if step % 10 == 0 {
-            let parcel = story.shard.parcel().expect("storage works").expect("a backlog");
+            let parcel = story.parcel().expect("a backlog");
             let next = story.shard.finish(&parcel, Reply::Unavailable, Epoch([3; 16]));
             next.expect("storage works");
         }

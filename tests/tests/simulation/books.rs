@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use aggregator::apply::World;
 use aggregator::merge::Measure;
+use edge_worker::waiting::encode_admission;
 use edgetally_proto::event::{Event, Platform};
 use edgetally_proto::frame;
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId};
 use edgetally_proto::money::{Currency, Money};
 use edgetally_proto::record::{Fact, Flags};
+use edgetally_proto::window::Window;
+use serde_json::json;
 
 use super::disk::Disk;
 
@@ -47,6 +50,17 @@ pub fn event(number: u16, now_ms: i64) -> Event {
         user_agent: None,
         page_host: None,
     }
+}
+
+/// The line of an event in the archive.
+pub fn line(number: u16, now_ms: i64) -> String {
+    let event = json!({"id": format!("e{number}"), "client_id": "c", "name": "page_view"});
+    json!({"site": "demo", "received": now_ms, "facts": {}, "event": event}).to_string()
+}
+
+/// What the worker hands to a shard, with lines if there is an archive.
+pub fn admission(window: &mut Window, lines: &[String], now_ms: i64) -> Vec<u8> {
+    encode_admission(&window.seal(now_ms), lines)
 }
 
 fn vnd() -> Currency {
@@ -111,8 +125,8 @@ impl Books {
     /// If not, with both.
     pub fn check_frames(&self, disk: &Disk) -> Result<(), String> {
         let (mut records, mut rejects) = (0, 0);
-        for (_, _, bytes) in disk.ring.values() {
-            let batch = frame::decode(bytes).map_err(|error| error.to_string())?;
+        for (_, _, stored) in disk.ring.values() {
+            let batch = frame::decode(&stored.frame).map_err(|error| error.to_string())?;
             for site in &batch.sites {
                 records += site.records.len() as i64;
                 rejects += site.rejects.values().map(|count| *count as i64).sum::<i64>();

@@ -4,12 +4,15 @@
 //! bytes, the state of the aggregator with its log as a list. A case is a list of operations
 //! ([`model::Operation`]) made from a seed: requests and retries, commits, requests to the
 //! aggregator that are lost, answered late or delivered twice, crashes of either part, either part
-//! restored from a copy, evictions, clients that go away, a clock that jumps.
+//! restored from a copy, evictions, clients that go away, a clock that jumps. Every other case has
+//! a bucket, whose operations fail or succeed unheard, and a ring too small for what happens.
 //!
 //! A case fails if at its end, once everything was delivered, the aggregator lacks an event that
 //! was answered 202 (as new or as a repeat), counts one twice, or orders and revenue are not those
 //! of the events it holds; if a frame was not applied just once (rejects have no ids that could
-//! hide it); or if the shard forgot an event within a quarter of an hour.
+//! hide it); or if the shard forgot an event within a quarter of an hour. With a bucket it fails,
+//! too, if an epoch ends, or if the archive does not hold just the events that the aggregator
+//! holds, in parts that are whole and listed.
 //!
 //! Not a failure: an event that was never answered 202 may be counted. The client sends it again
 //! until it hears, or goes away.
@@ -18,12 +21,13 @@
 
 mod ages;
 mod books;
+mod bucket;
 mod disk;
 mod model;
 mod receiver;
 mod run;
 
-use model::Operation;
+use model::{Case, Operation};
 use receiver::Sabotage;
 
 /// Cases of the ordinary run; `EDGETALLY_SOAK=1` asks for many more.
@@ -40,13 +44,14 @@ fn nothing_is_lost_and_nothing_counts_twice() {
 
 /// Runs the case of a seed; on failure cuts it down to the fewest operations that still fail.
 fn check(seed: u64) {
-    let operations = model::operations(seed);
-    let Err(failure) = run::run(&operations) else { return };
-    let mut shortest = operations;
+    let case = model::case(seed);
+    let Err(failure) = run::run(&case) else { return };
+    let mut shortest = case;
     let mut at = 0;
-    while at < shortest.len() {
-        let mut shorter: Vec<Operation> = shortest.clone();
-        shorter.remove(at);
+    while at < shortest.operations.len() {
+        let mut operations: Vec<Operation> = shortest.operations.clone();
+        operations.remove(at);
+        let shorter = Case { operations, ..shortest };
         if run::run(&shorter).is_err() {
             shortest = shorter;
         } else {
@@ -70,7 +75,7 @@ fn a_broken_promise_is_found_out() {
         Sabotage::RepeatNotHeld,
     ];
     for sabotage in sabotages {
-        let fails = |seed: u64| run::run_with(&model::operations(seed), sabotage).is_err();
+        let fails = |seed: u64| run::run_with(&model::case(seed), sabotage).is_err();
         assert!((0..SEEDS).any(fails), "{sabotage:?} went unnoticed");
     }
 }

@@ -16,6 +16,17 @@ pub enum Fate {
     Twice,
 }
 
+/// What happens to an operation on the bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// It is done and the answer is heard.
+    Done,
+    /// It fails.
+    Failed,
+    /// It is done, the answer is not heard.
+    AnswerLost,
+}
+
 /// One step of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
@@ -44,6 +55,13 @@ pub enum Operation {
     CrashAggregator,
     /// The aggregator is restored from a copy that lacks its newest entries, by this share of 256.
     RestoreAggregator(u8),
+    /// The aggregator makes a backup; with a bucket it is never restored to one before the last
+    /// two.
+    Backup,
+    /// One operation on the bucket, if one is due.
+    Archive(Service),
+    /// Operations on the bucket until none is due.
+    ArchiveAll,
     /// Time passes, in seconds; negative if the clock steps back.
     Pass(i32),
 }
@@ -54,6 +72,25 @@ fn fate(rng: &mut SmallRng) -> Fate {
         1 => Fate::AnswerLost,
         2 => Fate::Twice,
         _ => Fate::Delivered,
+    }
+}
+
+fn service(rng: &mut SmallRng) -> Service {
+    match rng.random_range(0..10) {
+        0 | 1 => Service::Failed,
+        2 | 3 => Service::AnswerLost,
+        _ => Service::Done,
+    }
+}
+
+/// What happens at the bucket.
+fn bucket_step(rng: &mut SmallRng) -> Operation {
+    match rng.random_range(0..10) {
+        0..6 => Operation::Archive(service(rng)),
+        6 => Operation::ArchiveAll,
+        7 => Operation::Pass(rng.random_range(1..90)),
+        8 => Operation::CrashShard,
+        _ => Operation::Backup,
     }
 }
 
@@ -87,10 +124,33 @@ fn event(rng: &mut SmallRng, next: &mut u16) -> u16 {
     *next - 1
 }
 
-/// The case of a seed.
-pub fn operations(seed: u64) -> Vec<Operation> {
+/// A case: how the shard is set up, and what happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Slots of the ring, if there is a bucket; else the ring is that of production.
+    pub bucket: Option<u64>,
+    /// What happens.
+    pub operations: Vec<Operation>,
+}
+
+/// The case of a seed: every other one has a bucket, a ring so small that the bucket is needed, and
+/// a time in which nothing reaches the aggregator.
+pub fn case(seed: u64) -> Case {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut next = 0;
     let count = rng.random_range(10..200);
-    (0..count).map(|_| step(&mut rng, &mut next)).collect()
+    if seed % 2 == 0 {
+        let operations = (0..count).map(|_| step(&mut rng, &mut next)).collect();
+        return Case { bucket: None, operations };
+    }
+    let outage = rng.random_range(0..count)..rng.random_range(0..count * 2);
+    let mut operation = |at| match rng.random_range(0..3) {
+        0 => bucket_step(&mut rng),
+        _ => match step(&mut rng, &mut next) {
+            Operation::Forward(_) if outage.contains(&at) => Operation::Commit,
+            operation => operation,
+        },
+    };
+    let operations = (0..count).map(&mut operation).collect();
+    Case { bucket: Some(rng.random_range(4..30)), operations }
 }

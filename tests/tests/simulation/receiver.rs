@@ -28,6 +28,11 @@ pub enum Sabotage {
     RepeatNotHeld,
 }
 
+/// The only shard.
+pub fn shard_name() -> ShardName {
+    ShardName::parse("v1|apac|0").unwrap()
+}
+
 /// An aggregator.
 pub struct Receiver {
     sabotage: Sabotage,
@@ -62,7 +67,7 @@ impl Receiver {
         if self.sabotage == Sabotage::AckUnread && parcel.first.is_multiple_of(2) {
             return Ok(Reply::Acked(parcel.last));
         }
-        let shard = ShardName::parse("v1|apac|0").map_err(|error| error.to_string())?;
+        let shard = shard_name();
         let source = Source { shard, epoch: parcel.epoch };
         let read = intake::read(parcel.first, parcel.last, &parcel.body)
             .map_err(|error| error.to_string())?;

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use edge_worker::archivist::Orders;
 use edge_worker::outbox::{Next, Reply};
-use edge_worker::shard::{Parcel, Shard};
+use edge_worker::shard::{NO_SLOT, Outgoing, Parcel, Setup, Shard};
+use edge_worker::waiting::decode_admission;
 use edgetally_proto::error::RejectCode;
-use edgetally_proto::frame;
 use edgetally_proto::ids::Epoch;
 use edgetally_proto::time::{MINUTE_MS, second_of};
 use edgetally_proto::window::Window;
 
-use super::books::{Books, START_MS, event, site};
+use super::books::{Books, START_MS, admission, event, line, site};
+use super::bucket::Bucket;
 use super::disk::{Disk, Shared};
-use super::model::{Fate, Operation};
-use super::receiver::{Receiver, Sabotage};
+use super::model::{Case, Fate, Operation, Service};
+use super::receiver::{Receiver, Sabotage, shard_name};
 
 /// So long after it was taken in an event is known to the shard for sure.
 const KNOWN_MS: i64 = 14 * MINUTE_MS;
@@ -32,12 +34,16 @@ struct Simulation {
     sabotage: Sabotage,
     now_ms: i64,
     epochs: u32,
+    setup: Setup,
+    bucket: Bucket,
     disk: Shared,
     backups: Vec<Disk>,
     shard: Shard<Shared>,
     receiver: Receiver,
     /// A restored aggregator keeps at least so many entries: the shard has no others any more.
     floor: usize,
+    /// Entries that the aggregator's last backup holds, and the one before.
+    kept: (usize, usize),
     sent: Vec<Parcel>,
     pending: Vec<Pending>,
     /// Events that a client was told are taken, or repeats of such.
@@ -63,10 +69,19 @@ fn epoch(number: u32) -> Epoch {
 }
 
 impl Simulation {
-    fn new(sabotage: Sabotage) -> Self {
+    fn new(case: &Case, sabotage: Sabotage) -> Self {
+        let orders = || Orders { shard: shard_name(), after_ms: 60_000 };
+        let setup = match case.bucket {
+            Some(slots) => Setup { slots, archive: Some(orders()) },
+            None => Setup::default(),
+        };
         let disk = Shared::default();
-        let shard = Shard::load(disk.clone(), epoch(0), START_MS).unwrap();
+        disk.0.borrow_mut().slots = setup.slots;
+        let shard = Shard::load(disk.clone(), epoch(0), setup.clone(), START_MS).unwrap();
         Self {
+            setup,
+            bucket: Bucket::default(),
+            kept: (0, 0),
             sabotage,
             now_ms: START_MS,
             epochs: 0,
@@ -100,8 +115,9 @@ impl Simulation {
             }
             Operation::Commit => self.commit()?,
             Operation::CommitAndCrash => {
-                self.write()?;
-                self.crash_shard()?;
+                if self.write()? {
+                    self.crash_shard()?;
+                }
             }
             Operation::Forward(fate) => self.forward(*fate).map(|_| ())?,
             Operation::Stray => {
@@ -112,9 +128,16 @@ impl Simulation {
             Operation::RestoreShard => self.restore_shard()?,
             Operation::CrashAggregator => self.receiver.restart(usize::MAX)?,
             Operation::RestoreAggregator(share) => {
-                let kept = self.receiver.log.len() * usize::from(255 - share) / 255;
+                let oldest = if self.has_bucket() { self.kept.1 } else { 0 };
+                let since = self.receiver.log.len() - oldest;
+                let kept = oldest + since * usize::from(255 - share) / 255;
                 self.receiver.restart(kept.max(self.floor))?;
+                let entries = self.receiver.log.len();
+                self.kept = (self.kept.0.min(entries), self.kept.1.min(entries));
             }
+            Operation::Backup => self.kept = (self.receiver.log.len(), self.kept.0),
+            Operation::Archive(service) => self.archive(*service).map(|_| ())?,
+            Operation::ArchiveAll => while self.archive(Service::Done)? {},
             Operation::Pass(seconds) => {
                 self.is_forgetful |= *seconds < 0;
                 self.now_ms += i64::from(*seconds) * 1_000;
@@ -131,9 +154,12 @@ impl Simulation {
         if request.events.first().is_some_and(|number| number.is_multiple_of(3)) {
             window.count_reject(&site(), second_of(self.now_ms), RejectCode::NameInvalid);
         }
-        let batch = window.seal(self.now_ms);
-        let bytes = frame::encode(&batch).len();
-        let folded = self.shard.fold(batch, bytes, self.now_ms)?;
+        self.spare_slots()?;
+        let lines = request.events.iter().map(|number| line(*number, self.now_ms));
+        let lines: Vec<String> = lines.filter(|_| self.has_bucket()).collect();
+        let body = admission(&mut window, &lines, self.now_ms);
+        let admission = decode_admission(&body).map_err(|error| error.to_string())?;
+        let folded = self.shard.fold(admission, self.now_ms)?;
         if let Some(folded) = &folded {
             self.check_known(&request.events, &folded.news)?;
             let new = request.events.iter().zip(&folded.news).filter(|(_, new)| **new);
@@ -175,7 +201,9 @@ impl Simulation {
         if self.backups.len() > BACKUPS {
             self.backups.remove(0);
         }
-        self.write()?;
+        if !self.write()? {
+            return Ok(());
+        }
         for request in std::mem::take(&mut self.pending) {
             match &request.held {
                 Some((window, _)) if !self.shard.is_open(*window) => {
@@ -187,10 +215,42 @@ impl Simulation {
         Ok(())
     }
 
-    fn write(&mut self) -> Result<(), String> {
-        self.shard.commit(self.now_ms)?;
+    /// Writes the open window; says whether a slot was free for it. If not, the aggregator fell
+    /// back while it was open, and the shard is loaded again.
+    fn write(&mut self) -> Result<bool, String> {
+        self.spare_slots()?;
+        match self.shard.commit(self.now_ms) {
+            Err(error) if error == NO_SLOT => {
+                self.crash_shard()?;
+                return Ok(false);
+            }
+            committed => committed?,
+        };
         self.taken.extend(self.open.drain(..));
+        Ok(true)
+    }
+
+    fn has_bucket(&self) -> bool {
+        self.setup.archive.is_some()
+    }
+
+    /// The bucket is never away for so long that acknowledged frames lose their slots: were the
+    /// aggregator restored at that time, two things would have failed at once, and only the
+    /// archive of events would help.
+    fn spare_slots(&mut self) -> Result<(), String> {
+        if self.has_bucket() && self.disk.0.borrow().would_lose() {
+            self.now_ms += 61_000;
+            while self.archive(Service::Done)? {}
+        }
         Ok(())
+    }
+
+    /// One operation on the bucket; says whether one was due.
+    fn archive(&mut self, service: Service) -> Result<bool, String> {
+        let Some(operation) = self.shard.archive(self.now_ms)? else { return Ok(false) };
+        let outcome = self.bucket.perform(operation, service);
+        self.shard.archived(outcome, self.now_ms)?;
+        Ok(true)
     }
 
     fn next_epoch(&mut self) -> Epoch {
@@ -201,7 +261,7 @@ impl Simulation {
     /// Held requests fail; their clients will send again.
     fn crash_shard(&mut self) -> Result<(), String> {
         let epoch = self.next_epoch();
-        self.shard = Shard::load(self.disk.clone(), epoch, self.now_ms)?;
+        self.shard = Shard::load(self.disk.clone(), epoch, self.setup.clone(), self.now_ms)?;
         self.open.clear();
         self.pending.iter_mut().for_each(|request| request.held = None);
         Ok(())
@@ -210,6 +270,9 @@ impl Simulation {
     /// The disk falls back to an earlier state, if the aggregator holds what it loses: the loss of
     /// what nobody else has is nobody's fault.
     fn restore_shard(&mut self) -> Result<(), String> {
+        if self.has_bucket() {
+            return Ok(());
+        }
         self.deliver()?;
         let is_held = self.told.is_subset(&Books::of(&self.receiver.world).held);
         let Some(backup) = self.backups.first().filter(|_| is_held).cloned() else {
@@ -224,7 +287,19 @@ impl Simulation {
 
     /// One exchange with the aggregator; says whether anything was left to send.
     fn forward(&mut self, fate: Fate) -> Result<bool, String> {
-        let Some(parcel) = self.shard.parcel()? else { return Ok(false) };
+        let parcel = match self.shard.parcel()? {
+            None => return Ok(false),
+            Some(Outgoing::Parcel(parcel)) => parcel,
+            Some(Outgoing::Missing { .. }) if fate == Fate::Lost => return Ok(true),
+            Some(Outgoing::Missing { spilled, name }) => {
+                let object = self.bucket.read(&name).ok_or(format!("{name} is not there"))?;
+                let epoch = self.next_epoch();
+                if self.shard.refill(spilled, Some(&object), epoch)? {
+                    return Err(format!("{name} is damaged"));
+                }
+                return Ok(true);
+            }
+        };
         self.sent.push(parcel.clone());
         let mut receive = || self.receiver.receive(&parcel, self.now_ms);
         let reply = match fate {
@@ -242,6 +317,10 @@ impl Simulation {
         let epoch = self.next_epoch();
         let next = self.shard.finish(&parcel, reply, epoch)?;
         self.is_renumbered |= matches!(next, Next::NewEpoch { .. });
+        if self.is_renumbered && self.has_bucket() && self.sabotage == Sabotage::None {
+            return Err(format!("an epoch ended with {reply:?}"));
+        }
+        self.shard.note_keep_from(parcel.epoch, self.kept.1 as u64 + 1);
         Ok(next != Next::Rest)
     }
 
@@ -259,9 +338,16 @@ impl Simulation {
     /// Lets everything arrive, then compares.
     fn finish(mut self) -> Result<(), String> {
         self.crash_shard()?;
-        self.retry()?;
-        self.commit()?;
-        self.deliver()?;
+        for _ in 0..100 {
+            self.retry()?;
+            self.commit()?;
+            self.deliver()?;
+            self.now_ms += 61_000;
+            while self.archive(Service::Done)? {}
+            if self.pending.is_empty() {
+                break;
+            }
+        }
         let silent: Vec<&u16> = self
             .all
             .iter()
@@ -286,18 +372,34 @@ impl Simulation {
             return Err(format!("never sent: {made_up:?}"));
         }
         books.check()?;
+        if self.has_bucket() {
+            return self.compare_archive(&books.held);
+        }
         if self.is_renumbered { Ok(()) } else { books.check_frames(&self.disk.0.borrow()) }
+    }
+
+    /// The archive holds what the aggregator holds, and nothing waits for the bucket any more.
+    fn compare_archive(&self, held: &BTreeSet<u16>) -> Result<(), String> {
+        let archived: BTreeSet<u16> = self.bucket.archived()?.into_iter().collect();
+        if archived != *held {
+            let missing: Vec<&u16> = held.symmetric_difference(&archived).collect();
+            return Err(format!("not in both aggregator and archive: {missing:?}"));
+        }
+        match self.shard.archive_wait_ms(self.now_ms) {
+            None => Ok(()),
+            Some(wait_ms) => Err(format!("the bucket is not done with, in {wait_ms} ms")),
+        }
     }
 }
 
 /// Runs a case.
-pub fn run(operations: &[Operation]) -> Result<(), String> {
-    run_with(operations, Sabotage::None)
+pub fn run(case: &Case) -> Result<(), String> {
+    run_with(case, Sabotage::None)
 }
 
 /// Runs a case with a fault built in.
-pub fn run_with(operations: &[Operation], sabotage: Sabotage) -> Result<(), String> {
-    let mut simulation = Simulation::new(sabotage);
-    operations.iter().try_for_each(|operation| simulation.perform(operation))?;
+pub fn run_with(case: &Case, sabotage: Sabotage) -> Result<(), String> {
+    let mut simulation = Simulation::new(case, sabotage);
+    case.operations.iter().try_for_each(|operation| simulation.perform(operation))?;
     simulation.finish()
 }
