@@ -255,6 +255,7 @@ fn a_user_goes_and_his_orders_stay_as_money() {
         epoch: "00000000000000000000000000000007",
         first: 1,
         last: 3,
+        backlog: None,
     };
     let secret = crate::support::server::SECRET;
     assert_eq!(server.signed(&other, &again.concat(), secret).unwrap().0, 200);

@@ -1,8 +1,8 @@
 //! Judging a batch: every event validated and enriched, or refused with its reason.
 
-use edgetally_proto::archive::Line;
+use edgetally_proto::archive::{Context, Line};
 use edgetally_proto::event::Event;
-use edgetally_proto::limits::LETTER_BYTES_MAX;
+use edgetally_proto::limits::{LETTER_BYTES_MAX, LINES_BYTES_MAX};
 use edgetally_proto::raw::{RawBatch, RawEvent};
 use edgetally_proto::record::Letter;
 use edgetally_proto::validate::{Ids, Reject, Rules, validate};
@@ -49,19 +49,21 @@ pub fn judge(batch: &RawBatch<'_>, rules: &Rules<'_>, seen: &Seen) -> Judged {
     judged
 }
 
-/// The lines of the good events for the raw archive, in their order.
+/// The lines of the good events for the raw archive, in their order. A batch says its context once
+/// and its lines say it each: once they weigh too much, only the known members of it are kept.
 #[must_use]
 pub fn lines(batch: &RawBatch<'_>, rules: &Rules<'_>, judged: &Judged) -> Vec<String> {
     let mut rejected = judged.outcome.rejected.iter().map(|(index, _)| *index).peekable();
-    let good = batch.events.iter().enumerate().filter(|(index, _)| {
-        let is_rejected = rejected.peek() == Some(index);
-        if is_rejected {
-            rejected.next();
-        }
-        !is_rejected
-    });
-    let with_event = good.zip(&judged.events);
-    with_event.map(|((_, raw), event)| Line::write(event, raw, rules)).collect()
+    let mut is_good = |index: usize| rejected.next_if_eq(&index).is_none();
+    let good = batch.events().enumerate().filter(|(index, _)| is_good(*index));
+    let (mut lines, mut bytes) = (Vec::with_capacity(judged.events.len()), 0);
+    for ((_, raw), event) in good.zip(&judged.events) {
+        let context = if bytes < LINES_BYTES_MAX { Context::Whole } else { Context::Known };
+        let line = Line::write(event, &raw, rules, context);
+        bytes += line.len();
+        lines.push(line);
+    }
+    lines
 }
 
 fn letter(raw: &RawEvent<'_>, reject: &Reject, received_at_ms: i64) -> Letter {

@@ -126,11 +126,20 @@ pub struct Line {
     pub event: Box<RawValue>,
 }
 
+/// How much of an event's context a line keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// All of it that may be kept.
+    Whole,
+    /// Only what the rules for events know.
+    Known,
+}
+
 impl Line {
     /// Writes the line of an accepted event, without a line break. `rules` are those that it was
     /// validated by.
     #[must_use]
-    pub fn write(event: &Event, raw: &RawEvent<'_>, rules: &Rules<'_>) -> String {
+    pub fn write(event: &Event, raw: &RawEvent<'_>, rules: &Rules<'_>, context: Context) -> String {
         let cookieless = event.flags.has(Flags::COOKIELESS);
         let json = raw.to_json();
         let id = match event.id {
@@ -155,7 +164,7 @@ impl Line {
             click_rule: click_rule(event, rules),
         };
         let facts = serde_json::to_string(&facts).unwrap_or_default();
-        let kept = scrub::scrub(&json, cookieless, &rules.settings.channel_rules);
+        let kept = scrub::scrub(&json, cookieless, context, &rules.settings.channel_rules);
         let (site, received) = (rules.site, event.received_at_ms);
         // Site ids hold nothing that JSON would escape.
         format!(r#"{{"site":"{site}","received":{received},"facts":{facts},"event":{kept}}}"#)

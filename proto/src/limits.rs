@@ -61,6 +61,8 @@ pub const ARCHIVE_AFTER_MS: i64 = 60_000;
 pub const OBJECT_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Bytes of a row of lines that wait for the archive, but for a last line that exceeds them.
 pub const RAW_ROW_BYTES_MAX: usize = 750_000;
+/// Lines of one request that keep all of their context weigh this much at most.
+pub const LINES_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of lines with which a window is committed at once.
 pub const RAW_WINDOW_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of lines that may wait while the bucket refuses them; then the shard takes no more. A

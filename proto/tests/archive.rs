@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use edgetally_proto::archive::{Line, LineError};
+use edgetally_proto::archive::{Context, Line, LineError};
 use edgetally_proto::channel::Grade;
 use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
@@ -25,6 +25,7 @@ struct Case {
     sent_at_ms: Option<i64>,
     ids: Ids,
     bot: bool,
+    context: Context,
 }
 
 /// The line of an event, and the event as it was accepted; none if it is refused.
@@ -53,7 +54,7 @@ fn write(case: &Case) -> Option<(String, Event)> {
         event.place = Place::of(Some("VN"), None, Some("Hà Nội")).map(Arc::new);
         event.device = Some(Device::of(Kind::Mobile, "Safari", "iOS"));
     }
-    let line = Line::write(&event, &raw, &rules);
+    let line = Line::write(&event, &raw, &rules, case.context);
     Some((line, Event { user_agent: None, ..event }))
 }
 
@@ -160,10 +161,12 @@ proptest! {
         sent in prop::option::of(-9_000_000..9_000_000i64),
         cookieless: bool,
         bot: bool,
+        whole: bool,
     ) {
         let ids = if cookieless { Ids::Cookieless } else { Ids::Used };
         let sent_at_ms = sent.map(|delta| T + delta);
-        check(&Case { event, settings, server_key, sent_at_ms, ids, bot });
+        let context = if whole { Context::Whole } else { Context::Known };
+        check(&Case { event, settings, server_key, sent_at_ms, ids, bot, context });
     }
 
     /// No line makes the reader panic.
@@ -175,7 +178,15 @@ proptest! {
 
 fn case(event: Value, ids: Ids) -> Case {
     let settings = SiteSettings::default();
-    Case { event, settings, server_key: true, sent_at_ms: None, ids, bot: false }
+    Case {
+        event,
+        settings,
+        server_key: true,
+        sent_at_ms: None,
+        ids,
+        bot: false,
+        context: Context::Whole,
+    }
 }
 
 /// The cases above are not all refused.

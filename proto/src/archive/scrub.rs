@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use super::Context;
 use crate::settings::ChannelRule;
 
 type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
@@ -42,16 +43,34 @@ const CLICK_IDS: [&str; 25] = [
 const IDS: [&str; 4] = ["client_id", "user_id", "anonymous_id", "device_id"];
 /// Members of `context` that tell who the visitor is; the first of them whoever he is.
 const TRACES: [&str; 3] = ["ip", "user_agent", "userAgent"];
+/// Members of `context` that the rules for events know.
+const KNOWN: [&str; 10] = [
+    "page_url",
+    "page_title",
+    "referrer",
+    "language",
+    "screen",
+    "campaign",
+    "user_agent",
+    "country",
+    "region",
+    "city",
+];
 /// Endings of members that hold links.
 const LINKS: [&str; 4] = ["url", "referrer", "location", "href"];
 
 /// The event's JSON without what may not be kept. Numbers stay as they were written. `own` are the
 /// site's rules, which name click ids of networks of its own.
-pub(super) fn scrub<'a>(event: &'a str, cookieless: bool, own: &[ChannelRule]) -> Cow<'a, str> {
+pub(super) fn scrub<'a>(
+    event: &'a str,
+    cookieless: bool,
+    kept: Context,
+    own: &[ChannelRule],
+) -> Cow<'a, str> {
     let names = Names(own);
     // The member may be written with an escape; both letters of it lie below 0x80.
     let may_have_ip = event.contains("\"ip\"") || event.contains("\\u00");
-    if !cookieless && !may_have_ip {
+    if !cookieless && !may_have_ip && kept == Context::Whole {
         return Cow::Borrowed(event);
     }
     let Ok(members) = serde_json::from_str::<Members<'_>>(event) else {
@@ -60,7 +79,7 @@ pub(super) fn scrub<'a>(event: &'a str, cookieless: bool, own: &[ChannelRule]) -
     let written = members.iter().filter(|(name, _)| !(cookieless && names.are_personal(name)));
     let written = written.map(|(name, value)| {
         let value = match name.as_ref() {
-            "context" => names.context(value, cookieless),
+            "context" => names.context(value, cookieless, kept),
             "params" if cookieless => names.anonymous(value.get(), false),
             _ => value.get().to_owned(),
         };
@@ -90,12 +109,13 @@ impl Names<'_> {
         IDS.contains(&name) || self.is_click(name)
     }
 
-    fn context(&self, value: &RawValue, cookieless: bool) -> String {
+    fn context(&self, value: &RawValue, cookieless: bool, kept: Context) -> String {
         let Ok(members) = serde_json::from_str::<Members<'_>>(value.get()) else {
             return value.get().to_owned();
         };
         let traces = if cookieless { &TRACES[..] } else { &TRACES[..1] };
-        let kept = members.iter().filter(|(name, _)| {
+        let known = |name: &str| kept == Context::Whole || KNOWN.contains(&name);
+        let kept = members.iter().filter(|(name, _)| known(name)).filter(|(name, _)| {
             !(traces.contains(&name.as_ref()) || cookieless && self.are_personal(name))
         });
         object(kept.map(|(name, value)| match cookieless {
@@ -190,7 +210,7 @@ mod tests {
             r#""params":{"items":[{"href":"h"},7],"transaction_id":"a?gclid=1","#,
             r#""value":12345678901234567890.10},"ts":1.50}"#
         );
-        assert_eq!(scrub(event, true, &[]), kept);
+        assert_eq!(scrub(event, true, Context::Whole, &[]), kept);
     }
 
     #[test]
@@ -198,14 +218,21 @@ mod tests {
         let rule = ChannelRule { click_id: "aff_sid".to_owned(), ..ChannelRule::default() };
         let event = r#"{"context":{"page_url":"/p?aff_sid=1&a=2"},"params":{"aff_sid":"1"}}"#;
         let kept = r#"{"context":{"page_url":"/p?a=2"},"params":{}}"#;
-        assert_eq!(scrub(event, true, &[rule]), kept);
+        assert_eq!(scrub(event, true, Context::Whole, &[rule]), kept);
+    }
+
+    #[test]
+    fn a_context_can_be_kept_in_what_is_known_of_it() {
+        let event = r#"{"context":{"page_url":"/p?gclid=1","extra":[1,2]},"params":{"x":1}}"#;
+        let kept = r#"{"context":{"page_url":"/p?gclid=1"},"params":{"x":1}}"#;
+        assert_eq!(scrub(event, false, Context::Known, &[]), kept);
     }
 
     #[test]
     fn nobodys_address_is_kept() {
         let event = r#"{"client_id":"c","context":{"\u0069p":"192.0.2.1","user_agent":"Firefox"}}"#;
         let kept = r#"{"client_id":"c","context":{"user_agent":"Firefox"}}"#;
-        assert_eq!(scrub(event, false, &[]), kept);
-        assert!(matches!(scrub(kept, false, &[]), Cow::Borrowed(_)));
+        assert_eq!(scrub(event, false, Context::Whole, &[]), kept);
+        assert!(matches!(scrub(kept, false, Context::Whole, &[]), Cow::Borrowed(_)));
     }
 }

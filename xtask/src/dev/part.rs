@@ -106,6 +106,9 @@ impl Part {
             format!("AGGREGATOR_URL={}", layout.aggregator_url()),
             "--secret".to_owned(),
             "EDGE_SECRET".to_owned(),
+            "--var".to_owned(),
+            // Sooner than in production, so that it can be watched.
+            "ARCHIVE_SECONDS=5".to_owned(),
         ];
         let secret = layout.secrets.edge_secret.clone();
         let command = move || {
