@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use edgetally_proto::archive::Line;
 use edgetally_proto::archive::manifest::{Manifest, Part};
 use edgetally_proto::archive::names::{self, MANIFEST, raw_folder};
+use edgetally_proto::archive::{Context, Line};
 use edgetally_proto::event::Event;
 use edgetally_proto::frame;
 use edgetally_proto::ids::{Epoch, ShardName};
@@ -61,7 +61,7 @@ pub fn take(events: &Value, sent: Sent) -> Vec<Taken> {
     let taken = batch.events().enumerate().map(|(at, raw)| {
         let (mut event, _) = validate(&raw, at, &rules).unwrap();
         event.flags = event.flags.with(Flags::BOT, sent.is_bot);
-        let line = Line::write(&event, &raw, &rules);
+        let line = Line::write(&event, &raw, &rules, Context::Whole);
         event.user_agent = None;
         Taken { event, line }
     });

@@ -188,7 +188,7 @@ impl Storage for Sqlite {
 
     fn rows(&self, last: Option<u64>, bytes: u64) -> Result<Vec<Lines>, String> {
         let select = "SELECT id, at, lines FROM raw WHERE id <= ? ORDER BY id LIMIT ?";
-        let limits = vec![value(last.unwrap_or(1 << 53)), ROWS_MAX.into()];
+        let limits = vec![value(last.unwrap_or((1 << 53) - 1)), ROWS_MAX.into()];
         let cursor = self.0.exec(select, limits).map_err(|error| error.to_string())?;
         let (mut rows, mut sum) = (Vec::new(), 0);
         for row in cursor.raw() {
