@@ -21,3 +21,4 @@ mod rejects;
 mod replay;
 mod replayed_rejects;
 mod scrub;
+mod visitors;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use edgetally_proto::campaign::Campaign;
-use edgetally_proto::channel::{ClickId, Grade};
+use edgetally_proto::channel::{ClickId, Grade, click_id_of};
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::{Event, Platform};
 use edgetally_proto::record::Flags;
@@ -101,8 +101,7 @@ impl<'a> Enricher<'a> {
         if event.campaign.is_none() && event.referrer.is_none() {
             return None;
         }
-        let click = event.fact.as_ref().and_then(|fact| fact.click.as_ref());
-        let click_id = click.and_then(|click| ClickId::of_parameter(&click.kind));
+        let click_id = click_id_of(event);
         let is_same = |origin: &Origin| {
             origin.campaign == event.campaign
                 && origin.referrer == event.referrer
@@ -111,14 +110,7 @@ impl<'a> Enricher<'a> {
         if let Some((_, grade)) = self.graded.iter().find(|(origin, _)| is_same(origin)) {
             return grade.clone();
         }
-        let grade = match (&event.campaign, &event.referrer) {
-            (Some(campaign), _) => Some(Grade::of_campaign(campaign, click_id, self.settings)),
-            (None, Some(host)) => {
-                Grade::of_referrer(host, event.page_host.as_deref(), self.settings)
-            }
-            (None, None) => None,
-        };
-        let grade = grade.map(Arc::new);
+        let grade = Grade::of_event(event, self.settings).map(Arc::new);
         let origin = Origin {
             campaign: event.campaign.clone(),
             click_id,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::campaign::{Campaign, fold};
 use crate::settings::ChannelRule;
 
-pub use grade::{Grade, of_wire};
+pub use grade::{Grade, click_id_of, of_wire};
 pub use inside::{DEFAULT_EXCLUDED, is_inside};
 pub use sources::{Category, Source, Tag, source_of_host, source_of_tag, spelling};
 

@@ -1,5 +1,6 @@
 //! Rejected events judged again, under the settings of today.
 
+use edgetally_proto::channel::Grade;
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
@@ -79,6 +80,9 @@ pub fn judge(
     // It is taken in as what it was when it came: nobody knows that a server key vouched for it.
     event.flags = Flags(event.flags.0 & !Flags::SERVER_KEY.0);
     event.flags = event.flags.with(Flags::BOT, is_bot && settings.bots == Bots::Separate);
+    // For the same reason what it says of its visitor's place is not believed.
+    event.place = None;
+    event.grade = Grade::of_event(&event, settings).map(Arc::new);
     Ok(event)
 }
 

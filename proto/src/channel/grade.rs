@@ -8,6 +8,7 @@ use super::{
     is_inside, source_of_host, source_of_tag, untagged,
 };
 use crate::campaign::Campaign;
+use crate::event::Event;
 use crate::settings::SiteSettings;
 
 /// The channel of an event that has a campaign, or a referrer from outside.
@@ -89,6 +90,16 @@ impl From<Grade> for Wire {
 }
 
 impl Grade {
+    /// Of an event: by its campaign, else by its referrer.
+    #[must_use]
+    pub fn of_event(event: &Event, settings: &SiteSettings) -> Option<Self> {
+        match (&event.campaign, &event.referrer) {
+            (Some(campaign), _) => Some(Self::of_campaign(campaign, click_id_of(event), settings)),
+            (None, Some(host)) => Self::of_referrer(host, event.page_host.as_deref(), settings),
+            (None, None) => None,
+        }
+    }
+
     /// Of an event with a campaign.
     #[must_use]
     pub fn of_campaign(
@@ -127,6 +138,12 @@ impl Grade {
             ..graded
         })
     }
+}
+
+/// The click id beside an event's campaign, if it is one that the rules ask for.
+#[must_use]
+pub fn click_id_of(event: &Event) -> Option<ClickId> {
+    ClickId::of_parameter(&event.fact.as_ref()?.click.as_ref()?.kind)
 }
 
 #[cfg(test)]
