@@ -189,7 +189,10 @@ fn rules<'a>(site: &'a SiteId, settings: &'a SiteSettings) -> Rules<'a> {
 proptest! {
     /// Both readers take the same texts for JSON, whole ones and broken ones.
     #[test]
-    fn any_json_is_read_as_serde_json_reads_it(body in any_json(), cut in any::<prop::sample::Index>()) {
+    fn any_json_is_read_as_serde_json_reads_it(
+        body in any_json(),
+        cut in any::<prop::sample::Index>(),
+    ) {
         check_as_serde(&body);
         // Broken ones: cut off, and with one character missing.
         let cut = cut.index(body.chars().count());
@@ -212,7 +215,8 @@ proptest! {
     ) {
         let shared = shared.trim_matches(['{', '}']).trim().to_owned();
         let comma = if shared.is_empty() { "" } else { ", " };
-        let context = context.map(|context| format!("\"context\": {context}, ")).unwrap_or_default();
+        let context = context.map(|context| format!("\"context\": {context}, "));
+        let context = context.unwrap_or_default();
         let body = format!(r#"{{"events": [{event}], {context}{shared}{comma}"site": "demo"}}"#);
         let batch = RawBatch::parse(body.as_bytes()).unwrap();
         let sent = batch.events().next().unwrap();
