@@ -329,6 +329,7 @@ fn view_of(site: &Site) -> SiteView {
     SiteView {
         texts: site.texts.list(),
         counters: site.counters.clone(),
+        sketches: site.sketches.clone(),
         presence: site.presence.clone(),
         sales: site.ledger.sales.clone(),
         rejects: site.rejects.buckets(),

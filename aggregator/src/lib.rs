@@ -10,6 +10,7 @@ pub mod dedup;
 pub mod intake;
 
 pub mod merge;
+pub mod estimate;
 pub mod records;
 pub mod texts;
 

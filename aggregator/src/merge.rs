@@ -3,6 +3,8 @@
 //! A quarter of an hour is the coarsest level, because the hours and days of every time zone are
 //! sums of quarters; so a site's zone can change without counting anything again.
 
+pub mod sketches;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! kept as sums of differences, so it equals what a batch over all records would give.
 
 mod erase;
+mod sketched;
 
 pub use erase::{Plan, Report};
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use crate::attribution::Window;
 use crate::identity::{Role, Step};
+use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
 use crate::orders::ledger::{self, Ledger, OrderChange};
 use crate::people::{People, Person, Reading, SessionChange, Shift};
@@ -64,6 +66,8 @@ pub struct Site {
     pub records: Records,
     /// Rollups.
     pub counters: Counters,
+    /// Distinct clients and quantiles.
+    pub sketches: Sketches,
     /// Counter blocks that changed since the last checkpoint.
     pub dirty: BTreeSet<BlockKey>,
     /// Who was active when.
@@ -260,6 +264,7 @@ impl Site {
 
     /// Works out what follows from a record: owners, presence, its order.
     fn follow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
+        self.sketch(record);
         let name = self.texts.text(record.name);
         if let Some(step) = self.step(number, record, name) {
             self.credits.note(record.client, &step, record.received_at_ms);
@@ -297,6 +302,7 @@ impl Site {
 
     /// Undoes what followed from a record.
     fn unfollow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
+        self.unsketch(record);
         let name = self.texts.text(record.name);
         if let Some(step) = self.step(number, record, name) {
             let timeline = self.timelines.entry(record.client).or_default();

@@ -8,6 +8,7 @@ use imbl::{OrdMap, Vector};
 use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
 use crate::merge::Counters;
+use crate::merge::sketches::Sketches;
 use crate::orders::sales::Sales;
 use crate::presence::Presence;
 use crate::rejects::Buckets;
@@ -21,6 +22,8 @@ pub struct SiteView {
     pub texts: Vector<Arc<str>>,
     /// Rollups.
     pub counters: Counters,
+    /// Distinct clients and quantiles.
+    pub sketches: Sketches,
     /// Who was active when.
     pub presence: Presence,
     /// Sums over orders.

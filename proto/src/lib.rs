@@ -16,6 +16,8 @@ pub mod time;
 pub mod visitor;
 pub mod sketch;
 
+pub mod vital;
+
 pub mod record;
 pub mod copies;
 pub mod rollup;

@@ -11,6 +11,7 @@ use crate::event::Platform;
 use crate::ids::{ClientId, EventId, EventName, TransactionId, UserId};
 use crate::money::Money;
 use crate::visitor::{Device, Place};
+use crate::vital::Vital;
 
 /// Reference into a table.
 pub type Ref = u32;
@@ -204,6 +205,9 @@ pub struct Fact {
     /// Its variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+    /// What a page measured of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vital: Option<Vital>,
     /// The click id of its page's link; of any event, not of commerce alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub click: Option<Box<Click>>,

@@ -1,6 +1,9 @@
 //! Metrics and dimensions, and which go together.
 
+use edgetally_proto::vital;
+
 use super::QueryError;
+use crate::merge::sketches::Reading;
 
 /// Where a metric comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +12,10 @@ pub enum Metric {
     Events(Option<&'static str>),
     /// Accepted events of bots.
     BotEvents,
+    /// Distinct clients, as a sketch tells.
+    Clients,
+    /// The number that so many of a hundred do not exceed, of what `measure` says.
+    Percentile(u8),
     /// Succeeded payments in percent of all.
     PaymentSuccessRate,
     /// Distinct persons with activity.
@@ -30,7 +37,7 @@ pub enum Metric {
 }
 
 /// Names and what they stand for.
-const METRICS: [(&str, Metric); 18] = [
+const METRICS: [(&str, Metric); 23] = [
     ("events", Metric::Events(None)),
     ("pageviews", Metric::Events(Some("page_view"))),
     ("item_views", Metric::Events(Some("view_item"))),
@@ -49,13 +56,17 @@ const METRICS: [(&str, Metric); 18] = [
     ("rejected", Metric::Rejected),
     ("duplicates", Metric::Duplicates),
     ("bot_events", Metric::BotEvents),
+    ("clients", Metric::Clients),
+    ("p50", Metric::Percentile(50)),
+    ("p75", Metric::Percentile(75)),
+    ("p95", Metric::Percentile(95)),
+    ("p99", Metric::Percentile(99)),
 ];
 
 /// Names of the contract that this version does not compute.
-const LATER: [&str; 23] = [
+const LATER: [&str; 18] = [
     "new_visitors",
     "returning_visitors",
-    "clients",
     "sessions",
     "visits",
     "bounce_rate",
@@ -69,10 +80,6 @@ const LATER: [&str; 23] = [
     "net_revenue",
     "gmv",
     "nmv",
-    "p50",
-    "p75",
-    "p95",
-    "p99",
     "late_events",
     "cost",
     "roas",
@@ -166,6 +173,22 @@ pub fn metric(name: &str, field: &str) -> Result<Metric, QueryError> {
     Err(QueryError::invalid(field, unknown("metric", name, known)))
 }
 
+/// Reads what quantiles are of.
+///
+/// # Errors
+/// If nothing of that name is measured.
+pub fn measure(name: &str) -> Result<Reading, QueryError> {
+    let vitals = vital::Metric::ALL
+        .map(|metric| (format!("web_vital:{}", metric.as_str()), Reading::WebVital(metric)));
+    let payments = ("payment_latency_ms".to_owned(), Reading::PaymentLatency);
+    let all: Vec<_> = std::iter::once(payments).chain(vitals).collect();
+    if let Some((_, reading)) = all.iter().find(|(known, _)| known == name) {
+        return Ok(*reading);
+    }
+    let known = all.iter().map(|(known, _)| known.as_str());
+    Err(QueryError::invalid("measure", unknown("measure", name, known)))
+}
+
 /// Reads the name of a dimension.
 ///
 /// # Errors
@@ -195,6 +218,22 @@ impl Metric {
             Dimension::Time(_) => true,
             Dimension::EventName => self.takes_names(),
             Dimension::RejectCode => self == Self::Rejected,
+        }
+    }
+
+    /// How it is estimated, if it is.
+    #[must_use]
+    pub fn method(self) -> Option<&'static str> {
+        match self {
+            Self::Clients => Some(
+                "HyperLogLog++ with 2^14 registers, 1.6 % either way; up to 4,096 clients one by \
+                 one, but for equal hashes",
+            ),
+            Self::Percentile(_) => Some(
+                "DDSketch with bins of at most 1/128 of their numbers: the number at the nearest \
+                 rank lies within the bounds; null where they meet",
+            ),
+            _ => None,
         }
     }
 

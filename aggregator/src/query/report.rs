@@ -25,7 +25,30 @@ fn json_of(value: &Value) -> Json {
             let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
             text.parse::<Number>().map_or(Json::Null, Json::Number)
         }
-        Value::Percent(None) | Value::Money(None) => Json::Null,
+        Value::About(estimate) => json!(estimate.value),
+        Value::Quantile(Some((between, decimals))) => decimal(between.middle(), *decimals),
+        Value::Percent(None) | Value::Money(None) | Value::Quantile(None) => Json::Null,
+    }
+}
+
+/// A whole number with the last of its digits behind the point.
+fn decimal(number: u64, decimals: u32) -> Json {
+    let (unit, width) = (10u64.pow(decimals), usize::try_from(decimals).unwrap_or_default());
+    let text = match width {
+        0 => number.to_string(),
+        _ => format!("{}.{:0width$}", number / unit, number % unit),
+    };
+    text.parse::<Number>().map_or(Json::Null, Json::Number)
+}
+
+/// Lower and upper bound of a number; none of exact ones.
+fn bounds_of(value: &Value) -> Json {
+    match value {
+        Value::About(estimate) => json!([estimate.low, estimate.high]),
+        Value::Quantile(Some((between, decimals))) if between.low < between.high => {
+            json!([decimal(between.low, *decimals), decimal(between.high, *decimals)])
+        }
+        _ => Json::Null,
     }
 }
 
@@ -46,8 +69,7 @@ pub fn report(
             let metrics: Vec<Json> = row.values.iter().map(json_of).collect();
             let mut result = json!({"dimensions": row.dimensions, "metrics": metrics});
             if query.include.bounds {
-                // Everything answered here is exact.
-                result["bounds"] = vec![Json::Null; row.values.len()].into();
+                result["bounds"] = row.values.iter().map(bounds_of).collect();
             }
             result
         })
@@ -57,7 +79,9 @@ pub fn report(
         "lagging": view.lagging(now_ms),
     });
     if query.include.bounds {
-        meta["estimates"] = json!({});
+        let named = plan.metrics.iter().zip(&query.metrics);
+        let methods = named.filter_map(|(metric, name)| Some((name, metric.method()?)));
+        meta["estimates"] = methods.map(|(name, method)| (name.clone(), json!(method))).collect();
     }
     if query.include.total_rows {
         meta["total_rows"] = json!(total);

@@ -10,6 +10,7 @@ use super::buckets::{self, Bucket};
 use super::filter::{self, Filter};
 use super::metric::{self, Dimension, Metric};
 use super::range::{self, DateRange, Range};
+use crate::merge::sketches::Reading;
 use crate::view::SiteView;
 
 /// Most metrics of one query.
@@ -39,6 +40,9 @@ pub struct Request {
     /// Which rows.
     #[serde(default)]
     pub pagination: Pagination,
+    /// What p50, p75, p95 and p99 are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<String>,
     /// What else to say.
     #[serde(default)]
     pub include: Include,
@@ -105,6 +109,8 @@ pub struct Plan {
     pub buckets: Vec<Bucket>,
     /// Which events to count.
     pub filter: Option<Filter>,
+    /// What quantiles are of.
+    pub measure: Option<Reading>,
     /// Order of the rows.
     pub order_by: Vec<(OrderKey, Direction)>,
     /// Currency of an empty sum.
@@ -130,6 +136,7 @@ pub fn plan(
     let dimensions = named(&query.dimensions, "dimensions", metric::dimension)?;
     let filter = filter::parse(&query.filters)?;
     check_pairs(query, &metrics, &dimensions)?;
+    let measure = measure(query, &metrics)?;
     if query.include.comparison.is_some() {
         let detail = "include.comparison is not answered by this version".to_owned();
         return Err(QueryError::Unsupported { detail });
@@ -154,7 +161,21 @@ pub fn plan(
         }
     };
     let order_by = order(query, &dimensions)?;
-    Ok(Plan { metrics, dimensions, range, buckets, filter, order_by, currency, now_ms })
+    Ok(Plan { metrics, dimensions, range, buckets, filter, measure, order_by, currency, now_ms })
+}
+
+/// What quantiles are of: named if, and only if, one is asked for.
+fn measure(query: &Request, metrics: &[Metric]) -> Result<Option<Reading>, QueryError> {
+    let is_asked = metrics.iter().any(|metric| matches!(metric, Metric::Percentile(_)));
+    match (&query.measure, is_asked) {
+        (None, false) => Ok(None),
+        (Some(name), true) => metric::measure(name).map(Some),
+        (None, true) => Err(QueryError::invalid("measure", "p50 to p99 need a measure".to_owned())),
+        (Some(_), false) => Err(QueryError::invalid(
+            "measure",
+            "only p50, p75, p95 and p99 have a measure".to_owned(),
+        )),
+    }
 }
 
 fn named<T: Copy + PartialEq>(

@@ -4,12 +4,15 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use edgetally_proto::money::Currency;
+use edgetally_proto::sketch::quantile::{Between, Quantiles};
 
 use super::QueryError;
 use super::buckets::{Bucket, ROWS_MAX};
 use super::metric::{Dimension, Metric};
 use super::request::{Direction, OrderKey, Plan};
+use crate::estimate::{self, Estimate};
 use crate::merge::Measure;
+use crate::merge::sketches::Reading;
 use crate::orders::sales::Sum;
 use crate::texts::{TextId, text_of};
 use crate::view::SiteView;
@@ -23,6 +26,10 @@ pub enum Value {
     Percent(Option<i64>),
     /// Minor units by currency; none where it is undefined.
     Money(Option<Vec<(Currency, i128)>>),
+    /// A count as a sketch tells it.
+    About(Estimate),
+    /// Where a quantile lies, and the decimals of its whole numbers; none without numbers.
+    Quantile(Option<(Between, u32)>),
 }
 
 impl Value {
@@ -31,6 +38,8 @@ impl Value {
         let key = |value: &Self| match value {
             Self::Count(count) => Some(i128::from(*count)),
             Self::Percent(percent) => percent.map(i128::from),
+            Self::About(estimate) => Some(i128::from(estimate.value)),
+            Self::Quantile(quantile) => quantile.map(|(between, _)| i128::from(between.middle())),
             Self::Money(money) => money.as_ref().and_then(|m| m.first()).map(|(_, minor)| *minor),
         };
         key(self).cmp(&key(other))
@@ -58,6 +67,8 @@ struct Sums {
     visitors: i64,
     concurrent: i64,
     sales: Sum,
+    clients: Option<Estimate>,
+    readings: Quantiles,
 }
 
 /// The rows of a plan, in order.
@@ -118,6 +129,13 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
     if needs(|metric| matches!(metric, Metric::ConcurrentVisitors)) {
         sums.concurrent = count(site.presence.concurrent(range.to_ms.min(plan.now_ms)));
     }
+    if needs(|metric| matches!(metric, Metric::Clients)) {
+        let clients = site.sketches.clients(range.from_ms, range.to_ms);
+        sums.clients = Some(estimate::distinct(&clients));
+    }
+    if let Some(reading) = plan.measure {
+        sums.readings = site.sketches.readings(range.from_ms, range.to_ms, reading);
+    }
     if needs(|metric| metric.is_of_orders()) {
         sums.sales = site.sales.between(range.from_ms, range.to_ms);
     }
@@ -126,7 +144,9 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
 
 impl Metric {
     fn is_counted(self) -> bool {
-        !self.is_of_orders() && !matches!(self, Self::Visitors | Self::ConcurrentVisitors)
+        let is_sketched = matches!(self, Self::Clients | Self::Percentile(_));
+        let is_of_persons = matches!(self, Self::Visitors | Self::ConcurrentVisitors);
+        !self.is_of_orders() && !is_of_persons && !is_sketched
     }
 
     fn is_of_orders(self) -> bool {
@@ -222,6 +242,11 @@ fn value(metric: Metric, plan: &Plan, site: &SiteView, sums: &Sums, key: &InnerK
         }
         Metric::Rejected => Value::Count(sums.rejects.values().sum()),
         Metric::Duplicates => Value::Count(sums.duplicates),
+        Metric::Clients => sums.clients.map_or(Value::Count(0), Value::About),
+        Metric::Percentile(percent) => {
+            let decimals = plan.measure.map_or(0, Reading::decimals);
+            Value::Quantile(sums.readings.percentile(percent).map(|between| (between, decimals)))
+        }
     }
 }
 

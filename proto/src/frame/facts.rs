@@ -8,6 +8,7 @@ use crate::error::DecodeError;
 use crate::ids::TransactionId;
 use crate::money::{Currency, Money};
 use crate::record::{Fact, Item};
+use crate::vital::{Metric, Vital};
 
 /// Bits of a fact's members. The commoner are lower, so that they fit one byte.
 const TRANSACTION: u64 = 1;
@@ -15,9 +16,10 @@ const VALUE: u64 = 1 << 1;
 const ITEMS: u64 = 1 << 2;
 const LATENCY: u64 = 1 << 3;
 const CLICK: u64 = 1 << 4;
-const STOCK: u64 = 1 << 5;
-const AMOUNTS: [u64; 3] = [1 << 6, 1 << 7, 1 << 8];
-const FIRST_TEXT: u32 = 9;
+const VITAL: u64 = 1 << 5;
+const STOCK: u64 = 1 << 6;
+const AMOUNTS: [u64; 3] = [1 << 7, 1 << 8, 1 << 9];
+const FIRST_TEXT: u32 = 10;
 const TEXTS: usize = 10;
 const ALL: u64 = (1 << (FIRST_TEXT + TEXTS as u32)) - 1;
 /// Bits of an item's members; five texts come first.
@@ -71,6 +73,7 @@ fn mask_of(fact: &Fact) -> u64 {
         (ITEMS, !fact.items.is_empty()),
         (LATENCY, fact.latency_ms.is_some()),
         (CLICK, fact.click.is_some()),
+        (VITAL, fact.vital.is_some()),
         (STOCK, fact.stock.is_some()),
     ];
     let texts = texts.into_iter().enumerate().map(|(at, is)| (1 << FIRST_TEXT << at, is));
@@ -122,6 +125,10 @@ fn write_members(out: &mut Writer, fact: &Fact, before: &Fact) {
     if let Some(click) = &fact.click {
         texts::write(out, "", &click.kind);
         texts::write(out, "", &click.value);
+    }
+    if let Some(vital) = fact.vital {
+        out.byte(vital.metric as u8);
+        out.unsigned(vital.value);
     }
     if let Some(stock) = fact.stock {
         out.unsigned(stock);
@@ -215,6 +222,11 @@ fn read_members(
     if mask & CLICK != 0 {
         let (kind, value) = (texts::read(reader, "")?, texts::read(reader, "")?);
         fact.click = Some(Box::new(Click { kind, value }));
+    }
+    if mask & VITAL != 0 {
+        let metric = Metric::from_wire(u64::from(reader.byte()?));
+        let metric = metric.ok_or(DecodeError::Malformed("a web vital is none"))?;
+        fact.vital = Some(Vital { metric, value: reader.unsigned()? });
     }
     if mask & STOCK != 0 {
         fact.stock = Some(reader.unsigned()?);

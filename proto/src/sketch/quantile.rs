@@ -48,6 +48,14 @@ pub struct Between {
     pub high: u64,
 }
 
+impl Between {
+    /// The number halfway.
+    #[must_use]
+    pub fn middle(self) -> u64 {
+        self.low + self.high.saturating_sub(self.low) / 2
+    }
+}
+
 impl Quantiles {
     /// Adds a number.
     pub fn insert(&mut self, number: u64) {

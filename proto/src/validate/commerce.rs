@@ -11,6 +11,7 @@ use crate::limits::{ITEMS_MAX, MINOR_UNITS_MAX, QUANTITY_MAX};
 use crate::money::{Currency, Money};
 use crate::raw::{ItemMembers, ParamMembers};
 use crate::record::{Fact, Item};
+use crate::vital::Vital;
 
 /// Amounts and items of an event, read as the table of rules says, not yet in minor units.
 pub(super) struct Amounts<'t> {
@@ -149,8 +150,10 @@ pub(super) fn fact(
             Ok(Some(Fact { experiment, variant, ..Fact::default() }))
         }
         "web_vital" => {
-            required(params.metric, Path::Param("metric"))?;
-            amounts.value.ok_or_else(|| missing(Path::Param("value"))).map(|_| None)
+            let metric = required(params.metric, Path::Param("metric"))?;
+            let value = amounts.value.ok_or_else(|| missing(Path::Param("value")))?;
+            let vital = Vital::read(metric, value.as_ref());
+            Ok(vital.map(|vital| Fact { vital: Some(vital), ..Fact::default() }))
         }
         // Their money is only looked at.
         _ => priced(&amounts, warnings, |_, _| {}).map(|_| None),
