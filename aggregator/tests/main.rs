@@ -21,4 +21,5 @@ mod rejects;
 mod replay;
 mod replayed_rejects;
 mod scrub;
+mod sketches;
 mod visitors;
