@@ -133,7 +133,7 @@ pub async fn answer(
     };
     authorize(&request, env, &body)?;
     let Some(bucket) = bindings::bucket(env) else {
-        return Err(Problem::new(404, "archive_off", "this worker has no bucket"));
+        return Err(Problem::new(404, "not_found", "this worker has no bucket"));
     };
     let path = request.path();
     let name = path.strip_prefix(ROUTE).and_then(|rest| rest.strip_prefix('/'));

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edgetally_proto::settings::{Bots, OnDenied, Rate, SiteSettings};
+use edgetally_proto::sign;
 use edgetally_tests::http::{self, Answer};
-use edgetally_tests::peer::ConfigFault;
+use edgetally_tests::peer::{ConfigFault, SECRET};
 use serde_json::{Value, json};
 
 use crate::docs::{http_api, table};
@@ -174,6 +175,12 @@ fn every_refusal_of_a_request_is_made() {
         assert_refused(&send(&place, &request), status, code);
         made.insert((status, code));
     }
+    let unsigned = ("GET", "/internal/archive", Vec::new(), String::new());
+    assert_refused(&send(&place, &unsigned), 401, "signature_invalid");
+    made.insert((401, "signature_invalid"));
+    assert_eq!(put_once(&place).status, 204);
+    assert_refused(&put_once(&place), 412, "conflict");
+    made.insert((412, "conflict"));
     // A worker that was never told any settings.
     place.edge.take().expect("it runs").stop().expect("stopped");
     std::fs::remove_dir_all(place.options.data.join("objects")).expect("its data");
@@ -185,6 +192,20 @@ fn every_refusal_of_a_request_is_made() {
     let rows = table(&http_api(), "When a whole request is refused");
     let told = rows.iter().map(|row| (row[0].parse().expect("a status"), row[1].as_str()));
     assert_eq!(made, told.collect::<BTreeSet<_>>());
+}
+
+/// Writes an object into the archive, if there is none of its name.
+fn put_once(place: &Place) -> Answer {
+    let (at_ms, target) = (now_ms(), "/internal/archive/raw/once");
+    let signature = sign::archive_request(SECRET, "PUT", target, at_ms, b"x");
+    let at = at_ms.to_string();
+    let headers = [
+        (sign::header::AT, at.as_str()),
+        (sign::header::SIGNATURE, signature.as_str()),
+        ("if-none-match", "*"),
+    ];
+    let url = place.edge.as_ref().expect("it runs").url(target);
+    http::send("PUT", &url, &headers, b"x").expect("an answer")
 }
 
 fn assert_refused(answer: &Answer, status: u16, code: &str) {
