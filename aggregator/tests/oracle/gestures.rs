@@ -132,6 +132,11 @@ pub fn events(
         }
         let longest_ms = if event.server_key { i64::MAX } else { 7 * DAY_MS };
         event.received_ms = at_ms + gesture.delay_ms.min(longest_ms);
+        // Of copies received in the same millisecond the hash decides.
+        let of = gesture.copy.and_then(back).filter(|_| gesture.salt % 2 == 0);
+        if let Some(of) = of.filter(|of| of.received_ms - of.at_ms <= longest_ms) {
+            (event.at_ms, event.received_ms) = (of.at_ms, of.received_ms);
+        }
         event.hash = event.content_hash();
         events.push(event);
     }

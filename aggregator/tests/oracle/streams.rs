@@ -73,7 +73,7 @@ fn config() -> impl Strategy<Value = (Config, &'static str)> {
 fn gesture() -> impl Strategy<Value = Gesture> {
     let who = (0u8..12, prop::option::weighted(0.08, 0u8..6));
     let carries = prop::option::weighted(0.06, 0u8..3);
-    let marks = (prop::bool::weighted(0.04), prop::bool::weighted(0.05));
+    let marks = (prop::bool::weighted(0.04), prop::bool::weighted(0.1));
     (who, act(), landing(), carries, (0u8..5, step()), delay(), marks, any::<u8>()).prop_map(
         |((client, copy), act, landing, carries, (from, step), delay_ms, marks, salt)| Gesture {
             client,
