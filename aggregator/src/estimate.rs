@@ -65,7 +65,7 @@ fn many(registers: &[u8; REGISTERS]) -> f64 {
         let place = (at as u64) << (64 - PRECISION);
         let one = 1u64.checked_shl(64 - PRECISION - u32::from(*rank)).unwrap_or(0);
         for behind in 0..if inserted < FILLING { 8 } else { 1 } {
-            sketch.insert_any(&(place | one | (one >> 3) * behind));
+            sketch.insert_any(&(place | one | ((one >> 3) * behind)));
             inserted += 1;
         }
     }

@@ -243,6 +243,7 @@ fn frames(rate: u64, seconds: u64) -> Vec<Batch> {
 }
 
 /// Bytes an event, and how many events a frame has.
+#[expect(clippy::print_stdout, reason = "the numbers are there to be read")]
 fn measure(rate: u64) -> (f64, f64) {
     let frames = frames(rate, if rate < 10 { 600 } else { 60 });
     let records = |batch: &Batch| batch.sites[0].records.len();

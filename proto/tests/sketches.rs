@@ -123,7 +123,8 @@ mod laws {
         #[test]
         fn quantiles_lie_between_their_ends(
             mut numbers in prop::collection::vec(prop_oneof![0u64..300, 0u64..10_000_000], 1..300),
-            cut in 0usize..300, percent in 1u8..=100, gone in prop::collection::vec(any::<u64>(), 0..9),
+            cut in 0usize..300, percent in 1u8..=100,
+            gone in prop::collection::vec(any::<u64>(), 0..9),
         ) {
             let of = |numbers: &[u64]| {
                 let mut quantiles = Quantiles::default();

@@ -152,7 +152,7 @@ pub(super) fn fact(
         "web_vital" => {
             let metric = required(params.metric, Path::Param("metric"))?;
             let value = amounts.value.ok_or_else(|| missing(Path::Param("value")))?;
-            let vital = Vital::read(metric, value.as_ref());
+            let vital = Vital::read(metric, value);
             Ok(vital.map(|vital| Fact { vital: Some(vital), ..Fact::default() }))
         }
         // Their money is only looked at.
