@@ -1,6 +1,7 @@
 //! The way of an event through the real parts: worker in workerd, frames, aggregator on its store.
 
 mod answers;
+mod archive;
 mod compat;
 mod events;
 mod kills;
