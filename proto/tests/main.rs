@@ -1,6 +1,11 @@
 //! Tests of the shared core through its public face; the same run natively and under wasm32.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and may say what it measured"
+)]
 
 #[cfg(not(target_arch = "wasm32"))]
 mod archive;

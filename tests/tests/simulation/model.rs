@@ -139,7 +139,7 @@ pub fn case(seed: u64) -> Case {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut next = 0;
     let count = rng.random_range(10..200);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         let operations = (0..count).map(|_| step(&mut rng, &mut next)).collect();
         return Case { bucket: None, operations };
     }
