@@ -116,6 +116,8 @@ pub struct Shard<S> {
     committed_at_ms: i64,
     /// Events committed since the shard began.
     total: u64,
+    /// What storage says was acknowledged: a shard that is loaded again sends what comes after.
+    acked_stored: u64,
     archivist: Option<Archivist>,
     /// An object of frames that are being sent again, as the bucket gave it.
     refill: Option<(Spilled, Vec<Stored>)>,
@@ -141,6 +143,7 @@ impl<S: Storage> Shard<S> {
         }
         let archivist = setup.archive.map(|orders| Archivist::load(orders, &storage, &outbox));
         let mut shard = Self {
+            acked_stored: outbox.acked,
             archivist: archivist.transpose()?,
             storage,
             outbox,
@@ -269,6 +272,7 @@ impl<S: Storage> Shard<S> {
         }
         let acked = self.outbox.acked;
         let sequence = self.outbox.commit();
+        self.acked_stored = acked;
         self.total += events;
         let stored = Stored { frame: bytes, total: self.total, at_ms: now_ms };
         self.storage.put_frame(sequence, acked, stored)?;
@@ -389,10 +393,10 @@ impl<S: Storage> Shard<S> {
 
     /// Takes note that no backup of the aggregator needs frames before a number of an epoch.
     pub fn note_keep_from(&mut self, epoch: Epoch, number: u64) {
-        let (base, acked) = (self.outbox.base, self.outbox.acked);
+        let (base, stored) = (self.outbox.base, self.acked_stored);
         if let (Some(archivist), true) = (&mut self.archivist, epoch == self.outbox.epoch) {
-            // Whatever it says, what it does not have stays.
-            archivist.note_keep_from(base.saturating_add(number).min(acked + 1));
+            // Whatever it says, what would be sent again after a crash stays.
+            archivist.note_keep_from(base.saturating_add(number).min(stored + 1));
         }
     }
 

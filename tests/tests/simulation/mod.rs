@@ -79,3 +79,46 @@ fn a_broken_promise_is_found_out() {
         assert!((0..SEEDS).any(fails), "{sabotage:?} went unnoticed");
     }
 }
+
+/// Seed 6303: frames were acknowledged after the last commit, deleted from the bucket, and wanted
+/// again by a shard that knew only what the commit had stored. It could never send on.
+#[test]
+fn what_storage_does_not_know_to_be_acknowledged_is_not_deleted() {
+    use model::{Fate, Operation as Op, Service};
+    let mut number = 0;
+    let mut send = || {
+        number += 1;
+        Op::Send { events: vec![number] }
+    };
+    let operations = vec![
+        send(),
+        Op::Commit,
+        send(),
+        Op::Commit,
+        send(),
+        Op::Commit,
+        Op::Forward(Fate::Delivered),
+        Op::Pass(372),
+        Op::ArchiveAll,
+        Op::CrashShard,
+        send(),
+        Op::CommitAndCrash,
+        send(),
+        Op::Commit,
+        send(),
+        Op::Commit,
+        send(),
+        Op::Pass(1_330),
+        Op::CommitAndCrash,
+        Op::Backup,
+        Op::Backup,
+        Op::ArchiveAll,
+        send(),
+        Op::Commit,
+        send(),
+        Op::Commit,
+        Op::Forward(Fate::Delivered),
+        Op::Archive(Service::AnswerLost),
+    ];
+    assert_eq!(run::run(&Case { bucket: Some(9), operations }), Ok(()));
+}

@@ -58,7 +58,8 @@ struct Simulation {
     given_up: BTreeSet<u16>,
     /// Whether a second epoch began: what went out again may be counted in two frames.
     is_renumbered: bool,
-    /// Whether the shard lost its disk or the clock stepped back: it may have forgotten ids.
+    /// Whether the shard lost its disk, the clock stepped back or the ring is too small: it may
+    /// have forgotten ids.
     is_forgetful: bool,
 }
 
@@ -98,7 +99,8 @@ impl Simulation {
             all: BTreeSet::new(),
             given_up: BTreeSet::new(),
             is_renumbered: false,
-            is_forgetful: false,
+            // A ring so small loses frames of the minute whose row of ids is not written yet.
+            is_forgetful: case.bucket.is_some(),
         }
     }
 
@@ -147,6 +149,9 @@ impl Simulation {
     }
 
     fn send(&mut self, mut request: Pending) -> Result<(), String> {
+        // A copy received in the same millisecond is the same delivery to the aggregator; time
+        // passes in whole seconds otherwise, so no two requests share one.
+        self.now_ms += 1;
         let mut window = Window::default();
         for number in &request.events {
             window.fold(&site(), event(*number, self.now_ms));
@@ -338,13 +343,14 @@ impl Simulation {
     /// Lets everything arrive, then compares.
     fn finish(mut self) -> Result<(), String> {
         self.crash_shard()?;
-        for _ in 0..100 {
+        for round in 0..100 {
             self.retry()?;
             self.commit()?;
             self.deliver()?;
             self.now_ms += 61_000;
             while self.archive(Service::Done)? {}
-            if self.pending.is_empty() {
+            // A clock that stepped back puts off what is due by as much.
+            if self.pending.is_empty() && round >= 4 {
                 break;
             }
         }
