@@ -73,6 +73,11 @@ impl Aggregator {
         Ok(())
     }
 
+    /// The key that opens all of its routes.
+    pub fn admin_key(&self) -> &str {
+        ADMIN_KEY
+    }
+
     /// Its URL with a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
