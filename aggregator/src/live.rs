@@ -274,8 +274,7 @@ mod tests {
     }
 
     fn sold(site: &mut SiteView, at_ms: i64) -> Effects {
-        let order =
-            Order { record: 0, money_record: 0, at_ms, is_booked: true, value: None, units: 1 };
+        let order = Order { at_ms, is_booked: true, units: 1, ..Order::default() };
         site.sales.change(&order, true);
         Effects { seconds: [second_of(at_ms)].into(), ..Effects::default() }
     }

@@ -279,11 +279,13 @@ impl Site {
     }
 
     fn note_order(&mut self, mut change: OrderChange, effects: &mut Effects) {
+        if change.is_changed {
+            let credit = self.place_order(&change.key, change.order);
+            effects.credits.push(credit);
+        }
         if change.before == change.after {
             return;
         }
-        let credit = self.place_order(&change.key, change.after);
-        effects.credits.push(credit);
         let times = [change.before, change.after].into_iter().flatten();
         effects.seconds.extend(times.map(|order| second_of(order.at_ms)));
         let money = change.after.and_then(|order| self.records.get(order.money_record));

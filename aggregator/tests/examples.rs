@@ -40,6 +40,7 @@ struct Told {
     referrer: Option<String>,
     order: Option<String>,
     value: Option<i64>,
+    refund_id: Option<String>,
     platform: Option<String>,
     #[serde(default)]
     bot: bool,
@@ -73,6 +74,9 @@ struct Order {
     session: String,
     touch: Option<String>,
     gmv: i64,
+    nmv: i64,
+    #[serde(default)]
+    cancelled: bool,
 }
 
 impl Told {
@@ -88,6 +92,7 @@ impl Told {
             campaign: self.utm.clone().map(|tags| [tags.source, tags.medium, tags.campaign]),
             referrer: self.referrer.clone().filter(|host| !is_inside(host, None, &own)),
             order,
+            refund_id: self.refund_id.clone(),
             ..Event::new(&self.id, &self.client, &self.name, self.ct)
         }
     }
@@ -140,7 +145,9 @@ fn check_stage(stage: &Stage, site: &Site) {
     assert_eq!(orders.len(), stage.orders.len());
     for (row, expected) in orders.iter().zip(&stage.orders) {
         assert_eq!(row.key.transaction.as_ref(), expected.order);
-        assert_eq!(row.order.value.unwrap().minor, expected.gmv);
+        let worth = row.order.worth;
+        assert_eq!((worth.gmv, worth.nmv), (expected.gmv, expected.nmv));
+        assert_eq!(worth.cancelled_at_ms.is_some(), expected.cancelled);
         let credit = row.credit;
         assert_eq!(site.person_text(credit.person.unwrap()), expected.person);
         assert_eq!(id_of(site, credit.session.unwrap()), expected.session);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use edgetally_proto::record::Fact;
 use rustc_hash::FxHashMap;
 
+use super::returns::Refund;
 use super::sales::Sales;
-use super::settle::{Kind, Order, Trace, settle};
+use super::settle::{Kind, Order, Trace, settle, settle_in_full};
 use crate::records::Stored;
 
 /// The order platform of events that name none.
@@ -31,14 +32,18 @@ impl OrderKey {
     }
 }
 
-/// The order an event changed, before and after; booked orders only.
+/// The order an event changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderChange {
     /// Which order.
     pub key: OrderKey,
-    /// What counted before.
+    /// What its events make of it, booked or not.
+    pub order: Option<Order>,
+    /// Whether that is news.
+    pub is_changed: bool,
+    /// What counted before; booked orders only.
     pub before: Option<Order>,
-    /// What counts now.
+    /// What counts now; booked orders only.
     pub after: Option<Order>,
     /// What the event that gives the money says.
     pub fact: Option<Arc<Fact>>,
@@ -47,7 +52,7 @@ pub struct OrderChange {
 #[derive(Debug, Clone, Default)]
 struct Entry {
     traces: Vec<Trace>,
-    booked: Option<Order>,
+    order: Option<Order>,
 }
 
 /// All orders of a site.
@@ -70,13 +75,18 @@ pub fn trace(number: u32, record: &Stored, name: &str) -> Option<(OrderKey, Trac
         id: record.id.clone(),
         is_server: record.platform == edgetally_proto::event::Platform::Server,
         is_bot: record.flags.has(edgetally_proto::record::Flags::BOT),
-        value: fact.value,
-        units: fact.items.iter().map(|item| i64::from(item.quantity)).sum(),
+        fact: fact.clone(),
     };
     Some((key, trace))
 }
 
 impl Ledger {
+    /// What the events of an order say of it, refunds included.
+    #[must_use]
+    pub fn order(&self, key: &OrderKey) -> Option<(Order, Vec<Refund>)> {
+        settle_in_full(&self.orders.get(key)?.traces)
+    }
+
     /// Adds an event to its order.
     pub fn insert(&mut self, key: OrderKey, trace: Trace) -> OrderChange {
         let entry = self.orders.entry(key.clone()).or_default();
@@ -94,14 +104,18 @@ impl Ledger {
 
     fn settle(&mut self, key: OrderKey) -> OrderChange {
         let Some(entry) = self.orders.get_mut(&key) else {
-            return OrderChange { key, before: None, after: None, fact: None };
+            let (order, before, after, fact) = (None, None, None, None);
+            return OrderChange { key, order, is_changed: false, before, after, fact };
         };
-        let after = settle(&entry.traces).filter(|order| order.is_booked);
-        let before = std::mem::replace(&mut entry.booked, after);
+        let after = settle(&entry.traces);
+        let before = std::mem::replace(&mut entry.order, after);
         if before != after {
             before.iter().for_each(|order| self.sales.change(order, false));
             after.iter().for_each(|order| self.sales.change(order, true));
         }
-        OrderChange { key, before, after, fact: None }
+        let booked = |order: Option<Order>| order.filter(|order| order.is_booked);
+        let is_changed = before != after;
+        let (before, order, after) = (booked(before), after, booked(after));
+        OrderChange { key, order, is_changed, before, after, fact: None }
     }
 }

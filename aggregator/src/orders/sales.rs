@@ -6,6 +6,7 @@ use edgetally_proto::money::Currency;
 use edgetally_proto::time::{SECOND_MS, second_of};
 use imbl::OrdMap;
 
+use super::returns::Worth;
 use super::settle::Order;
 use crate::merge::Level;
 
@@ -16,6 +17,35 @@ pub struct Takings {
     pub orders: i64,
     /// Their money in minor units.
     pub minor: i128,
+    /// What came back of it.
+    pub refunds: i128,
+    /// What their lines are worth.
+    pub gmv: i128,
+    /// Of that, less discounts and what came back.
+    pub nmv: i128,
+}
+
+impl Takings {
+    fn of(order: &Order, sign: i64) -> Self {
+        let signed = |minor: i64| i128::from(sign) * i128::from(minor);
+        let Worth { refunds, gmv, nmv, .. } = order.worth;
+        let minor = order.value.map_or(0, |value| value.minor);
+        Self {
+            orders: sign,
+            minor: signed(minor),
+            refunds: signed(refunds),
+            gmv: signed(gmv),
+            nmv: signed(nmv),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.orders += other.orders;
+        self.minor += other.minor;
+        self.refunds += other.refunds;
+        self.gmv += other.gmv;
+        self.nmv += other.nmv;
+    }
 }
 
 /// Sums over some booked orders.
@@ -23,22 +53,29 @@ pub struct Takings {
 pub struct Sum {
     /// Booked orders.
     pub orders: i64,
-    /// Units of them.
+    /// Orders that are not booked yet.
+    pub pending: i64,
+    /// Units of the booked ones.
     pub units: i64,
     /// By currency.
     pub takings: Vec<(Currency, Takings)>,
 }
 
 impl Sum {
-    fn add(&mut self, order: &Order, sign: i64) {
+    /// Counts an order once more, or once less.
+    pub fn add(&mut self, order: &Order, sign: i64) {
+        if !order.is_booked {
+            self.pending += sign;
+            return;
+        }
         self.orders += sign;
         self.units += sign * order.units;
         let Some(value) = order.value else { return };
-        self.add_takings(value.currency, sign, i128::from(sign) * i128::from(value.minor));
+        self.add_takings(value.currency, Takings::of(order, sign));
         self.takings.retain(|(_, takings)| *takings != Takings::default());
     }
 
-    fn add_takings(&mut self, currency: Currency, orders: i64, minor: i128) {
+    fn add_takings(&mut self, currency: Currency, more: Takings) {
         let at = match self.takings.binary_search_by_key(&currency, |(held, _)| *held) {
             Ok(at) => at,
             Err(at) => {
@@ -47,17 +84,17 @@ impl Sum {
             }
         };
         if let Some((_, takings)) = self.takings.get_mut(at) {
-            takings.orders += orders;
-            takings.minor += minor;
+            takings.merge(more);
         }
     }
 
     /// Adds another sum.
     pub fn merge(&mut self, other: &Self) {
         self.orders += other.orders;
+        self.pending += other.pending;
         self.units += other.units;
         for (currency, takings) in &other.takings {
-            self.add_takings(*currency, takings.orders, takings.minor);
+            self.add_takings(*currency, *takings);
         }
     }
 }
@@ -70,7 +107,7 @@ pub struct Sales {
 }
 
 impl Sales {
-    /// Counts a booked order, or takes it back.
+    /// Counts an order, or takes it back.
     pub fn change(&mut self, order: &Order, is_added: bool) {
         let sign = if is_added { 1 } else { -1 };
         let quarter = order.at_ms.div_euclid(Level::Quarter.slot_ms());
@@ -123,7 +160,7 @@ mod tests {
     fn order(at_ms: i64, minor: i64, code: &str) -> Order {
         let currency = Currency::parse(code).unwrap();
         let value = Some(Money { minor, currency });
-        Order { record: 0, money_record: 0, at_ms, is_booked: true, value, units: 2 }
+        Order { at_ms, is_booked: true, value, units: 2, ..Order::default() }
     }
 
     #[test]

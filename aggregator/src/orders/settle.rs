@@ -1,7 +1,12 @@
 //! One order from its events: whether it exists and is booked, when, and for how much.
 
+use std::sync::Arc;
+
 use edgetally_proto::ids::EventId;
 use edgetally_proto::money::Money;
+use edgetally_proto::record::Fact;
+
+use super::returns::{self, Refund, Sold, Worth};
 
 /// What an event is to its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +17,10 @@ pub enum Kind {
     Created,
     /// `payment_success`: books an order that another event makes.
     Paid,
+    /// `order_cancelled`
+    Cancelled,
+    /// `refund`
+    Refunded,
 }
 
 impl Kind {
@@ -22,6 +31,8 @@ impl Kind {
             "purchase" => Some(Self::Purchase),
             "order_created" => Some(Self::Created),
             "payment_success" => Some(Self::Paid),
+            "order_cancelled" => Some(Self::Cancelled),
+            "refund" => Some(Self::Refunded),
             _ => None,
         }
     }
@@ -42,14 +53,23 @@ pub struct Trace {
     pub is_server: bool,
     /// Whether a bot sent it.
     pub is_bot: bool,
-    /// The order's value as it says.
-    pub value: Option<Money>,
+    /// What it says.
+    pub fact: Arc<Fact>,
+}
+
+impl Trace {
     /// Sum of the quantities of its lines.
-    pub units: i64,
+    fn units(&self) -> i64 {
+        self.fact.items.iter().map(|item| i64::from(item.quantity)).sum()
+    }
+
+    fn makes_order(&self) -> bool {
+        matches!(self.kind, Kind::Purchase | Kind::Created)
+    }
 }
 
 /// An order as its events have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Order {
     /// Record of the event that gave the order its time.
     pub record: u32,
@@ -63,44 +83,85 @@ pub struct Order {
     pub value: Option<Money>,
     /// Its units.
     pub units: i64,
+    /// What it is worth, in minor units of its currency.
+    pub worth: Worth,
+    /// How many events told of it as an order.
+    pub copies: u32,
 }
 
-/// Works out an order from all of its events, in whatever order they are given.
-///
-/// What bots say counts only when the shop's server spoke of the order as well.
-#[must_use]
-pub fn settle(traces: &[Trace]) -> Option<Order> {
+/// What of an order's events counts, in order: what bots say only if the shop's server spoke of
+/// the order as well.
+fn spoken(traces: &[Trace]) -> Vec<&Trace> {
     let is_confirmed = traces.iter().any(|trace| trace.is_server && !trace.is_bot);
     let mut spoken: Vec<&Trace> =
         traces.iter().filter(|trace| is_confirmed || !trace.is_bot).collect();
     spoken.sort_by(|a, b| (a.occurred_at_ms, &a.id).cmp(&(b.occurred_at_ms, &b.id)));
-    let makes = |trace: &&&Trace| trace.kind != Kind::Paid;
-    let is_activity = |trace: &&&Trace| !trace.is_server && !trace.is_bot;
-    let timing = spoken
-        .iter()
-        .filter(makes)
-        .find(is_activity)
-        .or_else(|| spoken.iter().filter(makes).find(|trace| trace.is_server))
-        .or_else(|| spoken.iter().find(makes))?;
+    spoken
+}
+
+/// Works out an order from all of its events, in whatever order they are given.
+#[must_use]
+pub fn settle(traces: &[Trace]) -> Option<Order> {
+    settle_in_full(traces).map(|(order, _)| order)
+}
+
+/// The same, with the order's refunds.
+#[must_use]
+pub fn settle_in_full(traces: &[Trace]) -> Option<(Order, Vec<Refund>)> {
+    let spoken = spoken(traces);
+    let makers = || spoken.iter().filter(|trace| trace.makes_order());
+    let timing = makers()
+        .find(|trace| !trace.is_server && !trace.is_bot)
+        .or_else(|| makers().find(|trace| trace.is_server))
+        .or_else(|| makers().next())?;
     let first = |kind| spoken.iter().find(|trace| trace.kind == kind);
     let money = first(Kind::Purchase).or_else(|| first(Kind::Created))?;
     // The lines stand where the money does, unless that copy names none.
-    let lines = spoken.iter().find(|trace| trace.units > 0).filter(|_| money.units == 0);
-    Some(Order {
+    let other = makers().find(|trace| trace.units() > 0).filter(|_| money.units() == 0);
+    let lines = other.unwrap_or(money);
+    let currency = |trace: &Trace| trace.fact.value.map(|value| value.currency);
+    let priced = if currency(lines) == currency(money) { lines.fact.items.as_slice() } else { &[] };
+    let (worth, refunds) = match money.fact.value {
+        None => (Worth::default(), Vec::new()),
+        Some(Money { minor, currency }) => {
+            let discount = money.fact.discount.unwrap_or_default();
+            let sold = Sold { value: minor, currency, lines: priced, discount };
+            returns::worth(&sold, &spoken)
+        }
+    };
+    let order = Order {
         record: timing.record,
         money_record: money.record,
         at_ms: timing.occurred_at_ms,
-        is_booked: spoken.iter().any(|trace| trace.kind != Kind::Created),
-        value: money.value,
-        units: lines.unwrap_or(money).units,
-    })
+        is_booked: spoken.iter().any(|trace| matches!(trace.kind, Kind::Purchase | Kind::Paid)),
+        value: money.fact.value,
+        units: lines.units(),
+        worth,
+        copies: u32::try_from(makers().count()).unwrap_or(u32::MAX),
+    };
+    Some((order, refunds))
 }
 
 #[cfg(test)]
 mod tests {
     use edgetally_proto::money::Currency;
+    use edgetally_proto::record::Item;
 
     use super::*;
+    use crate::orders::returns::RefundFault;
+
+    fn fact(kind: Kind, value: i64) -> Fact {
+        let money = Money { minor: value, currency: Currency::USD };
+        let makes = matches!(kind, Kind::Purchase | Kind::Created);
+        let items = vec![Item { quantity: 1, price: Some(value), ..Item::default() }];
+        match kind {
+            _ if makes => Fact { value: Some(money), items, ..Fact::default() },
+            Kind::Refunded if value > 0 => {
+                Fact { value_written: Some(format!("0.{value:02}")), ..Fact::default() }
+            }
+            _ => Fact::default(),
+        }
+    }
 
     fn trace(record: u32, kind: Kind, at: i64, value: i64) -> Trace {
         Trace {
@@ -110,8 +171,7 @@ mod tests {
             id: EventId::parse(&format!("e{record}")).unwrap(),
             is_server: false,
             is_bot: false,
-            value: (kind != Kind::Paid).then_some(Money { minor: value, currency: Currency::USD }),
-            units: i64::from(kind != Kind::Paid),
+            fact: Arc::new(fact(kind, value)),
         }
     }
 
@@ -165,5 +225,49 @@ mod tests {
         check(&[bought.clone(), trace(2, Kind::Paid, 12, 0)], None);
         check(&[bought.clone(), server(trace(2, Kind::Paid, 12, 0))], Some((10, true, 100)));
         check(&[bought, server(trace(2, Kind::Purchase, 12, 90))], Some((12, true, 100)));
+    }
+
+    /// (GMV, NMV, refunds) of a purchase of 90 cents and what comes after it.
+    fn check_worth(later: &[Trace], expected: (i64, i64, i64)) {
+        let mut traces = [&[trace(1, Kind::Purchase, 10, 90)], later].concat();
+        for _ in 0..traces.len() {
+            traces.rotate_left(1);
+            let worth = settle(&traces).unwrap().worth;
+            assert_eq!((worth.gmv, worth.nmv, worth.refunds), expected, "{traces:?}");
+        }
+    }
+
+    fn refund(record: u32, at: i64, value: i64, number: &str) -> Trace {
+        let trace = trace(record, Kind::Refunded, at, value);
+        let fact = Fact { refund_id: Some(number.to_owned()), ..Fact::clone(&trace.fact) };
+        Trace { fact: Arc::new(fact), ..trace }
+    }
+
+    #[test]
+    fn refunds_count_once_and_never_beyond_the_order() {
+        check_worth(&[refund(2, 20, 30, "R1"), refund(3, 21, 30, "R1")], (90, 60, 30));
+        check_worth(&[refund(2, 20, 30, "R1"), refund(3, 21, 80, "R2")], (90, 0, 90));
+        check_worth(&[refund(2, 20, 30, "R1"), refund(3, 21, 0, "R2")], (90, 0, 90));
+        check_worth(&[trace(2, Kind::Cancelled, 20, 0)], (90, 0, 90));
+        let foreign = refund(2, 20, 30, "R1");
+        let fact = Fact { currency_written: Some("EUR".to_owned()), ..Fact::clone(&foreign.fact) };
+        let foreign = Trace { fact: Arc::new(fact), ..foreign };
+        check_worth(std::slice::from_ref(&foreign), (90, 90, 0));
+        let (_, refunds) = settle_in_full(&[trace(1, Kind::Purchase, 10, 90), foreign]).unwrap();
+        assert_eq!(refunds[0].fault, Some(RefundFault::Currency));
+    }
+
+    #[test]
+    fn returned_items_are_worth_what_their_line_says() {
+        let item = Item { id: Some("sku".to_owned()), quantity: 2, ..Item::default() };
+        let line = Item { price: Some(40), quantity: 3, ..item.clone() };
+        let bought = trace(1, Kind::Purchase, 10, 100);
+        let fact = Fact { items: vec![line], discount: Some(20), ..Fact::clone(&bought.fact) };
+        let bought = Trace { fact: Arc::new(fact), ..bought };
+        let back = trace(2, Kind::Refunded, 20, 0);
+        let fact = Fact { items: vec![item], ..Fact::clone(&back.fact) };
+        let back = Trace { fact: Arc::new(fact), ..back };
+        let worth = settle(&[bought, back]).unwrap().worth;
+        assert_eq!((worth.gmv, worth.nmv, worth.refunds), (120, 20, 80));
     }
 }

@@ -11,6 +11,7 @@ use super::Site;
 use crate::attribution::{Restricted, has_late, later, touch_of};
 use crate::identity::{Role, Step};
 use crate::orders::ledger::OrderKey;
+use crate::orders::returns::Refund;
 use crate::orders::settle::Order;
 use crate::people::{Person, Stretch};
 use crate::presence::PersonId;
@@ -31,13 +32,15 @@ pub struct Credit {
     pub is_aged_out: bool,
 }
 
-/// A booked order as it is told.
+/// An order as it is told, booked or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRow {
     /// Which.
     pub key: OrderKey,
     /// What its events make of it.
     pub order: Order,
+    /// What came back of it.
+    pub refunds: Vec<Refund>,
     /// What it is credited to.
     pub credit: Credit,
 }
@@ -47,7 +50,7 @@ pub struct OrderRow {
 pub struct CreditChange {
     /// None if it is new.
     pub before: Option<Arc<OrderRow>>,
-    /// None if it is booked no longer.
+    /// None if it is gone.
     pub after: Option<Arc<OrderRow>>,
 }
 
@@ -61,7 +64,7 @@ struct Frozen {
     user: Option<TextId>,
 }
 
-/// The booked orders of a site.
+/// The orders of a site.
 #[derive(Debug, Clone, Default)]
 pub struct Credits {
     rows: OrdMap<OrderPlace, Arc<OrderRow>>,
@@ -75,10 +78,16 @@ pub struct Credits {
 }
 
 impl Credits {
-    /// Booked orders by time.
+    /// All orders by time.
     #[must_use]
     pub fn rows(&self) -> &OrdMap<OrderPlace, Arc<OrderRow>> {
         &self.rows
+    }
+
+    /// Where an order stands among the rows.
+    #[must_use]
+    pub fn place(&self, key: &OrderKey) -> Option<OrderPlace> {
+        self.places.get(key).copied()
     }
 
     /// The order whose time a record gives.
@@ -152,7 +161,8 @@ impl Site {
         let before = self.credits.take(key);
         let after = order.map(|order| {
             let (credit, frozen) = self.credit(&order);
-            self.credits.put(OrderRow { key: key.clone(), order, credit }, frozen)
+            let refunds = self.ledger.order(key).map(|(_, refunds)| refunds).unwrap_or_default();
+            self.credits.put(OrderRow { key: key.clone(), order, refunds, credit }, frozen)
         });
         CreditChange { before, after }
     }

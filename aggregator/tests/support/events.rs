@@ -34,6 +34,7 @@ pub struct Event {
     pub referrer: Option<String>,
     /// Transaction and VND.
     pub order: Option<(String, i64)>,
+    pub refund_id: Option<String>,
 }
 
 impl Event {
@@ -51,6 +52,7 @@ impl Event {
             campaign: None,
             referrer: None,
             order: None,
+            refund_id: None,
         }
     }
 
@@ -73,7 +75,17 @@ impl Event {
     }
 
     fn fact(&self, record: u32) -> Option<Fact> {
-        self.order.as_ref().map(|(transaction, value)| fact(record, transaction, *value))
+        let (transaction, value) = self.order.as_ref()?;
+        let whole = fact(record, transaction, *value);
+        let bare = Fact { record, transaction: whole.transaction.clone(), ..Fact::default() };
+        Some(match self.name.as_str() {
+            "refund" => {
+                let value_written = Some(value.to_string());
+                Fact { value_written, refund_id: self.refund_id.clone(), ..bare }
+            }
+            "order_cancelled" => bare,
+            _ => whole,
+        })
     }
 
     /// What decides between copies that were received in the same millisecond.
