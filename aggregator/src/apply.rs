@@ -304,7 +304,7 @@ impl World {
     /// The snapshot after some changes.
     pub fn view(&mut self, changed: &Changed) -> View {
         for site in changed.sites.keys() {
-            match self.sites.get(site) {
+            match self.sites.get_mut(site) {
                 Some(state) => {
                     self.view.sites.insert(site.clone(), Arc::new(view_of(state)));
                 }
@@ -325,8 +325,16 @@ impl World {
     }
 }
 
-fn view_of(site: &Site) -> SiteView {
+fn view_of(site: &mut Site) -> SiteView {
+    let (lines, persons) = site.people.show();
     SiteView {
+        records: site.records.show(),
+        lines,
+        persons,
+        sessions: site.people.rows().clone(),
+        orders: site.credits.rows().clone(),
+        order_places: site.credits.places().clone(),
+        sold: site.credits.sold().clone(),
         texts: site.texts.list(),
         counters: site.counters.clone(),
         sketches: site.sketches.clone(),

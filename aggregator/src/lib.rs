@@ -42,5 +42,6 @@ pub mod archive;
 pub mod http;
 pub mod live;
 pub mod query;
+pub mod facts;
 
 pub mod simulate;

@@ -14,6 +14,7 @@ use edgetally_proto::ids::EventId;
 use edgetally_proto::record::{Fact, Flags};
 use edgetally_proto::visitor::Device;
 use hashbrown::HashTable;
+use imbl::Vector;
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
@@ -181,14 +182,29 @@ pub enum Copies {
     Supersedes(u32),
 }
 
+/// Blocks that changed: since the last checkpoint, and since readers looked last.
+#[derive(Debug, Clone, Default)]
+struct Dirty {
+    unsaved: BTreeSet<usize>,
+    unseen: BTreeSet<usize>,
+}
+
+impl Dirty {
+    fn insert(&mut self, block: usize) {
+        self.unsaved.insert(block);
+        self.unseen.insert(block);
+    }
+}
+
 /// The records of one site.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
     blocks: Vec<Arc<Vec<Stored>>>,
+    shown: Vector<Arc<Vec<Stored>>>,
     index: HashTable<u32>,
     /// Copies that do not stand, so that one that is delivered again is known.
     copies: HashTable<u32>,
-    dirty: BTreeSet<usize>,
+    dirty: Dirty,
     len: u32,
 }
 
@@ -339,9 +355,22 @@ impl Records {
 
     /// The blocks that changed since the last call.
     pub fn take_dirty(&mut self) -> Vec<(usize, Arc<Vec<Stored>>)> {
-        let dirty = std::mem::take(&mut self.dirty);
+        let dirty = std::mem::take(&mut self.dirty.unsaved);
         let block = |at: usize| self.blocks.get(at).map(|block| (at, block.clone()));
         dirty.into_iter().filter_map(block).collect()
+    }
+
+    /// What readers see: the blocks as they are now.
+    pub fn show(&mut self) -> Vector<Arc<Vec<Stored>>> {
+        for block in self.blocks.iter().skip(self.shown.len()) {
+            self.shown.push_back(block.clone());
+        }
+        for at in std::mem::take(&mut self.dirty.unseen) {
+            if let Some(block) = self.blocks.get(at) {
+                self.shown.set(at, block.clone());
+            }
+        }
+        self.shown.clone()
     }
 
     /// How many blocks there are.

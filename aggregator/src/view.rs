@@ -9,10 +9,16 @@ use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
 use crate::merge::Counters;
 use crate::merge::sketches::Sketches;
+use crate::orders::ledger::OrderKey;
 use crate::orders::sales::Sales;
-use crate::presence::Presence;
+use crate::people::{Person, RowKey, SessionRow};
+use crate::presence::{PersonId, Presence};
+use crate::records::{BLOCK_RECORDS, Stored};
 use crate::rejects::Buckets;
 use crate::tombstones::Erasure;
+use crate::sessionize::Line;
+use crate::site::credits::{OrderPlace, OrderRow};
+use crate::texts::text_of;
 use crate::zone::Zone;
 
 /// One site.
@@ -32,10 +38,76 @@ pub struct SiteView {
     pub rejects: Buckets,
     /// Who was erased.
     pub erasures: Arc<Vec<Arc<Erasure>>>,
+    /// Records by number, in blocks.
+    pub records: Vector<Arc<Vec<Stored>>>,
+    /// Persons by number.
+    pub persons: Vector<Person>,
+    /// Their lines, by the same number.
+    pub lines: Vector<Arc<Line>>,
+    /// Sessions by start.
+    pub sessions: OrdMap<RowKey, Arc<SessionRow>>,
+    /// Orders by time.
+    pub orders: OrdMap<OrderPlace, Arc<OrderRow>>,
+    /// Where the orders of a session stand among them.
+    pub sold: OrdMap<(u32, OrderPlace), ()>,
+    /// Where an order stands among them.
+    pub order_places: OrdMap<OrderKey, OrderPlace>,
     /// Zone of its days.
     pub zone: Zone,
     /// From the commit of the last frame with news of it to the arrival here.
     pub lag_ms: i64,
+}
+
+impl SiteView {
+    /// The record with a number.
+    #[must_use]
+    pub fn record(&self, number: u32) -> Option<&Stored> {
+        let at = usize::try_from(number).ok()?;
+        self.records.get(at / BLOCK_RECORDS)?.get(at % BLOCK_RECORDS)
+    }
+
+    /// The id of the event with a record.
+    #[must_use]
+    pub fn id_of(&self, record: u32) -> String {
+        self.record(record).map(|record| record.id.to_string()).unwrap_or_default()
+    }
+
+    /// The line of a person.
+    #[must_use]
+    pub fn line(&self, person: PersonId) -> Option<&Line> {
+        self.lines.get(usize::try_from(person).ok()?).map(Arc::as_ref)
+    }
+
+    /// A person by number: `u:<user>`, `c:<client>` or `c:<client>#<logout>`.
+    #[must_use]
+    pub fn person(&self, number: PersonId) -> String {
+        let person = usize::try_from(number).ok().and_then(|at| self.persons.get(at));
+        let text = |id| text_of(&self.texts, id);
+        match person {
+            None => String::new(),
+            Some(Person::User(user)) => format!("u:{}", text(*user)),
+            Some(Person::Client(client)) => format!("c:{}", text(*client)),
+            Some(Person::AfterLogout(client, logout)) => {
+                format!("c:{}#{}", text(*client), self.id_of(*logout))
+            }
+        }
+    }
+
+    /// The booked orders of the session with a first record.
+    pub fn orders_of(&self, session: u32) -> impl Iterator<Item = &OrderRow> {
+        let range = (session, (i64::MIN, 0))..=(session, (i64::MAX, u32::MAX));
+        let places = self.sold.range(range).map(|((_, place), ())| place);
+        places.filter_map(|place| self.orders.get(place).map(Arc::as_ref))
+    }
+
+    /// The ids of a session's events, in order.
+    #[must_use]
+    pub fn events_of(&self, row: &SessionRow) -> Vec<String> {
+        let Some(line) = self.line(row.person) else { return Vec::new() };
+        let at = line.sessions().iter().position(|session| session.record == row.record);
+        let entries = at.map(|at| line.entries_of(at)).unwrap_or_default();
+        entries.iter().map(|entry| self.id_of(entry.record)).collect()
+    }
 }
 
 /// One numbering of a shard.

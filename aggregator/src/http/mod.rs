@@ -4,6 +4,7 @@ pub mod admin;
 pub mod auth;
 pub mod edges;
 pub mod extract;
+pub mod facts;
 pub mod frames;
 pub mod live;
 pub mod metrics;
@@ -87,6 +88,9 @@ pub fn router(app: App) -> Router {
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post))
         .route("/v1/people/{person}", delete(people::delete))
+        .route("/v1/sessions", get(facts::sessions))
+        .route("/v1/orders", get(facts::orders))
+        .route("/v1/orders/{transaction}", get(facts::order))
         .route("/v1/rejects", get(rejects::get))
         .route("/v1/rejects/replay", post(rejects::replay::post))
         .route("/v1/sites", get(admin::sites))

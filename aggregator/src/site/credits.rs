@@ -68,7 +68,8 @@ struct Frozen {
 #[derive(Debug, Clone, Default)]
 pub struct Credits {
     rows: OrdMap<OrderPlace, Arc<OrderRow>>,
-    places: FxHashMap<OrderKey, OrderPlace>,
+    places: OrdMap<OrderKey, OrderPlace>,
+    sold: OrdMap<(u32, OrderPlace), ()>,
     by_record: FxHashMap<u32, OrderKey>,
     by_person: FxHashMap<PersonId, BTreeMap<OrderPlace, OrderKey>>,
     clients_of: FxHashMap<TextId, BTreeSet<TextId>>,
@@ -84,10 +85,16 @@ impl Credits {
         &self.rows
     }
 
-    /// Where an order stands among the rows.
+    /// Where each order stands among the rows.
     #[must_use]
-    pub fn place(&self, key: &OrderKey) -> Option<OrderPlace> {
-        self.places.get(key).copied()
+    pub fn places(&self) -> &OrdMap<OrderKey, OrderPlace> {
+        &self.places
+    }
+
+    /// Where the booked orders of each session stand among the rows.
+    #[must_use]
+    pub fn sold(&self) -> &OrdMap<(u32, OrderPlace), ()> {
+        &self.sold
     }
 
     /// The order whose time a record gives.
@@ -128,6 +135,9 @@ impl Credits {
         let row = self.rows.remove(&place)?;
         self.by_record.remove(&row.order.record);
         self.frozen.remove(key);
+        if let Some(session) = row.credit.session {
+            self.sold.remove(&(session, place));
+        }
         if let Some(person) = row.credit.person
             && let Some(orders) = self.by_person.get_mut(&person)
         {
@@ -142,6 +152,9 @@ impl Credits {
     fn put(&mut self, row: OrderRow, frozen: Option<Frozen>) -> Arc<OrderRow> {
         let place = (row.order.at_ms, row.order.record);
         self.places.insert(row.key.clone(), place);
+        if let Some(session) = row.credit.session.filter(|_| row.order.is_booked) {
+            self.sold.insert((session, place), ());
+        }
         self.by_record.insert(row.order.record, row.key.clone());
         if let Some(person) = row.credit.person {
             self.by_person.entry(person).or_default().insert(place, row.key.clone());
