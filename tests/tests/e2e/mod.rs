@@ -5,6 +5,7 @@ mod archive;
 mod compat;
 mod events;
 mod kept;
+mod examples;
 mod kills;
 mod large;
 mod letters;
