@@ -332,6 +332,7 @@ fn view_of(site: &mut Site) -> SiteView {
         lines,
         persons,
         sessions: site.people.rows().clone(),
+        longest_session_ms: site.people.longest_ms(),
         orders: site.credits.rows().clone(),
         order_places: site.credits.places().clone(),
         sold: site.credits.sold().clone(),

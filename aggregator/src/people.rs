@@ -178,6 +178,7 @@ pub struct People {
     persons: Vector<Person>,
     lines: Shelf<Line>,
     rows: OrdMap<RowKey, Arc<SessionRow>>,
+    longest_ms: i64,
     rev: u64,
 }
 
@@ -217,6 +218,12 @@ impl People {
     #[must_use]
     pub fn rows(&self) -> &OrdMap<RowKey, Arc<SessionRow>> {
         &self.rows
+    }
+
+    /// No session is longer, and none ever was.
+    #[must_use]
+    pub fn longest_ms(&self) -> i64 {
+        self.longest_ms
     }
 
     /// What readers see: the lines, and who has them.
@@ -304,6 +311,7 @@ impl People {
             }
             self.rev += 1;
             row.rev = self.rev;
+            self.longest_ms = self.longest_ms.max(row.end_ms - row.start_ms);
             let after = Arc::new(row);
             self.rows.insert(after.key(), after.clone());
             changes.push(SessionChange { before, after: Some(after) });

@@ -46,6 +46,8 @@ pub struct SiteView {
     pub lines: Vector<Arc<Line>>,
     /// Sessions by start.
     pub sessions: OrdMap<RowKey, Arc<SessionRow>>,
+    /// No session is longer.
+    pub longest_session_ms: i64,
     /// Orders by time.
     pub orders: OrdMap<OrderPlace, Arc<OrderRow>>,
     /// Where the orders of a session stand among them.

@@ -23,7 +23,9 @@ pub struct Told {
     pub now_ms: i64,
 }
 
-fn status(row: &OrderRow) -> &'static str {
+/// `pending`, `completed` or `cancelled`.
+#[must_use]
+pub fn status(row: &OrderRow) -> &'static str {
     match (row.order.worth.cancelled_at_ms, row.order.is_booked) {
         (Some(_), _) => "cancelled",
         (None, true) => "completed",

@@ -1,4 +1,4 @@
-//! Filters: conditions on the name of events, joined by `and`, `or`, `not`.
+//! Filters: conditions on the value of a dimension, joined by `and`, `or`, `not`.
 
 use regex::Regex;
 use serde_json::Value;
@@ -9,15 +9,15 @@ use super::metric::{self, Dimension};
 /// Deepest nesting of filters.
 const DEPTH_MAX: usize = 16;
 
-/// A condition on an event's name.
+/// A condition.
 #[derive(Debug, Clone)]
 pub enum Filter {
-    /// One of these.
-    Is(Vec<String>),
-    /// Has one of these in it.
-    Contains(Vec<String>),
-    /// One of these expressions fits.
-    Matches(Vec<Regex>),
+    /// The value is one of these.
+    Is(Dimension, Vec<String>),
+    /// The value has one of these in it.
+    Contains(Dimension, Vec<String>),
+    /// One of these expressions fits the value.
+    Matches(Dimension, Vec<Regex>),
     /// The opposite.
     Not(Box<Filter>),
     /// All of them.
@@ -27,16 +27,32 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Whether a name passes.
+    /// Whether something passes, of which `value` gives the value of a dimension.
     #[must_use]
-    pub fn passes(&self, name: &str) -> bool {
+    pub fn passes(&self, value: &impl Fn(Dimension) -> String) -> bool {
         match self {
-            Self::Is(names) => names.iter().any(|wanted| wanted == name),
-            Self::Contains(parts) => parts.iter().any(|part| name.contains(part.as_str())),
-            Self::Matches(expressions) => expressions.iter().any(|regex| regex.is_match(name)),
-            Self::Not(inner) => !inner.passes(name),
-            Self::And(all) => all.iter().all(|filter| filter.passes(name)),
-            Self::Or(any) => any.iter().any(|filter| filter.passes(name)),
+            Self::Is(by, wanted) => wanted.contains(&value(*by)),
+            Self::Contains(by, parts) => {
+                let value = value(*by);
+                parts.iter().any(|part| value.contains(part.as_str()))
+            }
+            Self::Matches(by, expressions) => {
+                let value = value(*by);
+                expressions.iter().any(|regex| regex.is_match(&value))
+            }
+            Self::Not(inner) => !inner.passes(value),
+            Self::And(all) => all.iter().all(|filter| filter.passes(value)),
+            Self::Or(any) => any.iter().any(|filter| filter.passes(value)),
+        }
+    }
+
+    /// The dimensions that it asks for.
+    #[must_use]
+    pub fn dimensions(&self) -> Vec<Dimension> {
+        match self {
+            Self::Is(by, _) | Self::Contains(by, _) | Self::Matches(by, _) => vec![*by],
+            Self::Not(inner) => inner.dimensions(),
+            Self::And(all) | Self::Or(all) => all.iter().flat_map(Self::dimensions).collect(),
         }
     }
 }
@@ -87,8 +103,12 @@ fn one(value: &Value, field: &str, depth: usize) -> Result<Filter, QueryError> {
 
 fn condition(operator: &str, parts: &[Value], field: &str) -> Result<Filter, QueryError> {
     let name = parts.get(1).and_then(Value::as_str).unwrap_or_default();
-    match metric::dimension(name, &format!("{field}[1]"))? {
-        Dimension::EventName => {}
+    let by = metric::dimension(name, &format!("{field}[1]"))?;
+    match by {
+        Dimension::EventName
+        | Dimension::Visit(_)
+        | Dimension::OrderPlatform
+        | Dimension::OrderStatus => {}
         Dimension::Time(_) | Dimension::RejectCode => {
             return Err(QueryError::Unsupported {
                 detail: format!("no metric can be filtered by {name}"),
@@ -107,11 +127,12 @@ fn condition(operator: &str, parts: &[Value], field: &str) -> Result<Filter, Que
         None => (operator, false),
     };
     let filter = match operator {
-        "is" => Filter::Is(texts),
-        "contains" => Filter::Contains(texts),
+        "is" => Filter::Is(by, texts),
+        "contains" => Filter::Contains(by, texts),
         _ => {
             let expressions = texts.iter().map(|text| Regex::new(text)).collect::<Result<_, _>>();
             Filter::Matches(
+                by,
                 expressions.map_err(|error| QueryError::invalid(&field, error.to_string()))?,
             )
         }
@@ -130,7 +151,8 @@ mod tests {
     fn check(json: &str, passing: &[&str]) {
         let filter = parse_text(json).unwrap().unwrap();
         let names = ["view_item", "view_cart", "purchase", "page_view"];
-        let passed: Vec<&str> = names.into_iter().filter(|name| filter.passes(name)).collect();
+        let passed: Vec<&str> =
+            names.into_iter().filter(|name| filter.passes(&|_| (*name).to_owned())).collect();
         assert_eq!(passed, passing, "{json}");
     }
 
@@ -172,7 +194,7 @@ mod tests {
         }
         let deep = format!("[{}[]{}]", "[\"not\", ".repeat(40), "]".repeat(40));
         assert!(parse_text(&deep).is_err());
-        let city = parse_text(r#"[["is", "visit:city", ["Hue"]]]"#);
-        assert!(matches!(city, Err(QueryError::Unsupported { .. })));
+        let time = parse_text(r#"[["is", "time:day", ["2026-03-02"]]]"#);
+        assert!(matches!(time, Err(QueryError::Unsupported { .. })));
     }
 }

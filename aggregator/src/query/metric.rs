@@ -20,12 +20,36 @@ pub enum Metric {
     PaymentSuccessRate,
     /// Distinct persons with activity.
     Visitors,
+    /// Of them, those whose first activity of all lies in the range.
+    NewVisitors,
+    /// The rest.
+    ReturningVisitors,
     /// Distinct persons of the five minutes up to the end of a row.
     ConcurrentVisitors,
+    /// Sessions by their start.
+    Sessions,
+    /// Of them, those of one activity, in percent.
+    BounceRate,
+    /// Their mean duration in seconds.
+    SessionDuration,
+    /// Their mean of page views.
+    ViewsPerSession,
+    /// Of them, those in which something was ordered, in percent.
+    ConversionRate,
     /// Booked orders.
     Orders,
-    /// Their money.
+    /// Orders that are not booked yet.
+    OrdersPending,
+    /// The money of booked ones.
     Revenue,
+    /// What came back of it.
+    Refunds,
+    /// What is left.
+    NetRevenue,
+    /// Unit prices times quantities.
+    Gmv,
+    /// Of that, less discounts and what came back.
+    Nmv,
     /// Their units.
     Units,
     /// Their mean value.
@@ -38,6 +62,7 @@ pub enum Metric {
 
 /// Names and what they stand for.
 const METRICS: [(&str, Metric); 23] = [
+const METRICS: [(&str, Metric); 33] = [
     ("events", Metric::Events(None)),
     ("pageviews", Metric::Events(Some("page_view"))),
     ("item_views", Metric::Events(Some("view_item"))),
@@ -48,9 +73,24 @@ const METRICS: [(&str, Metric); 23] = [
     ("payments_failed", Metric::Events(Some("payment_failed"))),
     ("payment_success_rate", Metric::PaymentSuccessRate),
     ("visitors", Metric::Visitors),
+    ("new_visitors", Metric::NewVisitors),
+    ("returning_visitors", Metric::ReturningVisitors),
     ("concurrent_visitors", Metric::ConcurrentVisitors),
+    ("sessions", Metric::Sessions),
+    ("visits", Metric::Sessions),
+    ("bounce_rate", Metric::BounceRate),
+    ("session_duration", Metric::SessionDuration),
+    ("visit_duration", Metric::SessionDuration),
+    ("views_per_session", Metric::ViewsPerSession),
+    ("views_per_visit", Metric::ViewsPerSession),
+    ("conversion_rate", Metric::ConversionRate),
     ("orders", Metric::Orders),
+    ("orders_pending", Metric::OrdersPending),
     ("revenue", Metric::Revenue),
+    ("refunds", Metric::Refunds),
+    ("net_revenue", Metric::NetRevenue),
+    ("gmv", Metric::Gmv),
+    ("nmv", Metric::Nmv),
     ("units", Metric::Units),
     ("aov", Metric::Aov),
     ("rejected", Metric::Rejected),
@@ -84,6 +124,7 @@ const LATER: [&str; 18] = [
     "cost",
     "roas",
 ];
+const LATER: [&str; 8] = ["clients", "p50", "p75", "p95", "p99", "late_events", "cost", "roas"];
 
 /// Widths of time rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,9 +152,61 @@ pub enum Dimension {
     EventName,
     /// Why events were rejected.
     RejectCode,
+    /// Of a session, or of the credit and the event of an order.
+    Visit(Visit),
+    /// Where an order was placed.
+    OrderPlatform,
+    /// What became of an order.
+    OrderStatus,
 }
 
-const DIMENSIONS: [(&str, Dimension); 8] = [
+/// What a visit can be broken down by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visit {
+    /// Channel of the touch.
+    Channel,
+    /// Source of its campaign.
+    Source,
+    /// Medium of its campaign.
+    Medium,
+    /// Name of its campaign.
+    Campaign,
+    /// Term of its campaign.
+    Term,
+    /// Content of its campaign.
+    Content,
+    /// The host that linked to the shop.
+    Referrer,
+    /// Platform of the event.
+    Platform,
+    /// Kind of device.
+    Device,
+    /// Browser.
+    Browser,
+    /// Operating system.
+    Os,
+    /// Country.
+    Country,
+    /// Region.
+    Region,
+    /// City; of an order the one it goes to, if that is known.
+    City,
+    /// Path of the first page.
+    EntryPage,
+    /// Path of the last page.
+    ExitPage,
+}
+
+impl Visit {
+    /// Whether it is told by the touch in force.
+    #[must_use]
+    pub fn is_of_touch(self) -> bool {
+        use Visit::{Campaign, Channel, Content, Medium, Referrer, Source, Term};
+        matches!(self, Channel | Source | Medium | Campaign | Term | Content | Referrer)
+    }
+}
+
+const DIMENSIONS: [(&str, Dimension); 26] = [
     ("time:second", Dimension::Time(Unit::Second)),
     ("time:minute", Dimension::Time(Unit::Minute)),
     ("time:hour", Dimension::Time(Unit::Hour)),
@@ -122,34 +215,34 @@ const DIMENSIONS: [(&str, Dimension); 8] = [
     ("time:month", Dimension::Time(Unit::Month)),
     ("event:name", Dimension::EventName),
     ("reject:code", Dimension::RejectCode),
+    ("visit:channel", Dimension::Visit(Visit::Channel)),
+    ("visit:source", Dimension::Visit(Visit::Source)),
+    ("visit:medium", Dimension::Visit(Visit::Medium)),
+    ("visit:campaign", Dimension::Visit(Visit::Campaign)),
+    ("visit:term", Dimension::Visit(Visit::Term)),
+    ("visit:content", Dimension::Visit(Visit::Content)),
+    ("visit:referrer", Dimension::Visit(Visit::Referrer)),
+    ("visit:platform", Dimension::Visit(Visit::Platform)),
+    ("visit:device", Dimension::Visit(Visit::Device)),
+    ("visit:browser", Dimension::Visit(Visit::Browser)),
+    ("visit:os", Dimension::Visit(Visit::Os)),
+    ("visit:country", Dimension::Visit(Visit::Country)),
+    ("visit:region", Dimension::Visit(Visit::Region)),
+    ("visit:city", Dimension::Visit(Visit::City)),
+    ("visit:entry_page", Dimension::Visit(Visit::EntryPage)),
+    ("visit:exit_page", Dimension::Visit(Visit::ExitPage)),
+    ("order:platform", Dimension::OrderPlatform),
+    ("order:status", Dimension::OrderStatus),
 ];
 
 /// Dimensions of the contract that this version does not keep.
-const LATER_DIMENSIONS: [&str; 26] = [
+const LATER_DIMENSIONS: [&str; 8] = [
     "event:page",
     "event:search_term",
     "item:id",
     "item:name",
     "item:category",
     "item:brand",
-    "visit:channel",
-    "visit:source",
-    "visit:medium",
-    "visit:campaign",
-    "visit:term",
-    "visit:content",
-    "visit:referrer",
-    "visit:platform",
-    "visit:device",
-    "visit:browser",
-    "visit:os",
-    "visit:country",
-    "visit:region",
-    "visit:city",
-    "visit:entry_page",
-    "visit:exit_page",
-    "order:platform",
-    "order:status",
     "experiment:id",
     "experiment:variant",
 ];
@@ -204,6 +297,12 @@ pub fn dimension(name: &str, field: &str) -> Result<Dimension, QueryError> {
     Err(QueryError::invalid(field, unknown("dimension", name, known)))
 }
 
+/// The name of a dimension.
+#[must_use]
+pub fn name_of(dimension: Dimension) -> &'static str {
+    DIMENSIONS.iter().find(|(_, known)| *known == dimension).map_or("", |(name, _)| name)
+}
+
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let nearest = known
         .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
@@ -218,6 +317,10 @@ impl Metric {
             Dimension::Time(_) => true,
             Dimension::EventName => self.takes_names(),
             Dimension::RejectCode => self == Self::Rejected,
+            Dimension::Visit(_) => {
+                self.is_of_sessions() || self.is_of_visitors() || self.is_of_orders()
+            }
+            Dimension::OrderPlatform | Dimension::OrderStatus => self.is_of_orders(),
         }
     }
 
@@ -235,6 +338,25 @@ impl Metric {
             ),
             _ => None,
         }
+    /// Whether it is a sum over sessions.
+    #[must_use]
+    pub fn is_of_sessions(self) -> bool {
+        use Metric::{BounceRate, ConversionRate, SessionDuration, Sessions, ViewsPerSession};
+        matches!(self, Sessions | BounceRate | SessionDuration | ViewsPerSession | ConversionRate)
+    }
+
+    /// Whether it counts persons with activity.
+    #[must_use]
+    pub fn is_of_visitors(self) -> bool {
+        matches!(self, Self::Visitors | Self::NewVisitors | Self::ReturningVisitors)
+    }
+
+    /// Whether it is a sum over orders.
+    #[must_use]
+    pub fn is_of_orders(self) -> bool {
+        use Metric::{Aov, Gmv, NetRevenue, Nmv, Orders, OrdersPending, Refunds, Revenue, Units};
+        let amount = matches!(self, Revenue | Refunds | NetRevenue | Gmv | Nmv | Aov);
+        amount || matches!(self, Orders | OrdersPending | Units)
     }
 
     /// Whether it follows from events that each have a name.
@@ -254,8 +376,8 @@ mod tests {
         let QueryError::Invalid { field, detail } = error else { panic!("{error:?}") };
         assert_eq!(field, "metrics[0]");
         assert!(detail.contains("\"revenue\""), "{detail}");
-        assert!(matches!(metric("sessions", ""), Err(QueryError::Unsupported { .. })));
-        assert!(matches!(dimension("visit:channel", ""), Err(QueryError::Unsupported { .. })));
+        assert!(matches!(metric("roas", ""), Err(QueryError::Unsupported { .. })));
+        assert!(matches!(dimension("item:id", ""), Err(QueryError::Unsupported { .. })));
         assert!(matches!(dimension("event:nam", ""), Err(QueryError::Invalid { .. })));
         assert!(METRICS.iter().all(|(name, _)| !LATER.contains(name)));
     }

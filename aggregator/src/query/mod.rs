@@ -9,6 +9,8 @@ pub mod range;
 pub mod report;
 pub mod request;
 pub mod run;
+pub mod scan;
+pub mod visit;
 
 use serde_json::Value;
 

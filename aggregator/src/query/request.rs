@@ -119,6 +119,18 @@ pub struct Plan {
     pub now_ms: i64,
 }
 
+impl Plan {
+    /// Whether it is answered from sessions and orders, row by row.
+    #[must_use]
+    pub fn is_scan(&self) -> bool {
+        let rowwise = |by: &Dimension| {
+            matches!(by, Dimension::Visit(_) | Dimension::OrderPlatform | Dimension::OrderStatus)
+        };
+        let filtered = self.filter.as_ref().map(Filter::dimensions).unwrap_or_default();
+        self.dimensions.iter().chain(&filtered).any(rowwise)
+    }
+}
+
 /// Checks a query and works out its rows.
 ///
 /// # Errors
@@ -137,6 +149,7 @@ pub fn plan(
     let filter = filter::parse(&query.filters)?;
     check_pairs(query, &metrics, &dimensions)?;
     let measure = measure(query, &metrics)?;
+    check_pairs(query, &metrics, &dimensions, filter.as_ref())?;
     if query.include.comparison.is_some() {
         let detail = "include.comparison is not answered by this version".to_owned();
         return Err(QueryError::Unsupported { detail });
@@ -199,6 +212,7 @@ fn check_pairs(
     query: &Request,
     metrics: &[Metric],
     dimensions: &[Dimension],
+    filter: Option<&Filter>,
 ) -> Result<(), QueryError> {
     for (metric, name) in metrics.iter().zip(&query.metrics) {
         let with = |what: &str| QueryError::Unsupported {
@@ -209,8 +223,10 @@ fn check_pairs(
                 return Err(with(&format!("by {by}")));
             }
         }
-        if !query.filters.is_empty() && !metric.takes_names() {
-            return Err(with("with a filter on event:name"));
+        for by in filter.map(Filter::dimensions).unwrap_or_default() {
+            if !metric.goes_with(by) {
+                return Err(with(&format!("with a filter on {}", metric::name_of(by))));
+            }
         }
     }
     Ok(())

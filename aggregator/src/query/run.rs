@@ -14,6 +14,9 @@ use crate::estimate::{self, Estimate};
 use crate::merge::Measure;
 use crate::merge::sketches::Reading;
 use crate::orders::sales::Sum;
+use super::scan::{self, Cell};
+use crate::merge::Measure;
+use crate::orders::sales::{Sum, Takings};
 use crate::texts::{TextId, text_of};
 use crate::view::SiteView;
 
@@ -22,7 +25,7 @@ use crate::view::SiteView;
 pub enum Value {
     /// A count.
     Count(i64),
-    /// Percent times a hundred; none where it is undefined.
+    /// A ratio or a mean, times a hundred; none where it is undefined.
     Percent(Option<i64>),
     /// Minor units by currency; none where it is undefined.
     Money(Option<Vec<(Currency, i128)>>),
@@ -69,6 +72,8 @@ struct Sums {
     sales: Sum,
     clients: Option<Estimate>,
     readings: Quantiles,
+    /// What is summed up row by row.
+    rows: Cell,
 }
 
 /// The rows of a plan, in order.
@@ -76,6 +81,11 @@ struct Sums {
 /// # Errors
 /// If they are too many.
 pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
+    if plan.is_scan() {
+        let mut rows = scan::run(plan, site)?;
+        sort(&mut rows, plan);
+        return Ok(rows);
+    }
     let passing = passing(plan, site);
     let sums: Vec<Sums> =
         plan.buckets.iter().map(|bucket| sums(plan, site, bucket, passing.as_ref())).collect();
@@ -89,7 +99,7 @@ pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
         for key in &inner {
             let dimensions = plan.dimensions.iter().map(|dimension| match dimension {
                 Dimension::Time(_) => bucket.label.clone(),
-                Dimension::EventName | Dimension::RejectCode => key.text.clone(),
+                _ => key.text.clone(),
             });
             let values = plan.metrics.iter().map(|metric| value(*metric, plan, site, sums, key));
             let (dimensions, values) = (dimensions.collect(), values.collect());
@@ -104,7 +114,7 @@ pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
 fn passing(plan: &Plan, site: &SiteView) -> Option<BTreeSet<TextId>> {
     let filter = plan.filter.as_ref()?;
     let all = (0..).zip(site.texts.iter());
-    Some(all.filter(|(_, text)| filter.passes(text)).map(|(id, _)| id).collect())
+    Some(all.filter(|(_, text)| filter.passes(&|_| text.to_string())).map(|(id, _)| id).collect())
 }
 
 fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet<TextId>>) -> Sums {
@@ -139,6 +149,9 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
     if needs(|metric| metric.is_of_orders()) {
         sums.sales = site.sales.between(range.from_ms, range.to_ms);
     }
+    if needs(Metric::is_scanned) {
+        sums.rows = scan::cells(plan, site, bucket).into_values().next().unwrap_or_default();
+    }
     sums
 }
 
@@ -147,10 +160,13 @@ impl Metric {
         let is_sketched = matches!(self, Self::Clients | Self::Percentile(_));
         let is_of_persons = matches!(self, Self::Visitors | Self::ConcurrentVisitors);
         !self.is_of_orders() && !is_of_persons && !is_sketched
+        let elsewhere = self.is_of_orders() || self.is_of_visitors() || self.is_of_sessions();
+        !elsewhere && self != Self::ConcurrentVisitors
     }
 
-    fn is_of_orders(self) -> bool {
-        matches!(self, Self::Orders | Self::Revenue | Self::Units | Self::Aov)
+    /// Whether it needs a look at every session of the range.
+    fn is_scanned(&self) -> bool {
+        self.is_of_sessions() || matches!(self, Self::NewVisitors | Self::ReturningVisitors)
     }
 }
 
@@ -233,10 +249,8 @@ fn value(metric: Metric, plan: &Plan, site: &SiteView, sums: &Sums, key: &InnerK
             None => sums.visitors,
         }),
         Metric::ConcurrentVisitors => Value::Count(sums.concurrent),
-        Metric::Orders => Value::Count(sums.sales.orders),
-        Metric::Units => Value::Count(sums.sales.units),
-        Metric::Revenue => Value::Money(Some(revenue(&sums.sales, plan.currency))),
-        Metric::Aov => Value::Money(mean(&sums.sales, plan.currency)),
+        _ if metric.is_scanned() => sums.rows.value(metric, plan),
+        _ if metric.is_of_orders() => Cell::of(&sums.sales).value(metric, plan),
         Metric::Rejected if plan.dimensions.contains(&Dimension::RejectCode) => {
             Value::Count(sums.rejects.get(key.text.as_str()).copied().unwrap_or(0))
         }
@@ -247,14 +261,21 @@ fn value(metric: Metric, plan: &Plan, site: &SiteView, sums: &Sums, key: &InnerK
             let decimals = plan.measure.map_or(0, Reading::decimals);
             Value::Quantile(sums.readings.percentile(percent).map(|between| (between, decimals)))
         }
+        // The two arms for whole families have taken all others.
+        _ => Value::Count(0),
     }
 }
 
-/// Money by currency, the site's own first, which is there even if it is nothing.
+/// Revenue by currency, the site's own first, which is there even if it is nothing.
 #[must_use]
 pub fn revenue(sum: &Sum, currency: Currency) -> Vec<(Currency, i128)> {
-    let mut all: Vec<_> =
-        sum.takings.iter().map(|(code, takings)| (*code, takings.minor)).collect();
+    money_of(sum, currency, |takings| takings.minor)
+}
+
+/// Amounts by currency, the site's own first, which is there even if it is nothing.
+#[must_use]
+pub fn money_of(sum: &Sum, currency: Currency, of: fn(&Takings) -> i128) -> Vec<(Currency, i128)> {
+    let mut all: Vec<_> = sum.takings.iter().map(|(code, takings)| (*code, of(takings))).collect();
     if all.is_empty() {
         all.push((currency, 0));
     }
@@ -262,7 +283,9 @@ pub fn revenue(sum: &Sum, currency: Currency) -> Vec<(Currency, i128)> {
     all
 }
 
-fn mean(sum: &Sum, currency: Currency) -> Option<Vec<(Currency, i128)>> {
+/// Mean values of orders by currency; none without orders.
+#[must_use]
+pub fn mean_of(sum: &Sum, currency: Currency) -> Option<Vec<(Currency, i128)>> {
     let sold = sum.takings.iter().filter(|(_, takings)| takings.orders > 0);
     let mut all: Vec<_> = sold
         .map(|(code, takings)| (*code, half_even(takings.minor, i128::from(takings.orders))))
@@ -272,7 +295,8 @@ fn mean(sum: &Sum, currency: Currency) -> Option<Vec<(Currency, i128)>> {
 }
 
 /// Division of numbers that are not negative, rounded half to even.
-fn half_even(dividend: i128, divisor: i128) -> i128 {
+#[must_use]
+pub fn half_even(dividend: i128, divisor: i128) -> i128 {
     let (quotient, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
     match (rest * 2).cmp(&divisor) {
         Ordering::Greater => quotient + 1,
