@@ -17,10 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::dedup::{Marks, Source, Verdict};
 use crate::directory::{AdminWrite, Directory};
 use crate::intake::{self, Incoming};
-use crate::site::{Effects, Plan, Site};
+use crate::site::{Effects, Plan, Site, Terms};
 use crate::tombstones::Erasure;
 use crate::view::{EdgeState, SiteView, View};
-use crate::zone::Zone;
 
 /// What the log holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,9 +189,9 @@ impl World {
         // A replay of the log has no clock, and says nothing of how late frames came.
         let lag_ms = if now_ms > 0 { (now_ms - committed_at_ms).max(0) } else { 0 };
         for share in batch.iter().flat_map(|batch| &batch.sites) {
-            let zone = self.zone(&share.site);
+            let terms = self.terms(&share.site);
             let retention = self.facts_retention(&share.site);
-            let site = self.sites.entry(share.site.clone()).or_insert_with(|| Site::new(zone));
+            let site = self.sites.entry(share.site.clone()).or_insert_with(|| Site::new(terms));
             let effects = site.apply(share);
             if let Retention::For(span) = retention {
                 site.rejects.forget_older(span.ms);
@@ -225,9 +224,9 @@ impl World {
         self.dirty_marks.insert(source.clone());
     }
 
-    pub(crate) fn zone(&self, site: &SiteId) -> Zone {
+    pub(crate) fn terms(&self, site: &SiteId) -> Terms {
         let entry = self.directory.sites.get(site);
-        entry.and_then(|entry| Zone::parse(&entry.settings.timezone)).unwrap_or_default()
+        entry.map(|entry| Terms::of(&entry.settings)).unwrap_or_default()
     }
 
     /// How long facts of a site are kept, rejected events among them.
@@ -243,9 +242,9 @@ impl World {
         changed.directory = true;
         match write {
             AdminWrite::PutSite { site, .. } => {
-                let zone = self.zone(site);
+                let terms = self.terms(site);
                 if let Some(state) = self.sites.get_mut(site) {
-                    state.set_zone(zone);
+                    state.set_terms(terms);
                 }
                 changed.sites.entry(site.clone()).or_default();
             }
@@ -333,6 +332,7 @@ fn view_of(site: &mut Site) -> SiteView {
         persons,
         sessions: site.people.rows().clone(),
         longest_session_ms: site.people.longest_ms(),
+        session_starts: site.people.starts().clone(),
         orders: site.credits.rows().clone(),
         order_places: site.credits.places().clone(),
         sold: site.credits.sold().clone(),

@@ -14,7 +14,7 @@ use crate::dedup::Mark;
 use crate::merge::Block;
 use crate::records::Stored;
 use crate::rejects::{Count, Letters};
-use crate::site::Site;
+use crate::site::{Site, Terms};
 use crate::store::keys::{Key, SiteKey};
 use crate::tombstones::Erasure;
 use crate::view::EdgeState;
@@ -197,8 +197,8 @@ impl Restore {
         let directory = world.directory.clone();
         for (name, site) in &mut world.sites {
             let settings = directory.sites.get(name).map(|entry| &entry.settings);
-            let zone = settings.and_then(|s| crate::zone::Zone::parse(&s.timezone));
-            site.zone = zone.unwrap_or_default();
+            let terms = settings.map(Terms::of).unwrap_or_default();
+            (site.zone, site.rules, site.window) = (terms.zone, terms.rules, terms.window);
             site.rebuild();
         }
         Ok(Some((world, position)))

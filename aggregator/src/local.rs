@@ -158,8 +158,8 @@ impl World {
 
     /// Erases what was planned.
     pub fn erase(&mut self, site: &SiteId, plan: Plan, changed: &mut Changed) -> Report {
-        let zone = self.zone(site);
-        let state = self.sites.entry(site.clone()).or_insert_with(|| Site::new(zone));
+        let terms = self.terms(site);
+        let state = self.sites.entry(site.clone()).or_insert_with(|| Site::new(terms));
         let mut effects = Effects::default();
         let report = state.erase(plan, &mut effects);
         let known = changed.sites.entry(site.clone()).or_default();

@@ -7,6 +7,7 @@ use imbl::{OrdMap, Vector};
 use rustc_hash::FxHashMap;
 
 use crate::identity::Owner;
+use crate::merge::Level;
 use crate::presence::PersonId;
 use crate::records::{Records, Stored};
 use crate::sessionize::{Edit, Entry, Line, Lookup, Refolded, Rules, Session, Touch, Why};
@@ -178,6 +179,8 @@ pub struct People {
     persons: Vector<Person>,
     lines: Shelf<Line>,
     rows: OrdMap<RowKey, Arc<SessionRow>>,
+    /// How many begin in each quarter of an hour.
+    starts: OrdMap<i64, i64>,
     longest_ms: i64,
     rev: u64,
 }
@@ -218,6 +221,12 @@ impl People {
     #[must_use]
     pub fn rows(&self) -> &OrdMap<RowKey, Arc<SessionRow>> {
         &self.rows
+    }
+
+    /// How many sessions begin in each quarter of an hour.
+    #[must_use]
+    pub fn starts(&self) -> &OrdMap<i64, i64> {
+        &self.starts
     }
 
     /// No session is longer, and none ever was.
@@ -302,6 +311,9 @@ impl People {
             old.into_iter().map(|row| (row.record, row)).collect();
         for mut row in new {
             let before = old.remove(&row.record);
+            if before.is_none() {
+                self.count_start(row.start_ms, 1);
+            }
             if let Some(before) = &before {
                 row.rev = before.rev;
                 if **before == row {
@@ -316,8 +328,19 @@ impl People {
             self.rows.insert(after.key(), after.clone());
             changes.push(SessionChange { before, after: Some(after) });
         }
-        let gone = old.into_values();
-        changes.extend(gone.map(|row| SessionChange { before: Some(row), after: None }));
+        for row in old.into_values() {
+            self.count_start(row.start_ms, -1);
+            changes.push(SessionChange { before: Some(row), after: None });
+        }
+    }
+
+    fn count_start(&mut self, start_ms: i64, sign: i64) {
+        let quarter = start_ms.div_euclid(Level::Quarter.slot_ms());
+        let count = self.starts.entry(quarter).or_default();
+        *count += sign;
+        if *count == 0 {
+            self.starts.remove(&quarter);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use edgetally_proto::batch::SiteBatch;
 use edgetally_proto::event::{self, Platform};
 use edgetally_proto::ids::EventName;
 use edgetally_proto::record::{Fact, Flags, Record};
+use edgetally_proto::settings::SiteSettings;
 use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
 use edgetally_proto::visitor::Device;
 use rustc_hash::FxHashMap;
@@ -39,6 +40,36 @@ use crate::zone::Zone;
 pub mod credits;
 
 use credits::{CreditChange, Credits};
+
+/// How a site's time is cut, and how its orders are credited.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Zone of its days.
+    pub zone: Zone,
+    /// How its sessions are cut.
+    pub rules: Rules,
+    /// How its orders are credited.
+    pub window: Window,
+}
+
+impl Terms {
+    /// Those of a site's settings.
+    #[must_use]
+    pub fn of(settings: &SiteSettings) -> Self {
+        let (session, attribution) = (&settings.session, &settings.attribution);
+        let window_ms = attribution.window.ms;
+        Self {
+            zone: Zone::parse(&settings.timezone).unwrap_or_default(),
+            rules: Rules {
+                gap_ms: session.gap.ms,
+                window_ms,
+                daily_cut: session.daily_cut,
+                campaign_cut: session.campaign_cut,
+            },
+            window: Window { window_ms, freeze_ms: attribution.freeze.ms },
+        }
+    }
+}
 
 /// What a frame's share changed, for those who watch.
 #[derive(Debug, Clone, Default)]
@@ -175,10 +206,11 @@ fn measure(name: TextId, platform: Platform, bot: bool) -> Measure {
 }
 
 impl Site {
-    /// A site with nothing, whose days follow a zone.
+    /// A site with nothing.
     #[must_use]
-    pub fn new(zone: Zone) -> Self {
-        Self { zone, ..Self::default() }
+    pub fn new(terms: Terms) -> Self {
+        let Terms { zone, rules, window } = terms;
+        Self { zone, rules, window, ..Self::default() }
     }
 
     /// Folds in a frame's share, which [`check`] has let pass.
@@ -411,13 +443,17 @@ impl Site {
         }
     }
 
-    /// Cuts days by another zone.
-    pub fn set_zone(&mut self, zone: Zone) {
-        if zone == self.zone {
+    /// Cuts days and sessions, and credits orders, by other terms. What was worked out by the old
+    /// ones is worked out anew.
+    pub fn set_terms(&mut self, terms: Terms) {
+        let Terms { zone, rules, window } = terms;
+        if (&zone, rules, window) == (&self.zone, self.rules, self.window) {
             return;
         }
-        self.zone = zone;
-        self.presence.cut_days(&self.zone);
+        (self.zone, self.rules, self.window) = (zone, rules, window);
+        (self.timelines, self.presence) = Default::default();
+        (self.people, self.credits, self.ledger) = Default::default();
+        self.rebuild();
     }
 
     /// Works out everything that follows from the records, after they were put back.

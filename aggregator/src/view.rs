@@ -9,6 +9,7 @@ use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
 use crate::merge::Counters;
 use crate::merge::sketches::Sketches;
+use crate::merge::{Counters, Level};
 use crate::orders::ledger::OrderKey;
 use crate::orders::sales::Sales;
 use crate::people::{Person, RowKey, SessionRow};
@@ -46,6 +47,8 @@ pub struct SiteView {
     pub lines: Vector<Arc<Line>>,
     /// Sessions by start.
     pub sessions: OrdMap<RowKey, Arc<SessionRow>>,
+    /// How many sessions begin in each quarter of an hour.
+    pub session_starts: OrdMap<i64, i64>,
     /// No session is longer.
     pub longest_session_ms: i64,
     /// Orders by time.
@@ -93,6 +96,13 @@ impl SiteView {
                 format!("c:{}#{}", text(*client), self.id_of(*logout))
             }
         }
+    }
+
+    /// How many sessions begin between two instants that are whole quarters of an hour.
+    #[must_use]
+    pub fn sessions_between(&self, from_ms: i64, to_ms: i64) -> i64 {
+        let quarter = |ms: i64| ms.div_euclid(Level::Quarter.slot_ms());
+        self.session_starts.range(quarter(from_ms)..quarter(to_ms)).map(|(_, count)| count).sum()
     }
 
     /// The booked orders of the session with a first record.

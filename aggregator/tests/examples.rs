@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aggregator::people::SessionRow;
-use aggregator::site::{Site, check};
+use aggregator::site::{Site, Terms, check};
 use aggregator::zone::Zone;
 use edgetally_proto::channel::is_inside;
 use edgetally_proto::event::{Platform, user_id};
@@ -100,7 +100,7 @@ impl Told {
 
 /// Applies events one frame each.
 fn applied<'a>(zone: &str, events: impl Iterator<Item = &'a Told>) -> Site {
-    let mut site = Site::new(Zone::parse(zone).unwrap());
+    let mut site = Site::new(Terms { zone: Zone::parse(zone).unwrap(), ..Terms::default() });
     for told in events {
         let share = share(&[told.event()]);
         check(&share).unwrap();
