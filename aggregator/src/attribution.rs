@@ -7,12 +7,12 @@
 
 use edgetally_proto::record::Flags;
 
-use crate::identity::{self, Owner, STITCH_MS, Step};
-use crate::people::Person;
+use crate::identity::{self, Owner, Role, STITCH_MS, Step};
+use crate::people::{Named, Person};
 use crate::records::Records;
-use crate::sessionize::Touch;
+use crate::sessionize::{self, Entry, Touch};
 use crate::texts::TextId;
-use crate::timeline::{Timeline, compare};
+use crate::timeline::{self, Timeline};
 use crate::touches::{self, Class};
 
 /// Settings of the credit.
@@ -48,55 +48,77 @@ pub fn has_late(timeline: &Timeline, records: &Records, at_ms: i64, deadline_ms:
     near.into_iter().any(|step| !is_in_time(records, step.record, deadline_ms))
 }
 
-/// A client's activity as it looks without what came too late: who owns it, and its touches.
+/// A client's events as they look without what came too late, with their owners.
 #[derive(Debug)]
 pub struct Restricted {
+    client: TextId,
+    entry_ms: i64,
     steps: Vec<Step>,
     owners: Vec<Owner>,
 }
 
 impl Restricted {
-    /// Of a timeline, with the records of one order let through.
+    /// Of a client's timeline. After a pause of more than `entry_ms` an activity is an entry.
     #[must_use]
-    pub fn of(timeline: &Timeline, records: &Records, deadline_ms: i64, order: u32) -> Self {
-        let counts =
-            |step: &&Step| step.record == order || is_in_time(records, step.record, deadline_ms);
+    pub fn of(
+        client: TextId,
+        timeline: &Timeline,
+        records: &Records,
+        deadline_ms: i64,
+        entry_ms: i64,
+    ) -> Self {
+        let counts = |step: &&Step| is_in_time(records, step.record, deadline_ms);
         let steps: Vec<Step> = timeline.steps().iter().filter(counts).copied().collect();
         let owners = identity::owners(&steps);
-        Self { steps, owners }
+        Self { client, entry_ms, steps, owners }
     }
 
-    /// Who owns the event of a record.
+    /// Whose an event of the client is. One that came too late itself is nobody's activity and no
+    /// fact, but has its place.
     #[must_use]
-    pub fn owner(&self, record: u32) -> Option<Owner> {
-        let place = self.steps.iter().position(|step| step.record == record)?;
-        self.owners.get(place).copied()
+    pub fn person(&self, event: &Step, records: &Records) -> Person {
+        let place =
+            self.steps.partition_point(|step| timeline::compare(records, step, event).is_lt());
+        if self.steps.get(place).is_some_and(|step| step.record == event.record) {
+            let owner = self.owners.get(place).copied().unwrap_or(Owner::Client);
+            return Person::of(self.client, owner);
+        }
+        let role = match event.role {
+            Role::Login(user) => Role::Carries(user),
+            Role::Logout => Role::Plain,
+            other => other,
+        };
+        let mut steps = self.steps.clone();
+        steps.insert(place, Step { role, is_activity: false, ..*event });
+        let owner = identity::owners(&steps).get(place).copied().unwrap_or(Owner::Client);
+        Person::of(self.client, owner)
     }
 
-    /// The last touch of a person at or before the order's event, not before `from_ms`.
+    /// The last touch of a person at or before an event of any client, not before `from_ms`.
     #[must_use]
     pub fn touch(
         &self,
-        client: TextId,
         person: Person,
-        order: &Step,
+        event: &Entry,
         from_ms: i64,
-        records: &Records,
-    ) -> Option<Step> {
+        told: &Named<'_>,
+    ) -> Option<Entry> {
         let (mut last_ms, mut last_key, mut found) = (None, None, None);
         for (step, owner) in self.steps.iter().zip(&self.owners) {
-            if compare(records, step, order).is_gt() {
+            let Step { occurred_at_ms, record, rank, .. } = *step;
+            let entry = Entry { occurred_at_ms, record, rank, class: Class::Direct };
+            if sessionize::compare(told, &entry, event).is_gt() {
                 break;
             }
             if !step.is_activity {
                 continue;
             }
-            let pause = last_ms.map(|last: i64| step.occurred_at_ms - last);
-            let class = touches::class(step.clue, pause, last_key);
-            (last_ms, last_key) = (Some(step.occurred_at_ms), step.clue.key.or(last_key));
-            let is_near = step.occurred_at_ms >= from_ms;
-            if class != Class::Direct && is_near && Person::of(client, *owner) == person {
-                found = Some(*step);
+            let pause = last_ms.map(|last: i64| occurred_at_ms - last);
+            let class = touches::class(step.clue, pause, last_key, self.entry_ms);
+            (last_ms, last_key) = (Some(occurred_at_ms), step.clue.key.or(last_key));
+            let is_his = Person::of(self.client, *owner) == person;
+            if class.is_touch() && occurred_at_ms >= from_ms && is_his {
+                found = Some(Entry { class, ..entry });
             }
         }
         found
@@ -105,16 +127,16 @@ impl Restricted {
 
 /// The later of two touches on different clients.
 #[must_use]
-pub fn later(a: Option<Step>, b: Option<Step>, records: &Records) -> Option<Step> {
+pub fn later(a: Option<Entry>, b: Option<Entry>, told: &Named<'_>) -> Option<Entry> {
     match (a, b) {
-        (Some(a), Some(b)) if compare(records, &a, &b).is_lt() => Some(b),
+        (Some(a), Some(b)) if sessionize::compare(told, &a, &b).is_lt() => Some(b),
         (Some(a), _) => Some(a),
         (None, b) => b,
     }
 }
 
-/// A step as a touch.
+/// An entry as a touch.
 #[must_use]
-pub fn touch_of(step: Step) -> Touch {
-    Touch { occurred_at_ms: step.occurred_at_ms, record: step.record }
+pub fn touch_of(entry: Entry) -> Touch {
+    Touch { occurred_at_ms: entry.occurred_at_ms, record: entry.record }
 }

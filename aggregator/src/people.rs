@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use edgetally_proto::event::Platform;
+use edgetally_proto::ids::EventId;
 use imbl::{OrdMap, Vector};
 use rustc_hash::FxHashMap;
 
@@ -12,7 +13,8 @@ use crate::presence::PersonId;
 use crate::records::{Records, Stored};
 use crate::sessionize::{Edit, Entry, Line, Lookup, Refolded, Rules, Session, Touch, Why};
 use crate::shelf::Shelf;
-use crate::texts::TextId;
+use crate::texts::{TextId, Texts};
+use crate::timeline::Ids;
 use crate::zone::Zone;
 
 /// Who a person is.
@@ -157,7 +159,7 @@ pub struct Stretch {
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
     /// The records.
-    pub records: &'a Records,
+    pub told: Named<'a>,
     /// The zone of the site's days.
     pub zone: &'a Zone,
     /// How sessions are cut.
@@ -166,9 +168,28 @@ pub struct Reading<'a> {
     pub page_view: Option<TextId>,
 }
 
-impl Lookup for Records {
+/// Records with their texts.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// The records.
+    pub records: &'a Records,
+    /// The texts of the site.
+    pub texts: &'a Texts,
+}
+
+impl Ids for Named<'_> {
+    fn id(&self, record: u32) -> Option<&EventId> {
+        self.records.id(record)
+    }
+}
+
+impl Lookup for Named<'_> {
     fn key(&self, record: u32) -> Option<TextId> {
-        self.get(record)?.campaign
+        self.records.get(record)?.campaign
+    }
+
+    fn client(&self, record: u32) -> Option<&str> {
+        Some(self.texts.text(self.records.get(record)?.client))
     }
 }
 
@@ -276,16 +297,16 @@ impl People {
     ) -> Option<Stretch> {
         let line = self.lines.get_mut(place_of(person))?;
         let Refolded { before, after, is_extended } =
-            line.edit(edits, reading.rules, reading.zone, reading.records);
+            line.edit(edits, reading.rules, reading.zone, &reading.told);
         let mut taken = Vec::with_capacity(before.len());
         for session in &before {
-            let start_ms = reading.records.get(session.record)?.occurred_at_ms;
+            let start_ms = reading.told.records.get(session.record)?.occurred_at_ms;
             taken.extend(self.rows.remove(&(start_ms, session.record)));
         }
         let line = self.lines.get(place_of(person))?;
         if let (true, [row], Some(entry)) = (is_extended, taken.as_slice(), line.entries().last()) {
             let mut row = SessionRow::clone(row);
-            row.add(reading.records.get(entry.record)?, reading.page_view);
+            row.add(reading.told.records.get(entry.record)?, reading.page_view);
             new.push(row);
         } else {
             let rows = after.map(|place| row_of(line, place, person, reading));
@@ -349,7 +370,7 @@ fn row_of(line: &Line, place: usize, person: PersonId, reading: Reading<'_>) -> 
     let entries = line.entries_of(place);
     let mut row = SessionRow::new(session, person, entries.first()?);
     for entry in entries {
-        if let Some(record) = reading.records.get(entry.record) {
+        if let Some(record) = reading.told.records.get(entry.record) {
             row.add(record, reading.page_view);
         }
     }

@@ -110,6 +110,9 @@ pub struct Session {
 pub trait Lookup: Ids {
     /// The folded campaign of a record, if it is a key.
     fn key(&self, record: u32) -> Option<TextId>;
+
+    /// The client of a record, which decides between events that share even their id.
+    fn client(&self, record: u32) -> Option<&str>;
 }
 
 /// An entry that comes or goes.
@@ -141,11 +144,13 @@ pub struct Line {
     current: Option<Touch>,
 }
 
-fn compare(ids: &impl Ids, a: &Entry, b: &Entry) -> Ordering {
+/// The order of events: time, rank, id; the last word, for a total order over clients, has the
+/// client.
+pub fn compare(lookup: &impl Lookup, a: &Entry, b: &Entry) -> Ordering {
     (a.occurred_at_ms, a.rank)
         .cmp(&(b.occurred_at_ms, b.rank))
-        .then_with(|| ids.id(a.record).cmp(&ids.id(b.record)))
-        .then_with(|| a.record.cmp(&b.record))
+        .then_with(|| lookup.id(a.record).cmp(&lookup.id(b.record)))
+        .then_with(|| lookup.client(a.record).cmp(&lookup.client(b.record)))
 }
 
 /// The fold itself.
@@ -247,28 +252,28 @@ impl Line {
 
     /// The place of the session that holds an entry.
     #[must_use]
-    pub fn session_of(&self, entry: &Entry, ids: &impl Ids) -> Option<usize> {
-        let place = self.position(entry, ids);
+    pub fn session_of(&self, entry: &Entry, lookup: &impl Lookup) -> Option<usize> {
+        let place = self.position(entry, lookup);
         self.entries.get(place).filter(|held| held.record == entry.record)?;
         self.sessions.partition_point(|session| session.first <= place).checked_sub(1)
     }
 
     /// The last touch at or before an entry's place in the order, not older than the window.
     #[must_use]
-    pub fn touch_at(&self, entry: &Entry, window_ms: i64, ids: &impl Ids) -> Option<Touch> {
-        let upto = self.entries.partition_point(|held| compare(ids, held, entry).is_le());
+    pub fn touch_at(&self, entry: &Entry, window_ms: i64, lookup: &impl Lookup) -> Option<Touch> {
+        let upto = self.entries.partition_point(|held| compare(lookup, held, entry).is_le());
         let earlier = self.entries.get(..upto).unwrap_or_default().iter().rev();
         let near = |held: &&Entry| entry.occurred_at_ms - held.occurred_at_ms <= window_ms;
         let touch = earlier.take_while(near).find(|held| held.class.is_touch())?;
         Some(Touch { occurred_at_ms: touch.occurred_at_ms, record: touch.record })
     }
 
-    fn position(&self, entry: &Entry, ids: &impl Ids) -> usize {
+    fn position(&self, entry: &Entry, lookup: &impl Lookup) -> usize {
         // Nearly every entry is the newest of its person.
-        if self.entries.last().is_none_or(|last| compare(ids, last, entry).is_lt()) {
+        if self.entries.last().is_none_or(|last| compare(lookup, last, entry).is_lt()) {
             return self.entries.len();
         }
-        self.entries.partition_point(|held| compare(ids, held, entry).is_lt())
+        self.entries.partition_point(|held| compare(lookup, held, entry).is_lt())
     }
 
     /// Lets entries come and go, and works out the sessions around them.
@@ -311,8 +316,8 @@ impl Line {
         self.refold(changes, &mut fold)
     }
 
-    fn put(&mut self, edit: &Edit, ids: &impl Ids) {
-        let place = self.position(&edit.entry, ids);
+    fn put(&mut self, edit: &Edit, lookup: &impl Lookup) {
+        let place = self.position(&edit.entry, lookup);
         let held = self.entries.get_mut(place).filter(|held| held.record == edit.entry.record);
         match (held, edit.is_added) {
             (Some(held), true) => *held = edit.entry,

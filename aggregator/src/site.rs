@@ -26,7 +26,7 @@ use crate::identity::{Role, Step};
 use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
 use crate::orders::ledger::{self, Ledger, OrderChange};
-use crate::people::{People, Person, Reading, SessionChange, Shift};
+use crate::people::{Named, People, Person, Reading, SessionChange, Shift};
 use crate::presence::{PersonId, Presence};
 use crate::records::{Copies, Records, Stored};
 use crate::rejects::Rejects;
@@ -301,7 +301,7 @@ impl Site {
         if let Some(step) = self.step(number, record, name) {
             self.credits.note(record.client, &step, record.received_at_ms);
             let timeline = self.timelines.entry(record.client).or_default();
-            let moves = timeline.insert(step, &self.records);
+            let moves = timeline.insert(step, self.rules.gap_ms, &self.records);
             self.apply_moves(record.client, &step, &moves, effects);
         }
         if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
@@ -340,7 +340,7 @@ impl Site {
         let name = self.texts.text(record.name);
         if let Some(step) = self.step(number, record, name) {
             let timeline = self.timelines.entry(record.client).or_default();
-            let moves = timeline.remove(&step, &self.records);
+            let moves = timeline.remove(&step, self.rules.gap_ms, &self.records);
             self.apply_moves(record.client, &step, &moves, effects);
         }
         if let Some((key, _)) = ledger::trace(number, record, self.texts.text(record.name)) {
@@ -387,8 +387,9 @@ impl Site {
                 self.change_presence(record, from, to, effects);
             }
         }
+        let told = Named { records: &self.records, texts: &self.texts };
         let reading = Reading {
-            records: &self.records,
+            told,
             zone: &self.zone,
             rules: self.rules,
             page_view: self.texts.find("page_view"),

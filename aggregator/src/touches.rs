@@ -4,12 +4,7 @@
 //! So an event that turns up late changes at most itself, the activity after it, and the tagged
 //! event after it.
 
-use edgetally_proto::time::MINUTE_MS;
-
 use crate::texts::TextId;
-
-/// A longer pause on a client makes its next activity an entry.
-pub const ENTRY_MS: i64 = 30 * MINUTE_MS;
 
 /// What an event says of where it came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,10 +36,11 @@ impl Class {
 }
 
 /// The class of an activity, `pause_ms` after the client's activity before it (none if it is the
-/// first), when `last_key` was the tag seen last on the client.
+/// first), when `last_key` was the tag seen last on the client; after a pause of more than
+/// `entry_ms` it is an entry.
 #[must_use]
-pub fn class(clue: Clue, pause_ms: Option<i64>, last_key: Option<TextId>) -> Class {
-    let is_entry = pause_ms.is_none_or(|pause| pause > ENTRY_MS);
+pub fn class(clue: Clue, pause_ms: Option<i64>, last_key: Option<TextId>, entry_ms: i64) -> Class {
+    let is_entry = pause_ms.is_none_or(|pause| pause > entry_ms);
     match clue {
         Clue { key: Some(key), .. } if is_entry || last_key != Some(key) => Class::Tagged,
         Clue { key: None, referrer: Some(_) } if is_entry => Class::Untagged,
@@ -56,29 +52,30 @@ pub fn class(clue: Clue, pause_ms: Option<i64>, last_key: Option<TextId>) -> Cla
 mod tests {
     use super::*;
 
+    const ENTRY_MS: i64 = 1_800_000;
     const TAGGED: Clue = Clue { key: Some(1), referrer: None };
     const LINKED: Clue = Clue { key: None, referrer: Some(2) };
 
     #[test]
     fn a_tag_that_repeats_without_a_pause_is_an_echo() {
-        assert_eq!(class(TAGGED, None, None), Class::Tagged);
-        assert_eq!(class(TAGGED, Some(ENTRY_MS), Some(1)), Class::Direct);
-        assert_eq!(class(TAGGED, Some(ENTRY_MS + 1), Some(1)), Class::Tagged);
-        assert_eq!(class(TAGGED, Some(1), Some(3)), Class::Tagged);
+        assert_eq!(class(TAGGED, None, None, ENTRY_MS), Class::Tagged);
+        assert_eq!(class(TAGGED, Some(ENTRY_MS), Some(1), ENTRY_MS), Class::Direct);
+        assert_eq!(class(TAGGED, Some(ENTRY_MS + 1), Some(1), ENTRY_MS), Class::Tagged);
+        assert_eq!(class(TAGGED, Some(1), Some(3), ENTRY_MS), Class::Tagged);
     }
 
     #[test]
     fn a_link_without_tags_counts_only_at_the_entry() {
-        assert_eq!(class(LINKED, None, None), Class::Untagged);
-        assert_eq!(class(LINKED, Some(ENTRY_MS), None), Class::Direct);
-        assert_eq!(class(LINKED, Some(ENTRY_MS + 1), Some(1)), Class::Untagged);
-        assert_eq!(class(Clue::default(), None, None), Class::Direct);
+        assert_eq!(class(LINKED, None, None, ENTRY_MS), Class::Untagged);
+        assert_eq!(class(LINKED, Some(ENTRY_MS), None, ENTRY_MS), Class::Direct);
+        assert_eq!(class(LINKED, Some(ENTRY_MS + 1), Some(1), ENTRY_MS), Class::Untagged);
+        assert_eq!(class(Clue::default(), None, None, ENTRY_MS), Class::Direct);
     }
 
     #[test]
     fn a_tagged_link_from_outside_is_known_by_its_tag() {
         let both = Clue { key: Some(1), referrer: Some(2) };
-        assert_eq!(class(both, None, None), Class::Tagged);
-        assert_eq!(class(both, Some(1), Some(1)), Class::Direct);
+        assert_eq!(class(both, None, None, ENTRY_MS), Class::Tagged);
+        assert_eq!(class(both, Some(1), Some(1), ENTRY_MS), Class::Direct);
     }
 }

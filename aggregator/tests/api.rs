@@ -336,7 +336,7 @@ fn queries_that_cannot_be_answered_say_why() {
             "invalid_query",
             "orders",
         ),
-        (json!({"metrics": ["sessions"]}), 422, "unsupported_combination", "sessions"),
+        (json!({"metrics": ["roas"]}), 422, "unsupported_combination", "roas"),
         (
             json!({"metrics": ["orders"], "dimensions": ["event:name"]}),
             422,

@@ -17,6 +17,9 @@ impl Lookup for Told {
     fn key(&self, record: u32) -> Option<TextId> {
         self.0.get(record as usize)?.1
     }
+    fn client(&self, _: u32) -> Option<&str> {
+        None
+    }
 }
 
 struct Utc;

@@ -13,7 +13,7 @@ use crate::identity::{Role, Step};
 use crate::orders::ledger::OrderKey;
 use crate::orders::returns::Refund;
 use crate::orders::settle::Order;
-use crate::people::{Person, Stretch};
+use crate::people::{Named, Person, Stretch};
 use crate::presence::PersonId;
 use crate::sessionize::{Entry, Touch};
 use crate::texts::TextId;
@@ -226,10 +226,11 @@ impl Site {
         let class = place.class;
         let mut credit = self.credit_on(number, &step, class);
         let frozen = self.frozen(record.client, person, &step);
-        if let Some(frozen) = &frozen {
+        if frozen.is_some() {
             credit.touch = self.frozen_touch(record.client, &step);
-            credit.is_aged_out &= credit.touch.is_none();
-            debug_assert!(frozen.clients.contains(&record.client));
+            let brought = credit.session.and_then(|session| self.attributed(number?, session));
+            let is_old = |touch: Touch| order.at_ms - touch.occurred_at_ms > self.window.window_ms;
+            credit.is_aged_out = credit.touch.is_none() && brought.is_some_and(is_old);
         }
         (credit, frozen)
     }
@@ -256,21 +257,23 @@ impl Site {
         };
         let Step { record, occurred_at_ms, rank, .. } = *step;
         let entry = Entry { occurred_at_ms, record, rank, class };
+        let told = self.named();
         let session = if step.is_activity {
-            line.session_of(&entry, &self.records)
+            line.session_of(&entry, &told)
         } else {
             line.session_at(occurred_at_ms)
         };
         let session = session.and_then(|place| line.sessions().get(place));
-        let touch = line.touch_at(&entry, self.window.window_ms, &self.records);
-        let is_aged_out =
-            touch.is_none() && line.touch_at(&entry, i64::MAX, &self.records).is_some();
+        let touch = line.touch_at(&entry, self.window.window_ms, &told);
+        let brought = session.and_then(|session| session.attributed);
+        let is_old = |touch: Touch| occurred_at_ms - touch.occurred_at_ms > self.window.window_ms;
+        let is_aged_out = touch.is_none() && brought.is_some_and(is_old);
         Credit { person, session: session.map(|session| session.record), touch, is_aged_out }
     }
 
     /// The clients whose late records concern an order, if any does.
     fn frozen(&self, client: TextId, person: Person, step: &Step) -> Option<Frozen> {
-        let deadline_ms = step.occurred_at_ms.saturating_add(self.window.freeze_ms);
+        let deadline_ms = self.deadline(step);
         if self.credits.newest_ms <= deadline_ms {
             return None;
         }
@@ -296,16 +299,28 @@ impl Site {
         Some(Frozen { clients, user })
     }
 
-    fn restricted(&self, client: TextId, step: &Step) -> Option<Restricted> {
-        let deadline_ms = step.occurred_at_ms.saturating_add(self.window.freeze_ms);
+    fn named(&self) -> Named<'_> {
+        Named { records: &self.records, texts: &self.texts }
+    }
+
+    /// The touch in force when a session of a person began.
+    fn attributed(&self, person: PersonId, session: u32) -> Option<Touch> {
+        let sessions = self.people.line(person)?.sessions();
+        sessions.iter().find(|known| known.record == session)?.attributed
+    }
+
+    fn restricted(&self, client: TextId, deadline_ms: i64) -> Option<Restricted> {
         let timeline = self.timelines.get(&client)?;
-        Some(Restricted::of(timeline, &self.records, deadline_ms, step.record))
+        Some(Restricted::of(client, timeline, &self.records, deadline_ms, self.rules.gap_ms))
+    }
+
+    fn deadline(&self, step: &Step) -> i64 {
+        step.occurred_at_ms.saturating_add(self.window.freeze_ms)
     }
 
     /// Whose an order is without what came too late.
     fn restricted_person(&self, client: TextId, step: &Step) -> Option<Person> {
-        let owner = self.restricted(client, step)?.owner(step.record)?;
-        Some(Person::of(client, owner))
+        Some(self.restricted(client, self.deadline(step))?.person(step, &self.records))
     }
 
     /// The touch of an order without what came too late.
@@ -315,11 +330,14 @@ impl Site {
         if let Person::User(user) = person {
             clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
         }
-        let from_ms = step.occurred_at_ms - self.window.window_ms;
+        let Step { occurred_at_ms, record, rank, .. } = *step;
+        let order = Entry { occurred_at_ms, record, rank, class: Class::Direct };
+        let from_ms = occurred_at_ms - self.window.window_ms;
+        let told = self.named();
         let touches = clients.into_iter().map(|client| {
-            self.restricted(client, step)?.touch(client, person, step, from_ms, &self.records)
+            self.restricted(client, self.deadline(step))?.touch(person, &order, from_ms, &told)
         });
-        touches.fold(None, |a, b| later(a, b, &self.records)).map(touch_of)
+        touches.fold(None, |a, b| later(a, b, &told)).map(touch_of)
     }
 }
 

@@ -5,6 +5,7 @@
 //! every function can be read against one rule. Sections are those of the semantics.
 
 mod copies;
+mod engine;
 mod examples;
 mod gestures;
 mod laws;
