@@ -7,7 +7,6 @@ use imbl::{OrdMap, Vector};
 
 use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
-use crate::merge::Counters;
 use crate::merge::sketches::Sketches;
 use crate::merge::{Counters, Level};
 use crate::orders::ledger::OrderKey;
@@ -16,10 +15,10 @@ use crate::people::{Person, RowKey, SessionRow};
 use crate::presence::{PersonId, Presence};
 use crate::records::{BLOCK_RECORDS, Stored};
 use crate::rejects::Buckets;
-use crate::tombstones::Erasure;
 use crate::sessionize::Line;
 use crate::site::credits::{OrderPlace, OrderRow};
 use crate::texts::text_of;
+use crate::tombstones::Erasure;
 use crate::zone::Zone;
 
 /// One site.

@@ -9,20 +9,9 @@ use edgetally_proto::visitor::{Device, Kind, Place};
 use crate::support::events::{Event, share};
 
 fn view(number: i64) -> Event {
-    Event {
-        id: format!("e-{number}"),
-        client: format!("c-{number}"),
-        user: None,
-        name: "page_view".to_owned(),
-        platform: Platform::Web,
-        at_ms: 1_772_420_400_000 + number,
-        received_ms: 1_772_420_400_500,
-        is_bot: false,
-        by_server_key: false,
-        campaign: None,
-        referrer: None,
-        order: None,
-    }
+    let (id, client) = (format!("e-{number}"), format!("c-{number}"));
+    let event = Event::new(&id, &client, "page_view", 1_772_420_400_000 + number);
+    Event { received_ms: 1_772_420_400_500, ..event }
 }
 
 #[test]

@@ -87,18 +87,23 @@ impl Sold<'_> {
         items.iter().map(|item| total(price(item), item.quantity)).sum()
     }
 
-    /// What a refund asks for, and what it takes off the net value; the whole rest if it names
-    /// neither. None if it is in another currency.
-    fn asked(&self, fact: &Fact, rest: i128) -> Option<(i128, Option<i128>)> {
+    /// What a refund asks for; none if it is in another currency than the order.
+    fn asked(&self, fact: &Fact) -> Option<Asked> {
         if fact.currency_written.as_deref().is_some_and(|code| code != self.currency.code()) {
             return None;
         }
         let written = fact.value_written.as_deref();
         let value = written.and_then(|text| parse_minor(text, self.currency.exponent()).ok());
-        let value = value.map(|parsed| i128::from(parsed.minor));
         let items = (!fact.items.is_empty()).then(|| self.worth_of(&fact.items));
-        Some((value.or(items).unwrap_or(rest), items.or(value)))
+        Some(Asked { value: value.map(|parsed| i128::from(parsed.minor)), items })
     }
+}
+
+/// What a refund asks for: a value, items, or with neither the whole rest.
+struct Asked {
+    value: Option<i128>,
+    /// What its items are worth.
+    items: Option<i128>,
 }
 
 /// The refunds of an order in their order, each told of once.
@@ -119,25 +124,27 @@ fn refunds<'a>(spoken: &[&'a Trace]) -> Vec<(String, &'a Trace)> {
 pub fn worth(sold: &Sold<'_>, spoken: &[&Trace]) -> (Worth, Vec<Refund>) {
     let (value, gmv) = (i128::from(sold.value), sold.gmv());
     let mut nmv = gmv - i128::from(sold.discount);
-    let (mut refunded, mut told) = (0i128, Vec::new());
+    let (mut refunded, mut is_whole, mut told) = (0i128, false, Vec::new());
     for (refund_id, trace) in refunds(spoken) {
         let rest = value - refunded;
-        let asked = sold.asked(&trace.fact, rest);
-        let (amount, fault) = match asked {
-            None => (0, Some(RefundFault::Currency)),
-            Some((amount, _)) if amount > rest => (rest, Some(RefundFault::TooMuch)),
-            Some((amount, _)) => (amount, None),
-        };
-        if let Some((_, off)) = asked {
-            nmv -= off.unwrap_or(nmv.max(0));
+        let (mut amount, mut fault) = (0, Some(RefundFault::Currency));
+        if let Some(Asked { value, items }) = sold.asked(&trace.fact) {
+            let asked = value.or(items).unwrap_or(rest);
+            amount = asked.min(rest);
+            fault = (asked > rest).then_some(RefundFault::TooMuch);
+            nmv -= items.unwrap_or(amount);
+            is_whole |= value.or(items).is_none() || (rest > 0 && amount == rest);
         }
         refunded += amount;
         let (record, at_ms, amount) = (trace.record, trace.occurred_at_ms, minor(amount));
         told.push(Refund { refund_id, record, at_ms, amount, fault });
     }
     let cancelled = spoken.iter().find(|trace| trace.kind == Kind::Cancelled);
-    if cancelled.is_some() || (value > 0 && refunded == value) {
-        (refunded, nmv) = (value, 0);
+    if cancelled.is_some() {
+        refunded = value;
+    }
+    if cancelled.is_some() || is_whole {
+        nmv = 0;
     }
     let worth = Worth {
         gmv: minor(gmv),

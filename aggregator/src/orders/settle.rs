@@ -63,6 +63,10 @@ impl Trace {
         self.fact.items.iter().map(|item| i64::from(item.quantity)).sum()
     }
 
+    fn sells(&self) -> bool {
+        self.makes_order() || self.kind == Kind::Paid
+    }
+
     fn makes_order(&self) -> bool {
         matches!(self.kind, Kind::Purchase | Kind::Created)
     }
@@ -92,7 +96,8 @@ pub struct Order {
 /// What of an order's events counts, in order: what bots say only if the shop's server spoke of
 /// the order as well.
 fn spoken(traces: &[Trace]) -> Vec<&Trace> {
-    let is_confirmed = traces.iter().any(|trace| trace.is_server && !trace.is_bot);
+    let confirms = |trace: &Trace| trace.sells() && trace.is_server && !trace.is_bot;
+    let is_confirmed = traces.iter().any(confirms);
     let mut spoken: Vec<&Trace> =
         traces.iter().filter(|trace| is_confirmed || !trace.is_bot).collect();
     spoken.sort_by(|a, b| (a.occurred_at_ms, &a.id).cmp(&(b.occurred_at_ms, &b.id)));
@@ -116,16 +121,15 @@ pub fn settle_in_full(traces: &[Trace]) -> Option<(Order, Vec<Refund>)> {
         .or_else(|| makers().next())?;
     let first = |kind| spoken.iter().find(|trace| trace.kind == kind);
     let money = first(Kind::Purchase).or_else(|| first(Kind::Created))?;
-    // The lines stand where the money does, unless that copy names none.
-    let other = makers().find(|trace| trace.units() > 0).filter(|_| money.units() == 0);
-    let lines = other.unwrap_or(money);
-    let currency = |trace: &Trace| trace.fact.value.map(|value| value.currency);
-    let priced = if currency(lines) == currency(money) { lines.fact.items.as_slice() } else { &[] };
+    // Units stand where the money does, unless that copy names no lines.
+    let mut named = spoken.iter().filter(|trace| trace.sells() && trace.units() > 0);
+    let other = named.next().filter(|_| money.units() == 0);
+    let units = other.unwrap_or(money).units();
     let (worth, refunds) = match money.fact.value {
         None => (Worth::default(), Vec::new()),
         Some(Money { minor, currency }) => {
             let discount = money.fact.discount.unwrap_or_default();
-            let sold = Sold { value: minor, currency, lines: priced, discount };
+            let sold = Sold { value: minor, currency, lines: &money.fact.items, discount };
             returns::worth(&sold, &spoken)
         }
     };
@@ -135,7 +139,7 @@ pub fn settle_in_full(traces: &[Trace]) -> Option<(Order, Vec<Refund>)> {
         at_ms: timing.occurred_at_ms,
         is_booked: spoken.iter().any(|trace| matches!(trace.kind, Kind::Purchase | Kind::Paid)),
         value: money.fact.value,
-        units: lines.units(),
+        units,
         worth,
         copies: u32::try_from(makers().count()).unwrap_or(u32::MAX),
     };

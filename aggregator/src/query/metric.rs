@@ -61,8 +61,7 @@ pub enum Metric {
 }
 
 /// Names and what they stand for.
-const METRICS: [(&str, Metric); 23] = [
-const METRICS: [(&str, Metric); 33] = [
+const METRICS: [(&str, Metric); 38] = [
     ("events", Metric::Events(None)),
     ("pageviews", Metric::Events(Some("page_view"))),
     ("item_views", Metric::Events(Some("view_item"))),
@@ -104,27 +103,7 @@ const METRICS: [(&str, Metric); 33] = [
 ];
 
 /// Names of the contract that this version does not compute.
-const LATER: [&str; 18] = [
-    "new_visitors",
-    "returning_visitors",
-    "sessions",
-    "visits",
-    "bounce_rate",
-    "session_duration",
-    "visit_duration",
-    "views_per_session",
-    "views_per_visit",
-    "conversion_rate",
-    "orders_pending",
-    "refunds",
-    "net_revenue",
-    "gmv",
-    "nmv",
-    "late_events",
-    "cost",
-    "roas",
-];
-const LATER: [&str; 8] = ["clients", "p50", "p75", "p95", "p99", "late_events", "cost", "roas"];
+const LATER: [&str; 3] = ["late_events", "cost", "roas"];
 
 /// Widths of time rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -338,6 +317,8 @@ impl Metric {
             ),
             _ => None,
         }
+    }
+
     /// Whether it is a sum over sessions.
     #[must_use]
     pub fn is_of_sessions(self) -> bool {

@@ -147,9 +147,8 @@ pub fn plan(
     }
     let dimensions = named(&query.dimensions, "dimensions", metric::dimension)?;
     let filter = filter::parse(&query.filters)?;
-    check_pairs(query, &metrics, &dimensions)?;
-    let measure = measure(query, &metrics)?;
     check_pairs(query, &metrics, &dimensions, filter.as_ref())?;
+    let measure = measure(query, &metrics)?;
     if query.include.comparison.is_some() {
         let detail = "include.comparison is not answered by this version".to_owned();
         return Err(QueryError::Unsupported { detail });

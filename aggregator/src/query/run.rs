@@ -10,12 +10,10 @@ use super::QueryError;
 use super::buckets::{Bucket, ROWS_MAX};
 use super::metric::{Dimension, Metric};
 use super::request::{Direction, OrderKey, Plan};
+use super::scan::{self, Cell};
 use crate::estimate::{self, Estimate};
 use crate::merge::Measure;
 use crate::merge::sketches::Reading;
-use crate::orders::sales::Sum;
-use super::scan::{self, Cell};
-use crate::merge::Measure;
 use crate::orders::sales::{Sum, Takings};
 use crate::texts::{TextId, text_of};
 use crate::view::SiteView;
@@ -158,10 +156,8 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
 impl Metric {
     fn is_counted(self) -> bool {
         let is_sketched = matches!(self, Self::Clients | Self::Percentile(_));
-        let is_of_persons = matches!(self, Self::Visitors | Self::ConcurrentVisitors);
-        !self.is_of_orders() && !is_of_persons && !is_sketched
         let elsewhere = self.is_of_orders() || self.is_of_visitors() || self.is_of_sessions();
-        !elsewhere && self != Self::ConcurrentVisitors
+        !elsewhere && !is_sketched && self != Self::ConcurrentVisitors
     }
 
     /// Whether it needs a look at every session of the range.

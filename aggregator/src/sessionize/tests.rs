@@ -70,9 +70,13 @@ proptest! {
     /// Entries that come, go and change their class in any order end in the sessions of the whole
     /// fold, and what was said of each change leads from the sessions before to those after.
     #[test]
-    fn changes_end_in_the_whole_fold(steps in steps(), sizes in prop::collection::vec(1usize..5, 70)) {
-        let named = |n: usize, tag: Option<TextId>| (EventId::parse(&format!("e{n}")).unwrap(), tag);
-        let told_of = Told(steps.iter().enumerate().map(|(n, (_, _, tag, _))| named(n, *tag)).collect());
+    fn changes_end_in_the_whole_fold(
+        steps in steps(), sizes in prop::collection::vec(1usize..5, 70),
+    ) {
+        let named = |(n, (_, _, tag, _)): (usize, &Step)| {
+            (EventId::parse(&format!("e{n}")).unwrap(), *tag)
+        };
+        let told_of = Told(steps.iter().enumerate().map(named).collect());
         let mut line = Line::default();
         let mut said: Vec<Session> = Vec::new();
         let mut edit = |line: &mut Line, edits: &[Edit]| {

