@@ -3,7 +3,6 @@
 use aggregator::records::Stored;
 use aggregator::site::Site;
 use edgetally_proto::channel::{Grade, Group};
-use edgetally_proto::event::Platform;
 use edgetally_proto::visitor::{Device, Kind, Place};
 
 use crate::support::events::{Event, share};
