@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Site;
 use crate::attribution::{Restricted, has_late, later, touch_of};
-use crate::identity::{Role, Step};
+use crate::identity::{Role, STITCH_MS, Step};
 use crate::orders::ledger::OrderKey;
 use crate::orders::returns::Refund;
 use crate::orders::settle::Order;
@@ -73,6 +73,7 @@ pub struct Credits {
     by_record: FxHashMap<u32, OrderKey>,
     by_person: FxHashMap<PersonId, BTreeMap<OrderPlace, OrderKey>>,
     clients_of: FxHashMap<TextId, BTreeSet<TextId>>,
+    users_of: FxHashMap<TextId, BTreeSet<TextId>>,
     frozen: FxHashMap<OrderKey, Frozen>,
     /// The newest receipt of any record.
     newest_ms: i64,
@@ -108,6 +109,7 @@ impl Credits {
         self.newest_ms = self.newest_ms.max(received_at_ms);
         if let Role::Login(user) | Role::Carries(user) = step.role {
             self.clients_of.entry(user).or_default().insert(client);
+            self.users_of.entry(client).or_default().insert(user);
         }
     }
 
@@ -193,6 +195,7 @@ impl Site {
         for stretch in stretches {
             keys.extend(self.credits.within(*stretch));
         }
+        keys.extend(self.frozen_orders_near(client, step));
         if !self.credits.frozen.is_empty() {
             keys.extend(self.credits.frozen_by(client, step));
         }
@@ -208,6 +211,21 @@ impl Site {
             }
         }
         changes
+    }
+
+    /// The orders past their freeze of users who were on a client, where a step may decide who
+    /// owned what came before them, be it only without what came too late. There are none of them
+    /// while events come in time.
+    fn frozen_orders_near(&self, client: TextId, step: &Step) -> Vec<OrderKey> {
+        let from_ms = step.occurred_at_ms.saturating_sub(STITCH_MS);
+        let to_ms = self.credits.newest_ms.saturating_sub(self.window.freeze_ms);
+        if from_ms > to_ms {
+            return Vec::new();
+        }
+        let users = self.credits.users_of.get(&client).into_iter().flatten();
+        let persons = users.filter_map(|user| self.people.known(Person::User(*user)));
+        let orders = persons.map(|person| self.credits.within(Stretch { person, from_ms, to_ms }));
+        orders.flatten().collect()
     }
 
     /// What an order is credited to; and what that hangs on, if it no longer hangs on everything.
