@@ -4,26 +4,39 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use edgetally_proto::limits::FRAMES_BYTES_MAX;
 use serde::de::DeserializeOwned;
+use tokio_stream::StreamExt;
 
 use super::problem::Problem;
 
-/// A whole body, within the limit of the router.
+/// Bytes of a body that is refused which are still read.
+const DRAIN_BYTES_MAX: usize = 4 * FRAMES_BYTES_MAX;
+
+/// A whole body of at most [`FRAMES_BYTES_MAX`]. What is beyond that is read too, within reason,
+/// and dropped: a sender that is still sending when the connection closes never sees the answer.
 pub struct Body(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
-            let detail = rejection.body_text();
-            match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
-                }
-                _ => Problem::invalid("body", detail),
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let mut stream = request.into_body().into_data_stream();
+        let (mut body, mut bytes) = (Vec::new(), 0usize);
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| Problem::invalid("body", error.to_string()))?;
+            bytes = bytes.saturating_add(chunk.len());
+            if bytes <= FRAMES_BYTES_MAX {
+                body.extend_from_slice(&chunk);
+            } else if bytes > DRAIN_BYTES_MAX {
+                break;
             }
-        })
+        }
+        if bytes > FRAMES_BYTES_MAX {
+            let detail = format!("the body exceeds {FRAMES_BYTES_MAX} bytes");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+        }
+        Ok(Self(body.into()))
     }
 }
 

@@ -19,12 +19,11 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use edgetally_proto::limits::FRAMES_BYTES_MAX;
 use edgetally_proto::sign::key_hash;
 
 use crate::config::Config;
@@ -109,7 +108,6 @@ pub fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn(never_stored))
-        .layer(DefaultBodyLimit::max(FRAMES_BYTES_MAX))
         .with_state(app)
 }
 
