@@ -124,15 +124,6 @@ impl SessionRow {
 /// Start and record of a session.
 pub type RowKey = (i64, u32);
 
-/// A session that changed: as it was told before, and as it is told now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionChange {
-    /// None if it is new.
-    pub before: Option<Arc<SessionRow>>,
-    /// None if it is gone.
-    pub after: Option<Arc<SessionRow>>,
-}
-
 /// An activity that comes to a person, leaves one, or changes its class.
 #[derive(Debug, Clone, Copy)]
 pub struct Shift {
@@ -262,12 +253,7 @@ impl People {
     }
 
     /// Works out the sessions of everybody whom some shifts touch.
-    pub fn shift(
-        &mut self,
-        shifts: &[Shift],
-        reading: Reading<'_>,
-        changes: &mut Vec<SessionChange>,
-    ) -> Vec<Stretch> {
+    pub fn shift(&mut self, shifts: &[Shift], reading: Reading<'_>) -> Vec<Stretch> {
         let mut edits: Vec<(PersonId, Edit)> = Vec::with_capacity(shifts.len());
         for Shift { entry, from, to } in shifts.iter().copied() {
             if from != to {
@@ -283,7 +269,7 @@ impl People {
             let edits: Vec<Edit> = of_person.iter().map(|(_, edit)| *edit).collect();
             stretches.extend(self.edit(*person, &edits, reading, &mut old, &mut new));
         }
-        self.tell(old, new, changes);
+        self.tell(old, new);
         stretches
     }
 
@@ -322,12 +308,7 @@ impl People {
     }
 
     /// Puts the rows in their places; one that says nothing new keeps its number.
-    fn tell(
-        &mut self,
-        old: Vec<Arc<SessionRow>>,
-        new: Vec<SessionRow>,
-        changes: &mut Vec<SessionChange>,
-    ) {
+    fn tell(&mut self, old: Vec<Arc<SessionRow>>, new: Vec<SessionRow>) {
         let mut old: FxHashMap<u32, Arc<SessionRow>> =
             old.into_iter().map(|row| (row.record, row)).collect();
         for mut row in new {
@@ -346,12 +327,10 @@ impl People {
             row.rev = self.rev;
             self.longest_ms = self.longest_ms.max(row.end_ms - row.start_ms);
             let after = Arc::new(row);
-            self.rows.insert(after.key(), after.clone());
-            changes.push(SessionChange { before, after: Some(after) });
+            self.rows.insert(after.key(), after);
         }
         for row in old.into_values() {
             self.count_start(row.start_ms, -1);
-            changes.push(SessionChange { before: Some(row), after: None });
         }
     }
 

@@ -225,12 +225,6 @@ impl Line {
         &self.sessions
     }
 
-    /// The last touch of all.
-    #[must_use]
-    pub fn current(&self) -> Option<Touch> {
-        self.current
-    }
-
     /// The entries of the session at a place.
     #[must_use]
     pub fn entries_of(&self, place: usize) -> &[Entry] {

@@ -26,7 +26,7 @@ use crate::identity::{Role, Step};
 use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
 use crate::orders::ledger::{self, Ledger, OrderChange};
-use crate::people::{Named, People, Person, Reading, SessionChange, Shift};
+use crate::people::{Named, People, Person, Reading, Shift};
 use crate::presence::{PersonId, Presence};
 use crate::records::{Copies, Records, Stored};
 use crate::rejects::Rejects;
@@ -39,7 +39,7 @@ use crate::zone::Zone;
 
 pub mod credits;
 
-use credits::{CreditChange, Credits};
+use credits::Credits;
 
 /// How a site's time is cut, and how its orders are credited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,10 +82,6 @@ pub struct Effects {
     pub seconds: BTreeSet<i64>,
     /// Orders that changed.
     pub orders: Vec<OrderChange>,
-    /// Sessions that changed.
-    pub sessions: Vec<SessionChange>,
-    /// Orders whose person, session or credit changed.
-    pub credits: Vec<CreditChange>,
 }
 
 /// The state of one site.
@@ -312,8 +308,7 @@ impl Site {
 
     fn note_order(&mut self, mut change: OrderChange, effects: &mut Effects) {
         if change.is_changed {
-            let credit = self.place_order(&change.key, change.order);
-            effects.credits.push(credit);
+            self.place_order(&change.key, change.order);
         }
         if change.before == change.after {
             return;
@@ -394,9 +389,9 @@ impl Site {
             rules: self.rules,
             page_view: self.texts.find("page_view"),
         };
-        let stretches = self.people.shift(&shifts, reading, &mut effects.sessions);
+        let stretches = self.people.shift(&shifts, reading);
         let records = moves.iter().map(|moved| moved.step.record);
-        effects.credits.extend(self.credit_again(client, step, records, &stretches));
+        self.credit_again(client, step, records, &stretches);
     }
 
     fn change_presence(

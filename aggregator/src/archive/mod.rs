@@ -6,6 +6,7 @@
 pub mod bucket;
 pub mod folder;
 pub mod job;
+mod offline;
 pub mod reading;
 pub mod replay;
 pub mod rewrite;

@@ -1,7 +1,6 @@
 //! `edgetally replay`: what an archive holds comes into a state again, each event once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -14,11 +13,10 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::bucket::{Bucket, BucketError};
+use super::offline;
 use super::reading::{self, Folder};
 use crate::local::{Answer, Ask};
-use crate::store::engine::{Command, Engine, Stage};
-use crate::store::recover::Layout;
-use crate::store::writer;
+use crate::store::engine::{Command, Engine};
 use crate::tombstones::{self, Erasure};
 
 /// Events of one frame.
@@ -83,57 +81,11 @@ pub struct Summary {
 /// Runs the command.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
-    let secret = std::env::var("EDGETALLY_EDGE_SECRET").ok();
-    let bucket = match super::open(&args.from, secret.as_deref()) {
-        Ok(bucket) => bucket,
-        Err(error) => {
-            tracing::error!("--from: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let (engine, thread) = match writer::start(Layout::below(&args.data)) {
-        Ok(started) => started,
-        Err(error) => {
-            tracing::error!(%error, "the state cannot be opened");
-            return ExitCode::FAILURE;
-        }
-    };
-    let outcome = wait_ready(&engine).and_then(|()| {
-        let mut replay = Replay::new(&engine, bucket.as_ref(), args.allow_missing);
+    let read = |engine: &Engine, bucket: &dyn Bucket| {
+        let mut replay = Replay::new(engine, bucket, args.allow_missing);
         replay.all(args.site.as_ref()).map(|()| replay.summary)
-    });
-    engine.stop();
-    let ended = thread.join().unwrap_or(Err(writer::WriterError::Saver));
-    match (outcome, ended) {
-        (_, Err(error)) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-        (Err(error), _) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-        (Ok(summary), Ok(())) => say(&summary),
-    }
-}
-
-/// Prints what a command did.
-pub(super) fn say(summary: &impl Serialize) -> ExitCode {
-    let text = serde_json::to_string(summary).unwrap_or_default();
-    match writeln!(io::stdout().lock(), "{text}") {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-pub(super) fn wait_ready(engine: &Engine) -> Result<(), BucketError> {
-    loop {
-        match engine.shared.stage() {
-            Stage::Ready => return Ok(()),
-            Stage::Recovering => std::thread::sleep(Duration::from_millis(5)),
-            Stage::Stopped => return Err(BucketError("the state is not back".to_owned())),
-        }
-    }
+    };
+    offline::run(&args.from, &args.data, read, |_| true)
 }
 
 /// One replay.

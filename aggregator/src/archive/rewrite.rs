@@ -18,10 +18,10 @@ use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 
 use super::bucket::{Bucket, BucketError, Only};
+use super::offline;
 use super::reading::{self, Folder, Intent, Listed, REWRITE};
-use super::replay::{read_erasures, say, wait_ready};
-use crate::store::recover::Layout;
-use crate::store::writer;
+use super::replay::read_erasures;
+use crate::store::engine::Engine;
 use crate::tombstones::{self, Erasure, Told, Tombstones};
 
 /// How often an object that changes meanwhile is read again before it is given up.
@@ -60,47 +60,17 @@ pub struct Rewritten {
 /// Runs the command.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
-    let secret = std::env::var("EDGETALLY_EDGE_SECRET").ok();
-    let bucket = match super::open(&args.from, secret.as_deref()) {
-        Ok(bucket) => bucket,
-        Err(error) => {
-            tracing::error!("--from: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let (engine, thread) = match writer::start(Layout::below(&args.data)) {
-        Ok(started) => started,
-        Err(error) => {
-            tracing::error!(%error, "the state cannot be opened");
-            return ExitCode::FAILURE;
-        }
-    };
-    let outcome = wait_ready(&engine).and_then(|()| {
+    let all = |engine: &Engine, bucket: &dyn Bucket| {
         let mut all = Rewritten::default();
         let view = engine.shared.view.load_full();
         for (site, state) in &view.sites {
             if args.site.as_ref().is_none_or(|only| only == site) && !state.erasures.is_empty() {
-                rewrite(bucket.as_ref(), site, &state.erasures, &mut all)?;
+                rewrite(bucket, site, &state.erasures, &mut all)?;
             }
         }
         Ok(all)
-    });
-    engine.stop();
-    if let Err(error) = thread.join().unwrap_or(Err(writer::WriterError::Saver)) {
-        tracing::error!("{error}");
-        return ExitCode::FAILURE;
-    }
-    match outcome {
-        Ok(all) if all.damaged.is_empty() => say(&all),
-        Ok(all) => {
-            say(&all);
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    };
+    offline::run(&args.from, &args.data, all, |all| all.damaged.is_empty())
 }
 
 /// Rewrites the archive of a site. Run again it goes on where it stopped.

@@ -9,15 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::extract::Params;
+use super::list;
 use super::problem::Problem;
 use super::{App, auth, now_ms};
-use crate::facts::{list, order, session};
+use crate::facts::{list as pages, order, session};
 use crate::orders::ledger::{DEFAULT_PLATFORM, OrderKey};
-use crate::query::range::end_of_range;
 use crate::view::SiteView;
-
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
 
 /// Which facts.
 #[derive(Debug, Default, Deserialize)]
@@ -43,34 +40,17 @@ pub struct List {
 }
 
 impl List {
-    fn site(&self) -> Result<SiteId, Problem> {
-        let text = self.site.as_deref();
-        let text = text.ok_or_else(|| Problem::invalid("site", "say whose, as site=..."))?;
-        SiteId::parse(text).map_err(|error| Problem::invalid("site", error.to_string()))
-    }
-
-    fn ask(&self, site: &SiteView) -> Result<list::Ask, Problem> {
-        let end = |field: &str, text: &Option<String>| {
-            let range = text.as_deref().map(|text| end_of_range(text, &site.zone)).transpose();
-            range.map_err(|detail| Problem::invalid(field, detail))
-        };
-        let (from, to) = (end("from", &self.from)?, end("to", &self.to)?);
-        if from.zip(to).is_some_and(|(from, to)| from.from_ms >= to.to_ms) {
-            return Err(Problem::invalid("to", "nothing lies between from and to"));
-        }
-        let limit = self.limit.as_deref().map_or(Ok(LIMIT_DEFAULT), str::parse).ok();
-        let limit = limit.filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    fn ask(&self, site: &SiteView) -> Result<pages::Ask, Problem> {
+        let (from, to) = list::ends(self.from.as_deref(), self.to.as_deref(), &site.zone)?;
         let after = self.after.as_deref().map(|text| {
             let detail = "this is not what next said";
-            list::place(text).ok_or_else(|| Problem::invalid("after", detail))
+            pages::place(text).ok_or_else(|| Problem::invalid("after", detail))
         });
-        Ok(list::Ask {
-            from_ms: from.map_or(i64::MIN, |from| from.from_ms),
-            to_ms: to.map_or(i64::MAX, |to| to.to_ms),
+        Ok(pages::Ask {
+            from_ms: from.unwrap_or(i64::MIN),
+            to_ms: to.unwrap_or(i64::MAX),
             after: after.transpose()?,
-            limit: limit.ok_or_else(|| {
-                Problem::invalid("limit", format!("the limit is 1 to {LIMIT_MAX}"))
-            })?,
+            limit: list::limit(self.limit.as_deref())?,
             user: self.user.clone(),
             client: self.client.clone(),
             person: self.person.clone(),
@@ -119,13 +99,13 @@ fn told_of_orders(settings: &SiteSettings) -> order::Told {
 pub async fn sessions(
     State(app): State<App>,
     headers: HeaderMap,
-    list: Result<Params<List>, Problem>,
+    asked: Result<Params<List>, Problem>,
 ) -> Result<Json<Value>, Problem> {
     // Whoever has no key learns nothing, not even that the request is wrong.
     auth::reader(&app, &headers, None)?;
-    let Params(list) = list?;
-    let (site, settings) = open(&app, &headers, &list.site()?)?;
-    let (ask, with_events) = (list.ask(&site)?, list.with_events()?);
+    let Params(asked) = asked?;
+    let (site, settings) = open(&app, &headers, &list::site(asked.site.as_deref())?)?;
+    let (ask, with_events) = (asked.ask(&site)?, asked.with_events()?);
     let told = session::Told {
         gap_ms: settings.session.gap.ms,
         lateness_ms: settings.lateness.ms,
@@ -133,21 +113,21 @@ pub async fn sessions(
         now_ms: now_ms(),
         with_events,
     };
-    blocking(move || list::sessions(&site, &ask, &told)).await.map(Json)
+    blocking(move || pages::sessions(&site, &ask, &told)).await.map(Json)
 }
 
 /// `GET /v1/orders`
 pub async fn orders(
     State(app): State<App>,
     headers: HeaderMap,
-    list: Result<Params<List>, Problem>,
+    asked: Result<Params<List>, Problem>,
 ) -> Result<Json<Value>, Problem> {
     auth::reader(&app, &headers, None)?;
-    let Params(list) = list?;
-    let (site, settings) = open(&app, &headers, &list.site()?)?;
-    let ask = list.ask(&site)?;
+    let Params(asked) = asked?;
+    let (site, settings) = open(&app, &headers, &list::site(asked.site.as_deref())?)?;
+    let ask = asked.ask(&site)?;
     let told = told_of_orders(&settings);
-    blocking(move || list::orders(&site, &ask, &told)).await.map(Json)
+    blocking(move || pages::orders(&site, &ask, &told)).await.map(Json)
 }
 
 /// Which order.
@@ -167,8 +147,7 @@ pub async fn order(
 ) -> Result<Json<Value>, Problem> {
     auth::reader(&app, &headers, None)?;
     let Params(Which { site, platform }) = which?;
-    let list = List { site, ..List::default() };
-    let (site, settings) = open(&app, &headers, &list.site()?)?;
+    let (site, settings) = open(&app, &headers, &list::site(site.as_deref())?)?;
     let platform = platform.as_deref().unwrap_or(DEFAULT_PLATFORM).into();
     let key = OrderKey { platform, transaction: transaction.into() };
     let row = site.order_places.get(&key).and_then(|place| site.orders.get(place));

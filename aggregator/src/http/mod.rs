@@ -6,6 +6,7 @@ pub mod edges;
 pub mod extract;
 pub mod facts;
 pub mod frames;
+pub mod list;
 pub mod live;
 pub mod metrics;
 pub mod pages;

@@ -5,20 +5,16 @@ pub mod replay;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use edgetally_proto::ids::SiteId;
 use edgetally_proto::time::{EARLIEST_MS, HOUR_MS, LATEST_MS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::extract::Params;
+use super::list;
 use super::problem::Problem;
 use super::{App, auth};
-use crate::query::range::{Range, end_of_range};
 use crate::rejects::page::{self, Ask, Page, Place, Row, Tally};
 use crate::zone::Zone;
-
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
 
 /// Which rejected events.
 #[derive(Debug, Default, Deserialize)]
@@ -37,14 +33,6 @@ pub struct List {
 }
 
 impl List {
-    fn site(&self) -> Result<SiteId, Problem> {
-        let text = self
-            .site
-            .as_deref()
-            .ok_or_else(|| Problem::invalid("site", "say whose rejected events, as site=..."))?;
-        SiteId::parse(text).map_err(|error| Problem::invalid("site", error.to_string()))
-    }
-
     fn ask(&self, zone: &Zone) -> Result<Ask, Problem> {
         let code = |name: &str| {
             let detail = || format!("{name:?} is no code of a rejected event");
@@ -54,33 +42,16 @@ impl List {
             let detail = "this is not what next said";
             Place::parse(text).ok_or_else(|| Problem::invalid("after", detail))
         };
-        let from = end("from", self.from.as_deref(), zone)?;
-        let to = end("to", self.to.as_deref(), zone)?;
-        if from.zip(to).is_some_and(|(from, to)| from.from_ms >= to.to_ms) {
-            return Err(Problem::invalid("to", "nothing lies between from and to"));
-        }
+        let (from, to) = list::ends(self.from.as_deref(), self.to.as_deref(), zone)?;
         let within = |ms: i64| ms.clamp(EARLIEST_MS, LATEST_MS);
         Ok(Ask {
             code: self.code.as_deref().map(code).transpose()?,
-            from_ms: from.map_or(EARLIEST_MS, |from| within(from.from_ms)),
-            to_ms: to.map_or(LATEST_MS, |to| within(to.to_ms)),
+            from_ms: from.map_or(EARLIEST_MS, within),
+            to_ms: to.map_or(LATEST_MS, within),
             after: self.after.as_deref().map(place).transpose()?,
-            limit: self.limit()?,
+            limit: list::limit(self.limit.as_deref())?,
         })
     }
-
-    fn limit(&self) -> Result<usize, Problem> {
-        let limit = self.limit.as_deref().map_or(Ok(LIMIT_DEFAULT), str::parse);
-        limit
-            .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-            .ok_or_else(|| Problem::invalid("limit", format!("the limit is 1 to {LIMIT_MAX}")))
-    }
-}
-
-fn end(field: &str, text: Option<&str>, zone: &Zone) -> Result<Option<Range>, Problem> {
-    let range = text.map(|text| end_of_range(text, zone)).transpose();
-    range.map_err(|detail| Problem::invalid(field, detail))
 }
 
 fn row_json(row: &Row, zone: &Zone) -> Value {
@@ -124,17 +95,17 @@ fn page_json(page: &Page, zone: &Zone) -> Value {
 pub async fn get(
     State(app): State<App>,
     headers: HeaderMap,
-    list: Result<Params<List>, Problem>,
+    asked: Result<Params<List>, Problem>,
 ) -> Result<Json<Value>, Problem> {
     // Whoever has no key learns nothing, not even that the request is wrong.
     auth::reader(&app, &headers, None)?;
-    let Params(list) = list?;
-    let site = list.site()?;
+    let Params(asked) = asked?;
+    let site = list::site(asked.site.as_deref())?;
     auth::reader(&app, &headers, Some(&site))?;
     let view = app.engine.shared.view.load_full();
     let entry = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
     let zone = Zone::parse(&entry.settings.timezone).unwrap_or_default();
-    let ask = list.ask(&zone)?;
+    let ask = asked.ask(&zone)?;
     let buckets = view.sites.get(&site).map(|state| state.rejects.clone()).unwrap_or_default();
     let read = move || page_json(&page::page(&buckets, &ask), &zone);
     let answer = tokio::task::spawn_blocking(read).await;

@@ -45,15 +45,6 @@ pub struct OrderRow {
     pub credit: Credit,
 }
 
-/// An order that changed: as it was told before, and as it is told now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreditChange {
-    /// None if it is new.
-    pub before: Option<Arc<OrderRow>>,
-    /// None if it is gone.
-    pub after: Option<Arc<OrderRow>>,
-}
-
 /// Time and record of an order.
 pub type OrderPlace = (i64, u32);
 
@@ -132,9 +123,9 @@ impl Credits {
         orders.range(range).map(|(_, key)| key.clone()).collect()
     }
 
-    fn take(&mut self, key: &OrderKey) -> Option<Arc<OrderRow>> {
-        let place = self.places.remove(key)?;
-        let row = self.rows.remove(&place)?;
+    fn take(&mut self, key: &OrderKey) {
+        let Some(place) = self.places.remove(key) else { return };
+        let Some(row) = self.rows.remove(&place) else { return };
         self.by_record.remove(&row.order.record);
         self.frozen.remove(key);
         if let Some(session) = row.credit.session {
@@ -148,10 +139,9 @@ impl Credits {
                 self.by_person.remove(&person);
             }
         }
-        Some(row)
     }
 
-    fn put(&mut self, row: OrderRow, frozen: Option<Frozen>) -> Arc<OrderRow> {
+    fn put(&mut self, row: OrderRow, frozen: Option<Frozen>) {
         let place = (row.order.at_ms, row.order.record);
         self.places.insert(row.key.clone(), place);
         if let Some(session) = row.credit.session.filter(|_| row.order.is_booked) {
@@ -164,22 +154,19 @@ impl Credits {
         if let Some(frozen) = frozen {
             self.frozen.insert(row.key.clone(), frozen);
         }
-        let row = Arc::new(row);
-        self.rows.insert(place, row.clone());
-        row
+        self.rows.insert(place, Arc::new(row));
     }
 }
 
 impl Site {
     /// Tells an order anew after the ledger changed it.
-    pub(super) fn place_order(&mut self, key: &OrderKey, order: Option<Order>) -> CreditChange {
-        let before = self.credits.take(key);
-        let after = order.map(|order| {
+    pub(super) fn place_order(&mut self, key: &OrderKey, order: Option<Order>) {
+        self.credits.take(key);
+        if let Some(order) = order {
             let (credit, frozen) = self.credit(&order);
             let refunds = self.ledger.order(key).map(|(_, refunds)| refunds).unwrap_or_default();
-            self.credits.put(OrderRow { key: key.clone(), order, refunds, credit }, frozen)
-        });
-        CreditChange { before, after }
+            self.credits.put(OrderRow { key: key.clone(), order, refunds, credit }, frozen);
+        }
     }
 
     /// Credits anew what a step and the stretches that it changed may concern.
@@ -189,7 +176,7 @@ impl Site {
         step: &Step,
         moved: impl Iterator<Item = u32>,
         stretches: &[Stretch],
-    ) -> Vec<CreditChange> {
+    ) {
         let mut keys: FxHashSet<OrderKey> = FxHashSet::default();
         keys.extend(moved.filter_map(|record| self.credits.order_of(record).cloned()));
         for stretch in stretches {
@@ -201,16 +188,11 @@ impl Site {
         }
         let mut keys: Vec<OrderKey> = keys.into_iter().collect();
         keys.sort();
-        let mut changes = Vec::new();
         for key in keys {
             let Some(place) = self.credits.places.get(&key) else { continue };
             let Some(order) = self.credits.rows.get(place).map(|row| row.order) else { continue };
-            let change = self.place_order(&key, Some(order));
-            if change.before != change.after {
-                changes.push(change);
-            }
+            self.place_order(&key, Some(order));
         }
-        changes
     }
 
     /// The orders past their freeze of users who were on a client, where a step may decide who

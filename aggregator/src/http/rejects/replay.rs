@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use super::super::extract::Body;
 use super::super::problem::Problem;
 use super::super::{App, auth, query};
-use super::{LIMIT_MAX, List};
+use super::List;
+use crate::http::list::{self, LIMIT_MAX};
 use crate::local::{Answer, Ask};
 use crate::rejects::again::judge;
 use crate::rejects::page::{Page, Row, page};
@@ -77,12 +78,12 @@ pub async fn post(
     Body(body): Body,
 ) -> Result<Json<Value>, Problem> {
     auth::admin(&app, &headers)?;
-    let list = List::from(query::json::<Again>(&body)?);
-    let site = list.site()?;
+    let asked = List::from(query::json::<Again>(&body)?);
+    let site = list::site(asked.site.as_deref())?;
     let view = app.engine.shared.view.load_full();
     let settings = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
     let settings = settings.settings.clone();
-    let ask = list.ask(&Zone::parse(&settings.timezone).unwrap_or_default())?;
+    let ask = asked.ask(&Zone::parse(&settings.timezone).unwrap_or_default())?;
     let buckets = view.sites.get(&site).map(|state| state.rejects.clone()).unwrap_or_default();
     let of = site.clone();
     let read = move || {
