@@ -233,6 +233,16 @@ impl Line {
         self.entries.get(session.first..end).unwrap_or_default()
     }
 
+    /// The place of the session that begins at an instant with a record.
+    #[must_use]
+    pub fn session_from(&self, start_ms: i64, record: u32) -> Option<usize> {
+        let at = |session: &Session| self.entries.get(session.first).map(|e| e.occurred_at_ms);
+        let first = self.sessions.partition_point(|session| at(session) < Some(start_ms));
+        let mut same =
+            self.sessions.iter().skip(first).take_while(|session| at(session) == Some(start_ms));
+        Some(first + same.position(|session| session.record == record)?)
+    }
+
     /// The place of the session that holds an instant, between its first and its last entry.
     #[must_use]
     pub fn session_at(&self, ms: i64) -> Option<usize> {
@@ -249,6 +259,12 @@ impl Line {
     pub fn session_of(&self, entry: &Entry, lookup: &impl Lookup) -> Option<usize> {
         let place = self.position(entry, lookup);
         self.entries.get(place).filter(|held| held.record == entry.record)?;
+        self.session_with(place)
+    }
+
+    /// The place of the session that holds the entry at a place.
+    #[must_use]
+    pub fn session_with(&self, place: usize) -> Option<usize> {
         self.sessions.partition_point(|session| session.first <= place).checked_sub(1)
     }
 

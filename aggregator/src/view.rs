@@ -15,7 +15,7 @@ use crate::people::{Person, RowKey, SessionRow};
 use crate::presence::{PersonId, Presence};
 use crate::records::{BLOCK_RECORDS, Stored};
 use crate::rejects::Buckets;
-use crate::sessionize::Line;
+use crate::sessionize::{Entry, Line};
 use crate::site::credits::{OrderPlace, OrderRow};
 use crate::texts::text_of;
 use crate::tombstones::Erasure;
@@ -111,13 +111,19 @@ impl SiteView {
         places.filter_map(|place| self.orders.get(place).map(Arc::as_ref))
     }
 
+    /// The activity of a session, in order.
+    #[must_use]
+    pub fn entries_of(&self, row: &SessionRow) -> &[Entry] {
+        let Some(line) = self.line(row.person) else { return &[] };
+        line.session_from(row.start_ms, row.record)
+            .map(|at| line.entries_of(at))
+            .unwrap_or_default()
+    }
+
     /// The ids of a session's events, in order.
     #[must_use]
     pub fn events_of(&self, row: &SessionRow) -> Vec<String> {
-        let Some(line) = self.line(row.person) else { return Vec::new() };
-        let at = line.sessions().iter().position(|session| session.record == row.record);
-        let entries = at.map(|at| line.entries_of(at)).unwrap_or_default();
-        entries.iter().map(|entry| self.id_of(entry.record)).collect()
+        self.entries_of(row).iter().map(|entry| self.id_of(entry.record)).collect()
     }
 }
 

@@ -14,6 +14,7 @@ mod api;
 mod durability;
 mod erasure;
 mod examples;
+mod funnel;
 mod laws;
 mod live;
 mod oracle;

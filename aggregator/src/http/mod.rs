@@ -87,6 +87,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/live", get(live::get))
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post))
+        .route("/v1/funnel", post(query::post_funnel))
         .route("/v1/people/{person}", delete(people::delete))
         .route("/v1/sessions", get(facts::sessions))
         .route("/v1/orders", get(facts::orders))

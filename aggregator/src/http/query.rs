@@ -1,4 +1,4 @@
-//! `POST /v1/query`.
+//! `POST /v1/query` and `POST /v1/funnel`.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::extract::Body;
 use super::problem::Problem;
 use super::{App, auth, now_ms};
-use crate::query::{self, request::Request};
+use crate::query::{self, QueryError, funnel, request::Request};
+use crate::view::View;
 
 /// Reads a JSON body; an error names the member.
 ///
@@ -72,9 +73,29 @@ pub async fn post(
     auth::reader(&app, &headers, None)?;
     let request: Request = json(&body)?;
     auth::reader(&app, &headers, Some(&request.site_id))?;
+    answer(&app, move |view, now_ms| query::answer(view, &request, now_ms)).await
+}
+
+/// Answers a funnel.
+pub async fn post_funnel(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Json<Value>, Problem> {
+    auth::reader(&app, &headers, None)?;
+    let request: funnel::Request = json(&body)?;
+    auth::reader(&app, &headers, Some(&request.site_id))?;
+    answer(&app, move |view, now_ms| funnel::answer(view, &request, now_ms)).await
+}
+
+/// Works out an answer from the snapshot of this moment, beside the threads of requests.
+async fn answer(
+    app: &App,
+    work: impl FnOnce(&View, i64) -> Result<Value, QueryError> + Send + 'static,
+) -> Result<Json<Value>, Problem> {
     let view = app.engine.shared.view.load_full();
     let now_ms = now_ms();
-    let answered = tokio::task::spawn_blocking(move || query::answer(&view, &request, now_ms));
+    let answered = tokio::task::spawn_blocking(move || work(&view, now_ms));
     let answer = answered.await.map_err(|error| {
         let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
         Problem::new(status, "fatal", error.to_string())

@@ -4,6 +4,7 @@
 
 pub mod buckets;
 pub mod filter;
+pub mod funnel;
 pub mod metric;
 pub mod range;
 pub mod report;
@@ -12,9 +13,14 @@ pub mod run;
 pub mod scan;
 pub mod visit;
 
+use std::sync::Arc;
+
+use edgetally_proto::ids::SiteId;
+use edgetally_proto::money::Currency;
 use serde_json::Value;
 
-use crate::view::View;
+use crate::view::{SiteView, View};
+use crate::zone::Zone;
 
 /// Why a query has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +58,18 @@ impl QueryError {
 /// # Errors
 /// If the query is wrong or cannot be answered exactly.
 pub fn answer(view: &View, query: &request::Request, now_ms: i64) -> Result<Value, QueryError> {
-    let entry = view.directory.sites.get(&query.site_id).ok_or(QueryError::UnknownSite)?;
-    let site = view.sites.get(&query.site_id).cloned().unwrap_or_default();
-    let site = if view.sites.contains_key(&query.site_id) {
-        site
-    } else {
-        let zone = crate::zone::Zone::parse(&entry.settings.timezone).unwrap_or_default();
-        std::sync::Arc::new(crate::view::SiteView { zone, ..crate::view::SiteView::default() })
-    };
-    let plan = request::plan(query, &site, entry.settings.currency, now_ms)?;
+    let (site, currency) = site_of(view, &query.site_id)?;
+    let plan = request::plan(query, &site, currency, now_ms)?;
     let rows = run::run(&plan, &site)?;
     Ok(report::report(&plan, query, rows, view, &site, now_ms))
+}
+
+/// The snapshot of a site, and its currency.
+fn site_of(view: &View, site: &SiteId) -> Result<(Arc<SiteView>, Currency), QueryError> {
+    let entry = view.directory.sites.get(site).ok_or(QueryError::UnknownSite)?;
+    let empty = || {
+        let zone = Zone::parse(&entry.settings.timezone).unwrap_or_default();
+        Arc::new(SiteView { zone, ..SiteView::default() })
+    };
+    Ok((view.sites.get(site).cloned().unwrap_or_else(empty), entry.settings.currency))
 }

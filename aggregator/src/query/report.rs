@@ -17,7 +17,9 @@ pub fn money(all: &[(Currency, i128)]) -> Json {
     all.iter().map(one).collect()
 }
 
-fn json_of(value: &Value) -> Json {
+/// A number as reports show it.
+#[must_use]
+pub fn json_of(value: &Value) -> Json {
     match value {
         Value::Count(count) => json!(count),
         Value::Money(Some(all)) => money(all),
@@ -52,6 +54,15 @@ fn bounds_of(value: &Value) -> Json {
     }
 }
 
+/// What is said of every answer: how fresh it is.
+#[must_use]
+pub fn meta(view: &View, site: &SiteView, now_ms: i64) -> Json {
+    json!({
+        "watermark": view.watermark_ms(now_ms).map(|ms| site.zone.rfc3339(ms)),
+        "lagging": view.lagging(now_ms),
+    })
+}
+
 /// Puts an answer together.
 #[must_use]
 pub fn report(
@@ -74,10 +85,7 @@ pub fn report(
             result
         })
         .collect();
-    let mut meta = json!({
-        "watermark": view.watermark_ms(now_ms).map(|ms| site.zone.rfc3339(ms)),
-        "lagging": view.lagging(now_ms),
-    });
+    let mut meta = meta(view, site, now_ms);
     if query.include.bounds {
         let named = plan.metrics.iter().zip(&query.metrics);
         let methods = named.filter_map(|(metric, name)| Some((name, metric.method()?)));

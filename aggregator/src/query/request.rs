@@ -12,6 +12,7 @@ use super::metric::{self, Dimension, Metric};
 use super::range::{self, DateRange, Range};
 use crate::merge::sketches::Reading;
 use crate::view::SiteView;
+use crate::zone::Zone;
 
 /// Most metrics of one query.
 const METRICS_MAX: usize = 30;
@@ -158,22 +159,32 @@ pub fn plan(
         return Err(QueryError::invalid("pagination.limit", detail));
     }
     let range = range::resolve(&query.date_range, site, now_ms)?;
+    let buckets = rows_of(&dimensions, range, &site.zone)?;
+    let order_by = order(query, &dimensions)?;
+    Ok(Plan { metrics, dimensions, range, buckets, filter, measure, order_by, currency, now_ms })
+}
+
+/// The rows of time that some dimensions ask for; one without a name if time is none of them.
+///
+/// # Errors
+/// If time is to be broken down in two ways, or there are too many rows.
+pub fn rows_of(
+    dimensions: &[Dimension],
+    range: Range,
+    zone: &Zone,
+) -> Result<Vec<Bucket>, QueryError> {
     let mut units = dimensions.iter().filter_map(|dimension| match dimension {
         Dimension::Time(unit) => Some(*unit),
         _ => None,
     });
-    let buckets = match (units.next(), units.next()) {
-        (None, _) => vec![Bucket { range, label: String::new() }],
-        (Some(unit), None) => buckets::cut(range, unit, &site.zone)?,
+    match (units.next(), units.next()) {
+        (None, _) => Ok(vec![Bucket { range, label: String::new() }]),
+        (Some(unit), None) => buckets::cut(range, unit, zone),
         (Some(_), Some(_)) => {
-            return Err(QueryError::invalid(
-                "dimensions",
-                "time can be broken down in one way only",
-            ));
+            let detail = "time can be broken down in one way only";
+            Err(QueryError::invalid("dimensions", detail))
         }
-    };
-    let order_by = order(query, &dimensions)?;
-    Ok(Plan { metrics, dimensions, range, buckets, filter, measure, order_by, currency, now_ms })
+    }
 }
 
 /// What quantiles are of: named if, and only if, one is asked for.
@@ -190,7 +201,11 @@ fn measure(query: &Request, metrics: &[Metric]) -> Result<Option<Reading>, Query
     }
 }
 
-fn named<T: Copy + PartialEq>(
+/// Reads names, of which none may be there twice.
+///
+/// # Errors
+/// If one is unknown or there twice; the field is `member[at]`.
+pub fn named<T: Copy + PartialEq>(
     names: &[String],
     member: &str,
     read: impl Fn(&str, &str) -> Result<T, QueryError>,

@@ -55,8 +55,6 @@ impl Cell {
     /// The number of a metric.
     #[must_use]
     pub fn value(&self, metric: Metric, plan: &Plan) -> Value {
-        let share =
-            |part: i64, of: i64| (of > 0).then(|| ratio(10_000 * i128::from(part), i128::from(of)));
         let mean = |sum: i64, unit: i128| {
             let of = i128::from(self.sessions) * unit;
             (of > 0).then(|| ratio(100 * i128::from(sum), of))
@@ -85,6 +83,12 @@ impl Cell {
             _ => Value::Count(0),
         }
     }
+}
+
+/// Hundredths of a percent that a part is of a whole; none of nothing.
+#[must_use]
+pub fn share(part: i64, of: i64) -> Option<i64> {
+    (of > 0).then(|| ratio(10_000 * i128::from(part), i128::from(of)))
 }
 
 fn ratio(part: i128, of: i128) -> i64 {
