@@ -17,6 +17,7 @@ use crate::people::{Named, Person, Stretch};
 use crate::presence::PersonId;
 use crate::sessionize::{Entry, Touch};
 use crate::texts::TextId;
+use crate::timeline::Timeline;
 use crate::touches::Class;
 
 /// What an order is credited to, and where it belongs.
@@ -195,9 +196,9 @@ impl Site {
         }
     }
 
-    /// The orders past their freeze of users who were on a client, where a step may decide who
-    /// owned what came before them, be it only without what came too late. There are none of them
-    /// while events come in time.
+    /// The orders past their freeze on a client, or of users who were on it, where a step may decide
+    /// who owned what came before them, be it only without what came too late. There are none of
+    /// them while events come in time.
     fn frozen_orders_near(&self, client: TextId, step: &Step) -> Vec<OrderKey> {
         let from_ms = step.occurred_at_ms.saturating_sub(STITCH_MS);
         let to_ms = self.credits.newest_ms.saturating_sub(self.window.freeze_ms);
@@ -207,7 +208,11 @@ impl Site {
         let users = self.credits.users_of.get(&client).into_iter().flatten();
         let persons = users.filter_map(|user| self.people.known(Person::User(*user)));
         let orders = persons.map(|person| self.credits.within(Stretch { person, from_ms, to_ms }));
-        orders.flatten().collect()
+        let steps = self.timelines.get(&client).map(Timeline::steps).unwrap_or_default();
+        let start = steps.partition_point(|step| step.occurred_at_ms < from_ms);
+        let near = steps.iter().skip(start).take_while(|step| step.occurred_at_ms <= to_ms);
+        let here = near.filter_map(|step| self.credits.order_of(step.record).cloned());
+        orders.flatten().chain(here).collect()
     }
 
     /// What an order is credited to; and what that hangs on, if it no longer hangs on everything.

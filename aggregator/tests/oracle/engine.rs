@@ -259,6 +259,19 @@ fn disagreements(site: &Site, events: &[Event], config: &Config) -> Vec<String> 
     lines
 }
 
+/// Holds the engine against the oracle after each event, in the order given.
+pub(super) fn agree(mut events: Vec<Event>, config: &Config) {
+    let mut site = site(config);
+    for event in &mut events {
+        event.hash = hash(&accepted(event, config));
+    }
+    for (at, event) in events.iter().enumerate() {
+        deliver(&mut site, std::slice::from_ref(event), config);
+        let lines = disagreements(&site, &events[..=at], config);
+        assert!(lines.is_empty(), "after {:?}: {}", event.id, lines.join("\n"));
+    }
+}
+
 fn cases() -> u32 {
     let soak = std::env::var_os("EDGETALLY_SOAK").is_some_and(|value| value == "1");
     if soak { 200_000 } else { 2_000 }

@@ -7,6 +7,7 @@
 mod copies;
 mod engine;
 mod examples;
+mod found;
 mod gestures;
 mod laws;
 mod model;

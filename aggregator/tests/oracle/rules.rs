@@ -10,20 +10,20 @@ use super::outcome::{Order, Outcome};
 const START: i64 = 1_772_420_400_000;
 const WEEK: i64 = 7 * DAY_MS;
 
-fn at(id: &str, client: &str, name: &str, after_ms: i64) -> Event {
+pub(super) fn at(id: &str, client: &str, name: &str, after_ms: i64) -> Event {
     Event::new(id, client, name, START + after_ms)
 }
 
-fn login(id: &str, client: &str, user: &str, after_ms: i64) -> Event {
+pub(super) fn login(id: &str, client: &str, user: &str, after_ms: i64) -> Event {
     Event { user: Some(user.to_owned()), ..at(id, client, "login", after_ms) }
 }
 
-fn click(id: &str, client: &str, source: &str, after_ms: i64) -> Event {
+pub(super) fn click(id: &str, client: &str, source: &str, after_ms: i64) -> Event {
     let key = [source, "cpc", "tet", "", "", ""].map(str::to_owned);
     Event { key: Some(key), ..at(id, client, "page_view", after_ms) }
 }
 
-fn fact(value: Option<i64>, items: &[(&str, Option<i64>, i64)]) -> OrderFact {
+pub(super) fn fact(value: Option<i64>, items: &[(&str, Option<i64>, i64)]) -> OrderFact {
     let item = |(id, price, quantity): &(&str, Option<i64>, i64)| Item {
         id: (*id).to_owned(),
         price: *price,
@@ -38,7 +38,7 @@ fn fact(value: Option<i64>, items: &[(&str, Option<i64>, i64)]) -> OrderFact {
     }
 }
 
-fn said(id: &str, name: &str, after_ms: i64, fact: OrderFact) -> Event {
+pub(super) fn said(id: &str, name: &str, after_ms: i64, fact: OrderFact) -> Event {
     Event { order: Some(fact), ..at(id, "W", name, after_ms) }
 }
 

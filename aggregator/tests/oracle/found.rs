@@ -1,0 +1,32 @@
+//! What random streams found, as small as it shrank.
+
+use edgetally_proto::time::{DAY_MS, MINUTE_MS};
+
+use super::engine::agree;
+use super::model::{Config, Event};
+use super::rules::{at, click, fact, login, said};
+
+const WEEK: i64 = 7 * DAY_MS;
+
+/// An event that arrived some time after it happened.
+fn late(event: Event, by_ms: i64) -> Event {
+    Event { received_ms: event.at_ms + by_ms, ..event }
+}
+
+/// The order stands between a logout and a login that came too late to count for its credit; who
+/// logs in after that decides whose touch it was.
+#[test]
+fn a_late_login_after_an_order_of_nobody_freezes_its_credit() {
+    let minutes = |count: i64| count * MINUTE_MS;
+    agree(
+        vec![
+            Event { user: Some("A".to_owned()), ..click("c", "W", "facebook", 0) },
+            at("o", "W", "logout", 1_000),
+            said("p", "purchase", minutes(44), fact(Some(100), &[])),
+            late(login("b", "W", "B", minutes(84)), WEEK),
+            at("q", "W", "logout", minutes(88)),
+            login("a", "W", "A", minutes(118)),
+        ],
+        &Config::new("Asia/Ho_Chi_Minh"),
+    );
+}
