@@ -342,14 +342,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The body of the 202, as JSON; an event that is refused is named by what it sent as its id.
+    /// The body of the 202, as JSON; an event that is refused is named by what it sent as its id,
+    /// or by null where that is a number beyond what clients read.
     #[must_use]
     pub fn to_json(&self, batch: &RawBatch<'_>) -> String {
         let mut events = batch.events().enumerate();
         // Refusals stand in the batch's order, so one pass over its events finds all ids.
         let mut id_of = |index: usize| {
             let event = events.find(|(at, _)| *at == index);
-            event.and_then(|(_, event)| event.id()).map_or("null", Json::raw)
+            let raw = event.and_then(|(_, event)| event.id()).map(Json::raw);
+            raw.filter(|raw| serde_json::from_str::<Value>(raw).is_ok()).unwrap_or("null")
         };
         let mut rejected = String::new();
         for (index, Reject { code, field, message }) in &self.rejected {
