@@ -59,6 +59,20 @@ pub enum Entry {
         /// The records that it concerned.
         numbers: Vec<u32>,
     },
+    /// A person that was merged into another, or is himself again.
+    Merge {
+        /// Whose.
+        site: SiteId,
+        /// What was asked for.
+        change: crate::merges::Change,
+    },
+    /// Merges that are forgotten, because somebody whom they name was erased.
+    Unmerge {
+        /// Whose.
+        site: SiteId,
+        /// Their places on the list.
+        places: Vec<u32>,
+    },
 }
 
 /// How a frames request ends.
@@ -279,6 +293,12 @@ impl World {
                 let plan = Plan { erasure, numbers, fell_back: 0 };
                 self.erase(&site, plan, &mut changed);
             }
+            Entry::Merge { site, change } => {
+                self.merge(&site, &change, &mut changed);
+            }
+            Entry::Unmerge { site, places } => {
+                self.forget_merges(&site, &places, &mut changed);
+            }
             Entry::Frame { shard, epoch, sequence, checksum, is_dead, bytes } => {
                 let source = Source { shard, epoch: Epoch(epoch) };
                 let batch = if is_dead { None } else { Some(intake::decode(&bytes)) };
@@ -343,6 +363,7 @@ fn view_of(site: &mut Site) -> SiteView {
         sales: site.ledger.sales.clone(),
         rejects: site.rejects.buckets(),
         erasures: site.tombstones.shared(),
+        merges: site.merges.history().clone(),
         zone: site.zone.clone(),
         lag_ms: site.lag_ms,
     }

@@ -8,6 +8,7 @@
 use edgetally_proto::record::Flags;
 
 use crate::identity::{self, Owner, Role, STITCH_MS, Step};
+use crate::merges::Merges;
 use crate::people::{Named, Person};
 use crate::records::Records;
 use crate::sessionize::{self, Entry, Touch};
@@ -50,27 +51,28 @@ pub fn has_late(timeline: &Timeline, records: &Records, at_ms: i64, deadline_ms:
 
 /// A client's events as they look without what came too late, with their owners.
 #[derive(Debug)]
-pub struct Restricted {
+pub struct Restricted<'a> {
     client: TextId,
+    merges: &'a Merges,
     entry_ms: i64,
     steps: Vec<Step>,
     owners: Vec<Owner>,
 }
 
-impl Restricted {
-    /// Of a client's timeline. After a pause of more than `entry_ms` an activity is an entry.
+impl<'a> Restricted<'a> {
+    /// Of a client's timeline, with the merges of its site. After a pause of more than `entry_ms` an activity is an entry.
     #[must_use]
     pub fn of(
         client: TextId,
         timeline: &Timeline,
-        records: &Records,
+        (records, merges): (&Records, &'a Merges),
         deadline_ms: i64,
         entry_ms: i64,
     ) -> Self {
         let counts = |step: &&Step| is_in_time(records, step.record, deadline_ms);
         let steps: Vec<Step> = timeline.steps().iter().filter(counts).copied().collect();
         let owners = identity::owners(&steps);
-        Self { client, entry_ms, steps, owners }
+        Self { client, merges, entry_ms, steps, owners }
     }
 
     /// Whose an event of the client is. One that came too late itself is nobody's activity and no
@@ -81,7 +83,7 @@ impl Restricted {
             self.steps.partition_point(|step| timeline::compare(records, step, event).is_lt());
         if self.steps.get(place).is_some_and(|step| step.record == event.record) {
             let owner = self.owners.get(place).copied().unwrap_or(Owner::Client);
-            return Person::of(self.client, owner);
+            return self.merges.root(Person::of(self.client, owner), records);
         }
         let role = match event.role {
             Role::Login(user) => Role::Carries(user),
@@ -91,7 +93,7 @@ impl Restricted {
         let mut steps = self.steps.clone();
         steps.insert(place, Step { role, is_activity: false, ..*event });
         let owner = identity::owners(&steps).get(place).copied().unwrap_or(Owner::Client);
-        Person::of(self.client, owner)
+        self.merges.root(Person::of(self.client, owner), records)
     }
 
     /// The last touch of a person at or before an event of any client, not before `from_ms`.
@@ -116,8 +118,8 @@ impl Restricted {
             let pause = last_ms.map(|last: i64| occurred_at_ms - last);
             let class = touches::class(step.clue, pause, last_key, self.entry_ms);
             (last_ms, last_key) = (Some(occurred_at_ms), step.clue.key.or(last_key));
-            let is_his = Person::of(self.client, *owner) == person;
-            if class.is_touch() && occurred_at_ms >= from_ms && is_his {
+            let is_his = || self.merges.root(Person::of(self.client, *owner), told) == person;
+            if class.is_touch() && occurred_at_ms >= from_ms && is_his() {
                 found = Some(Entry { class, ..entry });
             }
         }

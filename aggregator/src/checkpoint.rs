@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::apply::World;
 use crate::dedup::Mark;
 use crate::merge::Block;
+use crate::merges::Change;
 use crate::records::Stored;
 use crate::rejects::{Count, Letters};
 use crate::site::{Site, Terms};
@@ -49,6 +50,8 @@ pub enum Piece {
     Letters(Letters),
     /// A person of a site that was erased.
     Erasure(Arc<Erasure>),
+    /// Persons of a site that an administrator joined.
+    Merges(Arc<Vec<Change>>),
     /// Nothing any more.
     Removed,
 }
@@ -86,6 +89,7 @@ impl Piece {
                 cbor(&plain.collect::<Vec<(u64, &Letter)>>()).map(Some)
             }
             Self::Erasure(erasure) => cbor(erasure.as_ref()).map(Some),
+            Self::Merges(changes) => cbor(changes.as_ref()).map(Some),
             Self::Removed => Ok(None),
         }
     }
@@ -101,7 +105,8 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let days = state.rejects.days().into_iter().map(|day| key(SiteKey::RejectDay(day)));
     let letters = state.rejects.blocks().into_iter().map(|block| key(SiteKey::Letters(block)));
     let erasures = (0..state.tombstones.len()).map(|at| key(SiteKey::Erasure(at)));
-    let numbered = texts.chain(records).chain(erasures);
+    let merges = std::iter::once(key(SiteKey::Merges));
+    let numbered = texts.chain(records).chain(erasures).chain(merges);
     numbered.chain(counters).chain(days).chain(letters).collect()
 }
 
@@ -134,6 +139,9 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
         }
         for (at, erasure) in site.tombstones.take_dirty() {
             push(Key::Site(name.clone(), SiteKey::Erasure(at)), Piece::Erasure(erasure));
+        }
+        if let Some(changes) = site.merges.take_dirty() {
+            push(Key::Site(name.clone(), SiteKey::Merges), Piece::Merges(changes));
         }
         take_rejects(name, site, &mut push);
     }
@@ -217,6 +225,7 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
             site.tombstones.restore(read(value)?);
         }
         SiteKey::Erasure(at) => return Err(format!("erasure {at} is out of turn")),
+        SiteKey::Merges => site.merges.restore(read(value)?),
         SiteKey::RejectDay(_) => site.rejects.restore_day(read(value)?),
         SiteKey::Letters(block) => site.rejects.restore_block(block, read(value)?),
     }

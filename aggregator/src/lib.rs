@@ -21,6 +21,7 @@ pub mod timeline;
 pub mod sessionize;
 pub mod shelf;
 pub mod people;
+pub mod merges;
 pub mod attribution;
 
 pub mod orders;

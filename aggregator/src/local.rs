@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use edgetally_proto::batch::Batch;
 use edgetally_proto::event::Event;
 use edgetally_proto::frame;
-use edgetally_proto::ids::{ClientId, Epoch, EventId, ShardName, SiteId};
+use edgetally_proto::ids::{ClientId, Epoch, EventId, ShardName, SiteId, UserId};
 use edgetally_proto::limits::WINDOW_BYTES_MAX;
 use edgetally_proto::validate::Reject;
 use edgetally_proto::window::Window;
@@ -16,9 +16,10 @@ use edgetally_proto::window::Window;
 use crate::apply::{Changed, Entry, World};
 use crate::dedup::{Source, Tally};
 use crate::intake;
+use crate::merges::{Change as MergeChange, Refusal};
 use crate::rejects::again::{Change, Reason};
 use crate::rejects::page::Place;
-use crate::site::{Effects, Plan, Report, Site};
+use crate::site::{Effects, Moved, Plan, Report, Site};
 use crate::tombstones::{Erasure, Person, Veiled};
 
 /// The shard of rejected events that were taken in after all.
@@ -46,6 +47,17 @@ pub enum Ask {
         /// The salt of the site's tombstones, if this is the first.
         salt: Veiled,
     },
+    /// A person of a site to merge into a user, or to be himself again.
+    Merge {
+        /// The site.
+        site: SiteId,
+        /// Whom.
+        from: Person,
+        /// Into whom.
+        into: UserId,
+        /// Whether the merge is taken back.
+        is_undo: bool,
+    },
     /// Erasures of a site that an archive remembers.
     Remember {
         /// The site.
@@ -64,6 +76,8 @@ pub enum Answer {
     Letters(Letters),
     /// A person.
     Erased(Report),
+    /// A merge, or its undoing.
+    Merged(Result<Moved, Refusal>),
     /// How many erasures were not known yet.
     Remembered(usize),
     /// Events: how many there were, and how many of them are held already or erased.
@@ -119,12 +133,19 @@ impl World {
         match ask {
             Ask::Letters { site, judged } => self.take_letters(&site, judged, now_ms, changed),
             Ask::Erase { site, person, salt } => {
+                self.erase_all(&site, &person, (salt, now_ms), changed)
+            }
+            Ask::Merge { site, from, into, is_undo } => {
                 let nothing = Site::default();
                 let state = self.sites.get(&site).unwrap_or(&nothing);
-                let plan = state.plan_erasure(&person, salt, now_ms);
-                let Plan { erasure, numbers, .. } = plan.clone();
-                let report = self.erase(&site, plan, changed);
-                (vec![Entry::Erase { site, erasure, numbers }], Answer::Erased(report))
+                match state.plan_merge(from, into, is_undo, now_ms) {
+                    Err(refusal) => (Vec::new(), Answer::Merged(Err(refusal))),
+                    Ok(None) => (Vec::new(), Answer::Merged(Ok(Moved::default()))),
+                    Ok(Some(change)) => {
+                        let moved = self.merge(&site, &change, changed);
+                        (vec![Entry::Merge { site, change }], Answer::Merged(Ok(moved)))
+                    }
+                }
             }
             Ask::Remember { site, erasures } => self.remember(&site, erasures, changed),
             Ask::Fold(batch) => match self.apply_own(ARCHIVE, &[batch], changed) {
@@ -143,29 +164,89 @@ impl World {
         erasures: Vec<Erasure>,
         changed: &mut Changed,
     ) -> (Vec<Entry>, Answer) {
-        let mut entries = Vec::new();
+        let (mut entries, mut count) = (Vec::new(), 0);
         for erasure in erasures {
             let nothing = Site::default();
             let state = self.sites.get(site).unwrap_or(&nothing);
             let Some(plan) = state.plan_known_erasure(erasure) else { continue };
             let Plan { erasure, numbers, .. } = plan.clone();
             self.erase(site, plan, changed);
+            count += 1;
+            entries.push(Entry::Erase { site: site.clone(), erasure: erasure.clone(), numbers });
+            entries.extend(self.unmerge(site, |whom| erasure.is_of(whom), changed));
+        }
+        (entries, Answer::Remembered(count))
+    }
+
+    /// Erases a person and whoever was merged with him.
+    fn erase_all(
+        &mut self,
+        site: &SiteId,
+        person: &Person,
+        (salt, now_ms): (Veiled, i64),
+        changed: &mut Changed,
+    ) -> (Vec<Entry>, Answer) {
+        let nothing = Site::default();
+        let state = self.sites.get(site).unwrap_or(&nothing);
+        let group = state.merges.group(&state.merges.last(person));
+        let (mut entries, mut report) = (Vec::new(), Report::default());
+        for whom in &group {
+            let state = self.sites.get(site).unwrap_or(&nothing);
+            let plan = state.plan_erasure(whom, salt, now_ms);
+            let Plan { erasure, numbers, .. } = plan.clone();
+            report.persons.push(whom.to_string());
+            report.add(self.erase(site, plan, changed));
             entries.push(Entry::Erase { site: site.clone(), erasure, numbers });
         }
-        let count = entries.len();
-        (entries, Answer::Remembered(count))
+        entries.extend(self.unmerge(site, |whom| group.contains(whom), changed));
+        (entries, Answer::Erased(report))
+    }
+
+    /// Forgets the merges that name somebody.
+    fn unmerge(
+        &mut self,
+        site: &SiteId,
+        is_meant: impl Fn(&Person) -> bool,
+        changed: &mut Changed,
+    ) -> Option<Entry> {
+        let places = self.sites.get(site)?.merges.naming(is_meant);
+        if places.is_empty() {
+            return None;
+        }
+        self.forget_merges(site, &places, changed);
+        Some(Entry::Unmerge { site: site.clone(), places })
+    }
+
+    /// Carries out a merge, or its undoing.
+    pub fn merge(&mut self, site: &SiteId, change: &MergeChange, changed: &mut Changed) -> Moved {
+        self.change_site(site, changed, |state, effects| state.merge(change, effects))
+    }
+
+    /// Forgets merges by their places on the list.
+    pub fn forget_merges(&mut self, site: &SiteId, places: &[u32], changed: &mut Changed) {
+        self.change_site(site, changed, |state, effects| state.forget_merges(places, effects));
+    }
+
+    /// Changes the state of a site, and tells those who watch.
+    fn change_site<T>(
+        &mut self,
+        site: &SiteId,
+        changed: &mut Changed,
+        change: impl FnOnce(&mut Site, &mut Effects) -> T,
+    ) -> T {
+        let terms = self.terms(site);
+        let state = self.sites.entry(site.clone()).or_insert_with(|| Site::new(terms));
+        let mut effects = Effects::default();
+        let answer = change(state, &mut effects);
+        let known = changed.sites.entry(site.clone()).or_default();
+        known.seconds.extend(effects.seconds);
+        known.orders.extend(effects.orders);
+        answer
     }
 
     /// Erases what was planned.
     pub fn erase(&mut self, site: &SiteId, plan: Plan, changed: &mut Changed) -> Report {
-        let terms = self.terms(site);
-        let state = self.sites.entry(site.clone()).or_insert_with(|| Site::new(terms));
-        let mut effects = Effects::default();
-        let report = state.erase(plan, &mut effects);
-        let known = changed.sites.entry(site.clone()).or_default();
-        known.seconds.extend(effects.seconds);
-        known.orders.extend(effects.orders);
-        report
+        self.change_site(site, changed, |state, effects| state.erase(plan, effects))
     }
 
     fn take_letters(

@@ -4,9 +4,12 @@
 //! kept as sums of differences, so it equals what a batch over all records would give.
 
 mod erase;
+mod merging;
+mod persons;
 mod sketched;
 
 pub use erase::{Plan, Report};
+pub use merging::Moved;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,16 +28,17 @@ use crate::attribution::Window;
 use crate::identity::{Role, Step};
 use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
+use crate::merges::Merges;
 use crate::orders::ledger::{self, Ledger, OrderChange};
-use crate::people::{Named, People, Person, Reading, Shift};
-use crate::presence::{PersonId, Presence};
+use crate::people::People;
+use crate::presence::Presence;
 use crate::records::{Copies, Records, Stored};
 use crate::rejects::Rejects;
-use crate::sessionize::{Entry, Rules};
+use crate::sessionize::Rules;
 use crate::texts::{TextId, Texts};
-use crate::timeline::{Move, Place, Timeline};
+use crate::timeline::Timeline;
 use crate::tombstones::Tombstones;
-use crate::touches::{Class, Clue};
+use crate::touches::Clue;
 use crate::zone::Zone;
 
 pub mod credits;
@@ -105,6 +109,8 @@ pub struct Site {
     pub rejects: Rejects,
     /// Who was erased.
     pub tombstones: Tombstones,
+    /// Whom an administrator joined.
+    pub merges: Merges,
     /// Zone of the site's days.
     pub zone: Zone,
     /// From the commit of the last frame with news of it to the arrival here.
@@ -370,75 +376,6 @@ impl Site {
         counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity, clue })
     }
 
-    fn apply_moves(&mut self, client: TextId, step: &Step, moves: &[Move], effects: &mut Effects) {
-        let mut shifts = Vec::with_capacity(moves.len());
-        for moved in moves.iter().filter(|moved| moved.step.is_activity) {
-            let Step { record, occurred_at_ms, rank, .. } = moved.step;
-            let mut person = |place: Place| self.people.number(Person::of(client, place.owner));
-            let (from, to) = (moved.from.map(&mut person), moved.to.map(&mut person));
-            let class = moved.to.or(moved.from).map_or(Class::Direct, |place| place.class);
-            shifts.push(Shift { entry: Entry { occurred_at_ms, record, rank, class }, from, to });
-            if from != to {
-                self.change_presence(record, from, to, effects);
-            }
-        }
-        let told = Named { records: &self.records, texts: &self.texts };
-        let reading = Reading {
-            told,
-            zone: &self.zone,
-            rules: self.rules,
-            page_view: self.texts.find("page_view"),
-        };
-        let stretches = self.people.shift(&shifts, reading);
-        let records = moves.iter().map(|moved| moved.step.record);
-        self.credit_again(client, step, records, &stretches);
-    }
-
-    fn change_presence(
-        &mut self,
-        record: u32,
-        from: Option<PersonId>,
-        to: Option<PersonId>,
-        effects: &mut Effects,
-    ) {
-        let Some(record) = self.records.get(record) else { return };
-        let (name, at_ms) = (record.name, record.occurred_at_ms);
-        for (person, is_added) in [(from, false), (to, true)] {
-            if let Some(person) = person {
-                self.presence.change(at_ms, name, person, is_added, &self.zone);
-            }
-        }
-        effects.seconds.insert(second_of(at_ms));
-    }
-
-    /// Every activity and fact with its person.
-    pub fn owned(&self) -> impl Iterator<Item = (&Stored, String)> {
-        let steps = self.timelines.values().flat_map(Timeline::iter);
-        let owned =
-            |step: &Step| step.is_activity || matches!(step.role, Role::Login(_) | Role::Logout);
-        steps.filter(move |(step, _)| owned(step)).filter_map(|(step, place)| {
-            let record = self.records.get(step.record)?;
-            Some((record, self.name_of(Person::of(record.client, place.owner))))
-        })
-    }
-
-    /// A person by number: `u:<user>`, `c:<client>` or `c:<client>#<logout>`.
-    #[must_use]
-    pub fn person_text(&self, person: PersonId) -> String {
-        self.people.person(person).map(|person| self.name_of(person)).unwrap_or_default()
-    }
-
-    fn name_of(&self, person: Person) -> String {
-        match person {
-            Person::User(user) => format!("u:{}", self.texts.text(user)),
-            Person::Client(client) => format!("c:{}", self.texts.text(client)),
-            Person::AfterLogout(client, logout) => {
-                let id = self.records.get(logout).map(|record| record.id.to_string());
-                format!("c:{}#{}", self.texts.text(client), id.unwrap_or_default())
-            }
-        }
-    }
-
     /// Cuts days and sessions, and credits orders, by other terms. What was worked out by the old
     /// ones is worked out anew.
     pub fn set_terms(&mut self, terms: Terms) {
@@ -456,12 +393,21 @@ impl Site {
     pub fn rebuild(&mut self) {
         let mut effects = Effects::default();
         let numbers: Vec<u32> = self.records.standing().map(|(number, _)| number).collect();
+        self.merges.restart();
+        let changes = self.merges.history().clone();
+        let mut changes = changes.iter().peekable();
         for number in numbers {
+            while let Some(change) = changes.next_if(|change| change.after <= number) {
+                self.put_merge(change, &mut effects);
+            }
             if let Some(record) = self.records.get(number).cloned() {
                 self.follow(number, &record, &mut effects);
             }
             // Nobody watches a rebuild.
             effects = Effects::default();
+        }
+        for change in changes {
+            self.put_merge(change, &mut effects);
         }
     }
 }

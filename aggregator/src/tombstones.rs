@@ -3,6 +3,7 @@
 //! Nothing here tells who it was: names are hashes under a random salt of the site.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 use edgetally_proto::ids::{ClientId, EventId, SiteId, UserId};
 use edgetally_proto::record::{Fact, Letter};
@@ -14,8 +15,8 @@ use std::sync::Arc;
 /// A name that only the salt leads to.
 pub type Veiled = [u8; 16];
 
-/// Whom to erase.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A person as an administrator names him.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Person {
     /// `u:<user id>`: what happened while the user was signed in.
     User(UserId),
@@ -23,6 +24,16 @@ pub enum Person {
     Client(ClientId),
     /// `c:<client id>#<event id>`: what it did after that logout.
     AfterLogout(ClientId, EventId),
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "u:{user}"),
+            Self::Client(client) => write!(f, "c:{client}"),
+            Self::AfterLogout(client, logout) => write!(f, "c:{client}#{logout}"),
+        }
+    }
 }
 
 impl Person {
@@ -87,6 +98,21 @@ impl Erasure {
         let salt = ByteArray::new(salt);
         let (stretches, keys, clients) = (Vec::new(), Vec::new(), Vec::new());
         Self { salt, erased_at_ms, user, stretches, keys, clients }
+    }
+}
+
+impl Erasure {
+    /// Whether it erased a person who is named so, as far as hashes of user and client tell.
+    #[must_use]
+    pub fn is_of(&self, person: &Person) -> bool {
+        match (person, &self.user) {
+            (Person::User(user), Some(veiled)) => veil_user(&self.salt, user.as_str()) == **veiled,
+            (Person::Client(client) | Person::AfterLogout(client, _), None) => {
+                let veiled = veil_client(&self.salt, client.as_str());
+                self.stretches.iter().any(|stretch| *stretch.client == veiled)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
 use crate::merge::sketches::Sketches;
 use crate::merge::{Counters, Level};
+use crate::merges::Change;
 use crate::orders::ledger::OrderKey;
 use crate::orders::sales::Sales;
 use crate::people::{Person, RowKey, SessionRow};
@@ -38,6 +39,8 @@ pub struct SiteView {
     pub rejects: Buckets,
     /// Who was erased.
     pub erasures: Arc<Vec<Arc<Erasure>>>,
+    /// Merges and what was undone of them, in their order.
+    pub merges: Arc<Vec<Change>>,
     /// Records by number, in blocks.
     pub records: Vector<Arc<Vec<Stored>>>,
     /// Persons by number.

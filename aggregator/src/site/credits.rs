@@ -10,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Site;
 use crate::attribution::{Restricted, has_late, later, touch_of};
 use crate::identity::{Role, STITCH_MS, Step};
+use crate::merges::Name;
 use crate::orders::ledger::OrderKey;
 use crate::orders::returns::Refund;
 use crate::orders::settle::Order;
@@ -53,7 +54,7 @@ pub type OrderPlace = (i64, u32);
 #[derive(Debug, Clone, Default)]
 struct Frozen {
     clients: BTreeSet<TextId>,
-    user: Option<TextId>,
+    person: Option<Person>,
 }
 
 /// The orders of a site.
@@ -106,13 +107,9 @@ impl Credits {
     }
 
     /// The orders that a step of a client may concern because their credit is frozen.
-    fn frozen_by(&self, client: TextId, step: &Step) -> Vec<OrderKey> {
-        let user = match step.role {
-            Role::Login(user) | Role::Carries(user) => Some(user),
-            Role::Logout | Role::Plain => None,
-        };
+    fn frozen_by(&self, client: TextId, person: Option<Person>) -> Vec<OrderKey> {
         let concerns = |frozen: &Frozen| {
-            frozen.clients.contains(&client) || (user.is_some() && frozen.user == user)
+            frozen.clients.contains(&client) || (person.is_some() && frozen.person == person)
         };
         let all = self.frozen.iter().filter(|(_, frozen)| concerns(frozen));
         all.map(|(key, _)| key.clone()).collect()
@@ -185,15 +182,34 @@ impl Site {
         }
         keys.extend(self.frozen_orders_near(client, step));
         if !self.credits.frozen.is_empty() {
-            keys.extend(self.credits.frozen_by(client, step));
+            let user = match step.role {
+                Role::Login(user) | Role::Carries(user) => Some(Person::User(user)),
+                Role::Logout | Role::Plain => None,
+            };
+            let person = user.map(|user| self.merges.root(user, &self.records));
+            keys.extend(self.credits.frozen_by(client, person));
         }
         let mut keys: Vec<OrderKey> = keys.into_iter().collect();
         keys.sort();
         for key in keys {
-            let Some(place) = self.credits.places.get(&key) else { continue };
-            let Some(order) = self.credits.rows.get(place).map(|row| row.order) else { continue };
-            self.place_order(&key, Some(order));
+            self.credit_order(&key);
         }
+    }
+
+    /// Credits anew whatever a merge of two persons may concern.
+    pub(super) fn credit_all_of(&mut self, persons: [PersonId; 2]) {
+        let orders = persons.iter().filter_map(|person| self.credits.by_person.get(person));
+        let mut keys: BTreeSet<OrderKey> = orders.flat_map(BTreeMap::values).cloned().collect();
+        keys.extend(self.credits.frozen.keys().cloned());
+        for key in keys {
+            self.credit_order(&key);
+        }
+    }
+
+    fn credit_order(&mut self, key: &OrderKey) {
+        let Some(place) = self.credits.places.get(key) else { return };
+        let Some(order) = self.credits.rows.get(place).map(|row| row.order) else { return };
+        self.place_order(key, Some(order));
     }
 
     /// The orders past their freeze on a client, or of users who were on it, where a step may decide
@@ -206,7 +222,9 @@ impl Site {
             return Vec::new();
         }
         let users = self.credits.users_of.get(&client).into_iter().flatten();
-        let persons = users.filter_map(|user| self.people.known(Person::User(*user)));
+        let users = users.map(|user| Person::User(*user)).chain(self.merges.users_of(client));
+        let roots = users.map(|user| self.merges.root(user, &self.records));
+        let persons = roots.filter_map(|root| self.people.known(root));
         let orders = persons.map(|person| self.credits.within(Stretch { person, from_ms, to_ms }));
         let steps = self.timelines.get(&client).map(Timeline::steps).unwrap_or_default();
         let start = steps.partition_point(|step| step.occurred_at_ms < from_ms);
@@ -236,7 +254,7 @@ impl Site {
         let record = self.records.get(order.record)?;
         if let Some(step) = self.step(order.record, record, self.texts.text(record.name)) {
             let place = self.timelines.get(&record.client)?.place_of(&step, &self.records)?;
-            let (client, person) = (record.client, Person::of(record.client, place.owner));
+            let (client, person) = (record.client, self.whose(record.client, place.owner));
             return Some(Spot { client: Some(client), person, step, class: place.class });
         }
         let step = Step {
@@ -247,7 +265,7 @@ impl Site {
             is_activity: false,
             clue: Default::default(),
         };
-        let person = Person::User(record.user?);
+        let person = self.merges.root(Person::User(record.user?), &self.records);
         Some(Spot { client: None, person, step, class: Class::Direct })
     }
 
@@ -277,8 +295,16 @@ impl Site {
     /// The clients on which a person can have been.
     fn clients(&self, spot: &Spot, person: Person) -> BTreeSet<TextId> {
         let mut clients: BTreeSet<TextId> = spot.client.into_iter().collect();
-        if let Person::User(user) = person {
-            clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
+        let Person::User(user) = person else { return clients };
+        for member in self.merges.members(Name::User(user)) {
+            match member {
+                Name::User(user) => {
+                    clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
+                }
+                Name::Client(client) | Name::AfterLogout(client, _) => {
+                    clients.insert(client);
+                }
+            }
         }
         clients
     }
@@ -299,11 +325,8 @@ impl Site {
         }
         let person = self.restricted_person(spot)?;
         clients.extend(self.clients(spot, person));
-        let user = match person {
-            Person::User(user) => Some(user),
-            Person::Client(_) | Person::AfterLogout(..) => None,
-        };
-        Some(Frozen { clients, user })
+        let person = Some(person).filter(|person| matches!(person, Person::User(_)));
+        Some(Frozen { clients, person })
     }
 
     fn named(&self) -> Named<'_> {
@@ -316,9 +339,10 @@ impl Site {
         sessions.iter().find(|known| known.record == session)?.attributed
     }
 
-    fn restricted(&self, client: TextId, deadline_ms: i64) -> Option<Restricted> {
+    fn restricted(&self, client: TextId, deadline_ms: i64) -> Option<Restricted<'_>> {
         let timeline = self.timelines.get(&client)?;
-        Some(Restricted::of(client, timeline, &self.records, deadline_ms, self.rules.gap_ms))
+        let told = (&self.records, &self.merges);
+        Some(Restricted::of(client, timeline, told, deadline_ms, self.rules.gap_ms))
     }
 
     fn deadline(&self, spot: &Spot) -> i64 {

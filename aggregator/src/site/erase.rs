@@ -22,6 +22,8 @@ use crate::touches::Clue;
 /// What an erasure found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
+    /// Whom it erased: the person, and whoever was merged with him.
+    pub persons: Vec<String>,
     /// Events that are gone.
     pub events: usize,
     /// Orders that stay as money.
@@ -33,6 +35,18 @@ pub struct Report {
     pub fell_back: usize,
     /// Rejected events that are gone.
     pub letters: usize,
+}
+
+impl Report {
+    /// Adds what the erasure of another one found.
+    pub fn add(&mut self, other: Self) {
+        self.persons.extend(other.persons);
+        self.events += other.events;
+        self.orders_kept += other.orders_kept;
+        self.clients += other.clients;
+        self.fell_back += other.fell_back;
+        self.letters += other.letters;
+    }
 }
 
 /// What is to be erased: the tombstone, and the numbers of the records.
@@ -302,11 +316,15 @@ impl Site {
         texts.into_iter().for_each(|text| self.texts.erase(text));
     }
 
-    /// Forgets the texts of records that are gone, as far as no other record has them.
+    /// Forgets the texts of records that are gone, as far as nothing else has them.
     fn forget_texts(&mut self, gone: &[Stored]) {
-        let mut texts: HashSet<TextId> = gone.iter().flat_map(Stored::personal_texts).collect();
+        self.forget_unused(gone.iter().flat_map(Stored::personal_texts).collect());
+    }
+
+    /// Forgets texts, as far as neither a record nor a merge has them.
+    pub(super) fn forget_unused(&mut self, mut texts: HashSet<TextId>) {
         let kept = self.records.all().flat_map(|(_, record)| record.personal_texts());
-        for text in kept {
+        for text in kept.chain(self.merges.texts()) {
             texts.remove(&text);
         }
         texts.into_iter().for_each(|text| self.texts.erase(text));

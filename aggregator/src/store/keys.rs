@@ -35,6 +35,8 @@ pub enum SiteKey {
     Letters(LetterKey),
     /// Erasures by number.
     Erasure(usize),
+    /// Persons that an administrator joined.
+    Merges,
 }
 
 const DIRECTORY: u8 = b'd';
@@ -46,6 +48,7 @@ const REJECT_DAYS: u8 = b'c';
 const LETTERS: u8 = b'l';
 const RECORDS: u8 = b'r';
 const TEXTS: u8 = b't';
+const MERGES: u8 = b'u';
 const ERASURES: u8 = b'x';
 /// Ends a text inside a key; no id has it.
 const END: u8 = 0;
@@ -64,6 +67,7 @@ impl Key {
                 let (kind, rest) = match key {
                     SiteKey::Texts(at) => (TEXTS, number(*at as u64).to_vec()),
                     SiteKey::Erasure(at) => (ERASURES, number(*at as u64).to_vec()),
+                    SiteKey::Merges => (MERGES, Vec::new()),
                     SiteKey::Records(at) => (RECORDS, number(*at as u64).to_vec()),
                     SiteKey::Counters(block) => {
                         let number = signed(block.number);
@@ -129,6 +133,7 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
         TEXTS => at().map(SiteKey::Texts),
         RECORDS => at().map(SiteKey::Records),
         ERASURES => at().map(SiteKey::Erasure),
+        MERGES => rest.is_empty().then_some(SiteKey::Merges),
         COUNTERS => {
             let (level, number) = rest.split_first()?;
             let number = read_signed(number)?;
@@ -178,6 +183,7 @@ mod tests {
             records(2),
             records(256),
             Key::Site(site.clone(), SiteKey::Texts(70_000)),
+            Key::Site(site.clone(), SiteKey::Merges),
             Key::Site(site.clone(), SiteKey::Erasure(3)),
         ];
         let bytes: Vec<Vec<u8>> = keys.iter().map(Key::encode).collect();

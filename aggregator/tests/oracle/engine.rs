@@ -20,6 +20,7 @@ use proptest::prelude::*;
 use super::model::{Config, Event, EventKey, OrderFact};
 use super::outcome::{Order, Session, Touch, TouchKey, Why};
 use super::streams::stream;
+use super::wishes::{candidates, undo_all, wish, wishes};
 
 /// What an event of an order says, as the edge would have read it.
 fn fact(event: &Event, said: &OrderFact) -> Fact {
@@ -103,7 +104,7 @@ fn hash(event: &Accepted) -> u64 {
     .hash()
 }
 
-fn site(config: &Config) -> Site {
+fn terms(config: &Config) -> Terms {
     let mut terms = Terms { zone: Zone::parse(&config.zone).unwrap(), ..Terms::default() };
     terms.rules = Rules {
         gap_ms: config.gap_ms,
@@ -112,7 +113,11 @@ fn site(config: &Config) -> Site {
         campaign_cut: config.campaign_cut,
     };
     (terms.window.window_ms, terms.window.freeze_ms) = (config.window_ms, config.freeze_ms);
-    Site::new(terms)
+    terms
+}
+
+fn site(config: &Config) -> Site {
+    Site::new(terms(config))
 }
 
 fn deliver(site: &mut Site, events: &[Event], config: &Config) {
@@ -256,6 +261,12 @@ fn disagreements(site: &Site, events: &[Event], config: &Config) -> Vec<String> 
         told.insert(key);
     }
     note(&mut lines, "orders", ours.orders.keys().cloned().collect(), told);
+    let persons: BTreeSet<&String> = ours.sessions.values().map(|row| &row.person).collect();
+    let ever = || events.iter().map(|event| event.at_ms);
+    if let (Some(first), Some(last)) = (ever().min(), ever().max()) {
+        let present = site.presence.distinct(first, last + 1, None, &site.zone);
+        note(&mut lines, "persons", persons.len(), present);
+    }
     lines
 }
 
@@ -286,13 +297,16 @@ proptest! {
     fn the_engine_says_what_the_oracle_says(
         mut stream in stream(), sizes in prop::collection::vec(1usize..6, 1..12),
         places in prop::collection::vec(any::<u32>(), 200),
+        wishes in wishes(),
     ) {
         // Merging persons is an administrator's write.
         stream.config.merges.clear();
-        let config = &stream.config;
+        let mut config = stream.config.clone();
         for event in &mut stream.events {
-            event.hash = hash(&accepted(event, config));
+            event.hash = hash(&accepted(event, &config));
         }
+        let whom = candidates(&stream.events);
+        let mut wishes = wishes.into_iter();
         let mut shuffled: Vec<(u32, Event)> = (0..).zip(stream.events.iter().cloned())
             .map(|(n, event): (usize, Event)| (places.get(n).copied().unwrap_or(n as u32), event))
             .collect();
@@ -300,20 +314,34 @@ proptest! {
             shuffled.sort_by_key(|(place, _)| *place);
         }
         let events: Vec<Event> = shuffled.into_iter().map(|(_, event)| event).collect();
-        let mut site = site(config);
+        let mut site = site(&config);
         let mut delivered = 0;
         for size in sizes.iter().cycle() {
             if delivered == events.len() {
                 break;
             }
             let next = (delivered + size).min(events.len());
-            deliver(&mut site, &events[delivered..next], config);
+            deliver(&mut site, &events[delivered..next], &config);
             delivered = next;
+            if let Some(asked) = wishes.next().flatten() {
+                wish(&mut site, &mut config, &whom, asked);
+            }
             let is_checked = delivered == events.len() || (events.len() <= 12 || size % 5 == 0);
             if is_checked {
-                let lines = disagreements(&site, &events[..delivered], config);
+                let lines = disagreements(&site, &events[..delivered], &config);
                 prop_assert!(lines.is_empty(), "{}", lines.join("\n"));
             }
+        }
+        if !config.merges.is_empty() {
+            // Worked out anew from records and list, as after a start.
+            let mut again = site.clone();
+            again.set_terms(Terms::default());
+            again.set_terms(terms(&config));
+            let lines = disagreements(&again, &events, &config);
+            prop_assert!(lines.is_empty(), "after a start: {}", lines.join("\n"));
+            undo_all(&mut site, &mut config);
+            let lines = disagreements(&site, &events, &config);
+            prop_assert!(lines.is_empty(), "all undone: {}", lines.join("\n"));
         }
     }
 }

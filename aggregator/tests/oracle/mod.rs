@@ -21,6 +21,7 @@ mod sessions;
 mod streams;
 mod sums;
 mod touches;
+mod wishes;
 
 use model::{Config, Event};
 use outcome::Outcome;
