@@ -4,15 +4,18 @@
 //! the frames themselves, from which the ring is refilled when the aggregator was away for long or
 //! fell back. One operation on the bucket is under way at a time; each can fail, or succeed without
 //! the answer being heard, and is then done again: what an object holds is written down before it
-//! is put, so its name and its bytes are the same each time. Lines are deleted when their parts are
-//! put and listed, frames lose their slot when their object is written down.
+//! is put, so its name and its bytes are the same each time. The name carries a mark that was drawn
+//! for this object alone: a shard whose storage was restored counts on from numbers of before, and
+//! must neither take another object for its own nor believe its own to be there already. Lines are
+//! deleted when their parts are put and listed, frames lose their slot when their object is written
+//! down.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 
 use edgetally_proto::archive::manifest::{Manifest, Part};
 use edgetally_proto::archive::names;
-use edgetally_proto::ids::{Epoch, ShardName, SiteId};
+use edgetally_proto::ids::{Mark, ShardName, SiteId};
 use edgetally_proto::limits::{ALARM_MS, OBJECT_BYTES_MAX, RAW_BYTES_MAX};
 use flate2::{Compression, GzBuilder};
 
@@ -213,7 +216,7 @@ impl Archivist {
     }
 
     /// The next operation on the bucket, if one is due and none is under way. It is under way
-    /// until [`Self::finish`].
+    /// until [`Self::finish`]. `mark` is a new one, for the case that another object is begun.
     ///
     /// # Errors
     /// If storage fails.
@@ -221,13 +224,14 @@ impl Archivist {
         &mut self,
         storage: &mut impl Storage,
         outbox: &Outbox,
+        mark: Mark,
         now_ms: i64,
     ) -> Result<Option<Operation>, String> {
         if self.is_busy || (self.retry_at_ms - now_ms).clamp(0, RETRY_MAX_MS) > 0 {
             return Ok(None);
         }
         if self.job.is_none() {
-            self.job = self.begin(storage, outbox, now_ms)?;
+            self.job = self.begin(storage, outbox, mark, now_ms)?;
         }
         let operation = self.operation();
         self.is_busy = operation.is_some();
@@ -238,19 +242,20 @@ impl Archivist {
         &self,
         storage: &mut impl Storage,
         outbox: &Outbox,
+        mark: Mark,
         now_ms: i64,
     ) -> Result<Option<Job>, String> {
         let is_due = |since_ms: Option<i64>| {
             since_ms.is_some_and(|since_ms| self.due_in_ms(since_ms, now_ms) == 0)
         };
         if outbox.is_spill_urgent() && outbox.unarchived() > 0 {
-            return begin_frames(storage, outbox);
+            return begin_frames(storage, outbox, mark);
         }
         if is_due(self.waiting.since_ms) || self.waiting.bytes >= OBJECT_BYTES_MAX {
-            return begin_raw(storage, outbox.epoch);
+            return begin_raw(storage, mark);
         }
         if is_due(self.unarchived_since_ms) {
-            return begin_frames(storage, outbox);
+            return begin_frames(storage, outbox, mark);
         }
         let pruned = self.prunable().last().map(|spilled| spilled.last);
         let count = self.prunable().count();
@@ -265,7 +270,7 @@ impl Archivist {
     fn operation(&mut self) -> Option<Operation> {
         let shard = &self.orders.shard;
         let name =
-            |spilled: &Spilled| names::frames(shard, spilled.epoch, spilled.first, spilled.last);
+            |spilled: &Spilled| names::frames(shard, spilled.mark, spilled.first, spilled.last);
         match self.job.as_mut()? {
             Job::Raw { cut, first, parts, step, listed, .. } => {
                 let part = parts.front()?;
@@ -274,7 +279,7 @@ impl Archivist {
                 Some(match step {
                     Step::Put => {
                         let body = compress(&part.share.text);
-                        let name = names::part(cut.epoch, *first, cut.last);
+                        let name = names::part(cut.mark, *first, cut.last);
                         *listed = Some(Part::of(name.clone(), part.share.lines, &body));
                         let name = format!("{folder}{name}");
                         Operation::Put { name, body, condition: Condition::Absent }
@@ -387,8 +392,8 @@ impl Archivist {
     #[must_use]
     pub fn object_of(&self, sequence: u64) -> Option<(Spilled, String)> {
         let spilled = self.spilled.iter().rev().find(|spilled| spilled.holds(sequence))?;
-        let Spilled { first, last, epoch } = *spilled;
-        Some((*spilled, names::frames(&self.orders.shard, epoch, first, last)))
+        let Spilled { first, last, mark } = *spilled;
+        Some((*spilled, names::frames(&self.orders.shard, mark, first, last)))
     }
 
     /// Forgets an object that is not in the bucket any more.
@@ -417,7 +422,7 @@ fn compress(text: &[u8]) -> Vec<u8> {
     written.unwrap_or_default()
 }
 
-fn begin_raw(storage: &mut impl Storage, epoch: Epoch) -> Result<Option<Job>, String> {
+fn begin_raw(storage: &mut impl Storage, mark: Mark) -> Result<Option<Job>, String> {
     let mut rows = storage.rows(None, OBJECT_BYTES_MAX)?;
     let Some(first) = rows.first().map(|row| row.id) else { return Ok(None) };
     let cut = match storage.cut(Kind::Raw)?.filter(|cut| cut.last >= first) {
@@ -426,7 +431,7 @@ fn begin_raw(storage: &mut impl Storage, epoch: Epoch) -> Result<Option<Job>, St
             cut
         }
         None => {
-            let cut = Cut { epoch, last: rows.last().map_or(first, |row| row.id) };
+            let cut = Cut { mark, last: rows.last().map_or(first, |row| row.id) };
             storage.put_cut(Kind::Raw, cut)?;
             cut
         }
@@ -441,7 +446,11 @@ fn begin_raw(storage: &mut impl Storage, epoch: Epoch) -> Result<Option<Job>, St
     Ok(Some(Job::Raw { cut, first, bytes, parts, step: Step::Put, listed: None }))
 }
 
-fn begin_frames(storage: &mut impl Storage, outbox: &Outbox) -> Result<Option<Job>, String> {
+fn begin_frames(
+    storage: &mut impl Storage,
+    outbox: &Outbox,
+    mark: Mark,
+) -> Result<Option<Job>, String> {
     let first = outbox.first_unarchived();
     let known = storage.cut(Kind::Frames)?.filter(|cut| cut.last >= first);
     let end = known.map_or(outbox.head, |cut| cut.last);
@@ -459,9 +468,9 @@ fn begin_frames(storage: &mut impl Storage, outbox: &Outbox) -> Result<Option<Jo
     if totals.is_empty() {
         return Ok(None);
     }
-    let epoch = known.map_or(outbox.epoch, |cut| cut.epoch);
+    let mark = known.map_or(mark, |cut| cut.mark);
     if known.is_none() {
-        storage.put_cut(Kind::Frames, Cut { epoch, last })?;
+        storage.put_cut(Kind::Frames, Cut { mark, last })?;
     }
-    Ok(Some(Job::Frames { spilled: Spilled { first, last, epoch }, body, totals }))
+    Ok(Some(Job::Frames { spilled: Spilled { first, last, mark }, body, totals }))
 }

@@ -182,8 +182,8 @@ impl Outbox {
         if to > 0 && to + 1 >= self.oldest() { from.min(self.oldest()) } else { self.oldest() }
     }
 
-    /// Judges the reply to what is in flight.
-    pub fn finish_send(&mut self, reply: Reply) -> Next {
+    /// Judges the reply to what is in flight; `first` and `last` are the numbers that were sent.
+    pub fn finish_send(&mut self, (first, last): (u64, u64), reply: Reply) -> Next {
         self.in_flight = false;
         self.failures = if reply == Reply::Unavailable { self.failures + 1 } else { 0 };
         match reply {
@@ -192,10 +192,12 @@ impl Outbox {
                 Next::NewEpoch { base: self.acked }
             }
             Reply::Acked(number) => {
-                self.acked = self.acked.max(self.base + number);
+                // What it has beyond was not compared with what is here: were this storage older
+                // than what it sent, it would be something else.
+                self.acked = self.acked.max(self.base + number.min(last));
                 if self.has_backlog() { Next::Send } else { Next::Rest }
             }
-            Reply::Expected(number) => self.expected(number),
+            Reply::Expected(number) => self.expected(number, first),
             Reply::Fork => Next::NewEpoch { base: self.acked },
             Reply::Unavailable => {
                 let doubled = RETRY_FIRST_MS << self.failures.saturating_sub(1).min(8);
@@ -205,9 +207,10 @@ impl Outbox {
     }
 
     /// The aggregator lacks frames before those sent: it was restored, or lost its way.
-    fn expected(&mut self, number: u64) -> Next {
+    fn expected(&mut self, number: u64, first: u64) -> Next {
         let wanted = self.base + number.max(1);
-        if wanted > self.head + 1 {
+        if number > first {
+            // It has more than was sent, and that was not compared.
             return Next::NewEpoch { base: self.acked };
         }
         if wanted < self.reach() {
@@ -240,7 +243,7 @@ mod tests {
     fn exchange(outbox: &mut Outbox, reply: Reply) -> ((u64, u64), Next) {
         let range = outbox.start_send().unwrap();
         let sent = (outbox.wire(*range.start()), outbox.wire(*range.end()));
-        (sent, outbox.finish_send(reply))
+        (sent, outbox.finish_send(sent, reply))
     }
 
     #[test]
@@ -251,7 +254,7 @@ mod tests {
         assert_eq!(outbox.start_send(), Some(1..=1));
         outbox.commit();
         assert_eq!(outbox.start_send(), None, "the first is still in flight");
-        assert_eq!(outbox.finish_send(Reply::Acked(1)), Next::Send);
+        assert_eq!(outbox.finish_send((1, 1), Reply::Acked(1)), Next::Send);
         assert_eq!(exchange(&mut outbox, Reply::Acked(2)), ((2, 2), Next::Rest));
     }
 
@@ -291,6 +294,18 @@ mod tests {
         outbox.begin_epoch(Epoch([2; 16]), 5);
         assert_eq!(exchange(&mut outbox, Reply::Acked(2)), ((1, 2), Next::Rest));
         assert_eq!(outbox.acked, 7);
+    }
+
+    /// A restored shard may have come to numbers that the aggregator knows from before, with other
+    /// frames: only those that were sent along were compared.
+    #[test]
+    fn what_was_not_sent_is_not_acknowledged() {
+        let mut outbox = outbox(7, 1);
+        outbox.start_send().unwrap();
+        assert_eq!(outbox.finish_send((2, 4), Reply::Acked(6)), Next::Send);
+        assert_eq!(outbox.acked, 4);
+        outbox.start_send().unwrap();
+        assert_eq!(outbox.finish_send((5, 7), Reply::Expected(6)), Next::NewEpoch { base: 4 });
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! transaction between two awaits; the platform guarantees that, see `platform/shard.rs`.
 
 use edgetally_proto::frame;
-use edgetally_proto::ids::Epoch;
+use edgetally_proto::ids::{Epoch, Mark};
 use edgetally_proto::limits::{
     COMMIT_EVENTS, COMMIT_INTERVAL_MS, FRAME_BYTES_MAX, FRAMES_BYTES_MAX, FRAMES_PER_REQUEST_MAX,
     IDS_MINUTES, RAW_WINDOW_BYTES_MAX, RING_SLOTS, WINDOW_BYTES_MAX,
@@ -383,7 +383,7 @@ impl<S: Storage> Shard<S> {
             // It was sent before the shard was loaded again: its numbers mean nothing any more.
             return Ok(Next::Send);
         }
-        let next = self.outbox.finish_send(reply);
+        let next = self.outbox.finish_send((parcel.first, parcel.last), reply);
         if let Next::NewEpoch { base } = next {
             self.storage.put_epoch(epoch, base)?;
             self.outbox.begin_epoch(epoch, base);
@@ -406,13 +406,13 @@ impl<S: Storage> Shard<S> {
         self.archivist.as_ref()?.wait_ms(now_ms)
     }
 
-    /// The next operation on the bucket; under way until [`Self::archived`].
+    /// The next operation on the bucket; under way until [`Self::archived`]. `mark` is a new one.
     ///
     /// # Errors
     /// If storage fails.
-    pub fn archive(&mut self, now_ms: i64) -> Result<Option<Operation>, String> {
+    pub fn archive(&mut self, mark: Mark, now_ms: i64) -> Result<Option<Operation>, String> {
         let Some(archivist) = &mut self.archivist else { return Ok(None) };
-        archivist.next(&mut self.storage, &self.outbox, now_ms)
+        archivist.next(&mut self.storage, &self.outbox, mark, now_ms)
     }
 
     /// Judges what became of an operation on the bucket.

@@ -1,6 +1,6 @@
 //! What a shard keeps, and the rows of it. Written in one transaction between two awaits.
 
-use edgetally_proto::ids::Epoch;
+use edgetally_proto::ids::{Epoch, Mark};
 
 /// A frame in the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub struct Waiting {
 /// same bytes under the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// The epoch in its name.
-    pub epoch: Epoch,
+    /// The mark in its name.
+    pub mark: Mark,
     /// The last number in it.
     pub last: u64,
 }
@@ -70,8 +70,8 @@ pub struct Spilled {
     pub first: u64,
     /// Sequence of its last frame.
     pub last: u64,
-    /// The epoch in its name.
-    pub epoch: Epoch,
+    /// The mark in its name.
+    pub mark: Mark,
 }
 
 impl Spilled {

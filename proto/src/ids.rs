@@ -266,6 +266,25 @@ impl fmt::Display for Epoch {
     }
 }
 
+/// Tells objects of the bucket apart whose numbers are the same: random, drawn anew whenever it is
+/// decided what the next object holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark(pub [u8; 16]);
+
+impl Mark {
+    /// Reads 32 hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Epoch::parse(text).map(|epoch| Self(epoch.0))
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Epoch(self.0).fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

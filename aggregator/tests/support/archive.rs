@@ -10,7 +10,7 @@ use edgetally_proto::archive::names::{self, MANIFEST, raw_folder};
 use edgetally_proto::archive::{Context, Line};
 use edgetally_proto::event::Event;
 use edgetally_proto::frame;
-use edgetally_proto::ids::{Epoch, ShardName};
+use edgetally_proto::ids::{Mark, ShardName};
 use edgetally_proto::raw::RawBatch;
 use edgetally_proto::record::Flags;
 use edgetally_proto::settings::SiteSettings;
@@ -91,7 +91,7 @@ pub fn write_folder(root: &Path, hour_ms: i64, shard: &str, parts: &[Vec<Taken>]
     let mut manifest = Manifest::new(demo(), hour, shard);
     for (at, part) in (0u64..).zip(parts) {
         let lines: Vec<String> = part.iter().map(|taken| taken.line.clone()).collect();
-        let (name, object) = (names::part(Epoch([5; 16]), at * 4 + 1, at * 4 + 4), gzip(&lines));
+        let (name, object) = (names::part(Mark([5; 16]), at * 4 + 1, at * 4 + 4), gzip(&lines));
         fs::write(dir.join(&name), &object).unwrap();
         manifest.list(Part::of(name, lines.len() as u64, &object));
     }

@@ -58,8 +58,9 @@ pub fn start(core: &Rc<Core>) -> Result<()> {
 
 async fn run(core: &Rc<Core>, bucket: &Bucket, life: u32) -> Result<()> {
     loop {
+        let mark = bindings::mark()?;
         let operation = core.with(|memory| match memory.life == life {
-            true => Ok(memory.shard.archive(bindings::now_ms())?),
+            true => Ok(memory.shard.archive(mark, bindings::now_ms())?),
             false => Ok(None),
         })?;
         let Some(operation) = operation else { return Ok(()) };

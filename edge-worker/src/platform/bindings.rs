@@ -1,6 +1,6 @@
 //! Names of bindings and objects, each declared once.
 
-use edgetally_proto::ids::Epoch;
+use edgetally_proto::ids::{Epoch, Mark};
 use edgetally_proto::limits::ARCHIVE_AFTER_MS;
 use worker::js_sys::Uint8Array;
 use worker::{Bucket, Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
@@ -55,6 +55,11 @@ pub fn archive_after_ms(env: &Env) -> i64 {
 /// The name of a new epoch.
 pub fn epoch() -> Result<Epoch> {
     Ok(Epoch(random()?))
+}
+
+/// What tells the next object of the bucket apart from all others.
+pub fn mark() -> Result<Mark> {
+    Ok(Mark(random()?))
 }
 
 /// The shard with a name, made near its region when it is first met.

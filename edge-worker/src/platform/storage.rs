@@ -2,12 +2,12 @@
 //!
 //! ```sql
 //! meta(k, v)                  1: epoch (16 bytes) and base (u64, little endian); 2, 3: last cut of
-//!                             lines and of frames, the same way
+//!                             lines and of frames, the same way, with the mark as epoch
 //! ring(slot, seq, acked, frame, total, at)   slot = seq mod RING_SLOTS; acked: what was known at
 //!                             this commit; total: events up to it; at: its time
 //! ids(slot, minute, part)     slot = (minute mod 16) * 16 + part
 //! raw(id, at, bytes, lines)   lines that wait for the archive
-//! spilled(first, last, epoch, totals)   objects of frames in the bucket
+//! spilled(first, last, epoch, totals)   objects of frames in the bucket; epoch: their mark
 //! ```
 //!
 //! All keys are integers. Those of ring and ids are used again, so a commit without an archive
@@ -15,7 +15,7 @@
 //! did not write is null, and it names the columns that it writes, so it can be put back.
 
 use edgetally_proto::columns::{Reader, Writer};
-use edgetally_proto::ids::Epoch;
+use edgetally_proto::ids::{Epoch, Mark};
 use worker::{SqlStorage, SqlStorageValue};
 
 use crate::outbox::Outbox;
@@ -94,19 +94,19 @@ impl Sqlite {
         })
     }
 
-    /// An epoch and a number under a key of `meta`.
-    fn pair(&self, key: i64) -> Result<Option<(Epoch, u64)>, String> {
+    /// An epoch or mark, and a number, under a key of `meta`.
+    fn pair(&self, key: i64) -> Result<Option<([u8; 16], u64)>, String> {
         let mut rows = self.query("SELECT v FROM meta WHERE k = ?", vec![key.into()])?;
         let Some(bytes) = blob(rows.pop().and_then(|mut row| row.pop())) else { return Ok(None) };
         let damaged = || format!("row {key} of meta is damaged");
-        let (epoch, number) = bytes.split_at_checked(16).ok_or_else(damaged)?;
-        let epoch: [u8; 16] = epoch.try_into().map_err(|_| damaged())?;
+        let (name, number) = bytes.split_at_checked(16).ok_or_else(damaged)?;
+        let name: [u8; 16] = name.try_into().map_err(|_| damaged())?;
         let number: [u8; 8] = number.try_into().map_err(|_| damaged())?;
-        Ok(Some((Epoch(epoch), u64::from_le_bytes(number))))
+        Ok(Some((name, u64::from_le_bytes(number))))
     }
 
-    fn put_pair(&self, key: i64, epoch: Epoch, number: u64) -> Result<(), String> {
-        let mut bytes = epoch.0.to_vec();
+    fn put_pair(&self, key: i64, name: [u8; 16], number: u64) -> Result<(), String> {
+        let mut bytes = name.to_vec();
         bytes.extend_from_slice(&number.to_le_bytes());
         let insert = "INSERT OR REPLACE INTO meta(k, v) VALUES (?, ?)";
         self.query(insert, vec![key.into(), bytes.into()]).map(|_| ())
@@ -120,11 +120,11 @@ impl Sqlite {
 
 impl Storage for Sqlite {
     fn epoch(&self) -> Result<Option<(Epoch, u64)>, String> {
-        self.pair(1)
+        Ok(self.pair(1)?.map(|(epoch, base)| (Epoch(epoch), base)))
     }
 
     fn put_epoch(&mut self, epoch: Epoch, base: u64) -> Result<(), String> {
-        self.put_pair(1, epoch, base)
+        self.put_pair(1, epoch.0, base)
     }
 
     fn head(&self) -> Result<Head, String> {
@@ -209,18 +209,18 @@ impl Storage for Sqlite {
     }
 
     fn cut(&self, kind: Kind) -> Result<Option<Cut>, String> {
-        Ok(self.pair(key_of(kind))?.map(|(epoch, last)| Cut { epoch, last }))
+        Ok(self.pair(key_of(kind))?.map(|(mark, last)| Cut { mark: Mark(mark), last }))
     }
 
     fn put_cut(&mut self, kind: Kind, cut: Cut) -> Result<(), String> {
-        self.put_pair(key_of(kind), cut.epoch, cut.last)
+        self.put_pair(key_of(kind), cut.mark.0, cut.last)
     }
 
     fn spilled(&self) -> Result<Vec<Spilled>, String> {
         let rows = self.query("SELECT first, last, epoch FROM spilled ORDER BY first", vec![])?;
         let read = |mut row: Row| {
-            let epoch = blob(row.pop())?.try_into().ok().map(Epoch)?;
-            Some(Spilled { first: unsigned(row.first()), last: unsigned(row.get(1)), epoch })
+            let mark = blob(row.pop())?.try_into().ok().map(Mark)?;
+            Some(Spilled { first: unsigned(row.first()), last: unsigned(row.get(1)), mark })
         };
         Ok(rows.into_iter().filter_map(read).collect())
     }
@@ -232,9 +232,9 @@ impl Storage for Sqlite {
             writer.unsigned(total.saturating_sub(before));
             before = *total;
         }
-        let Spilled { first, last, epoch } = spilled;
+        let Spilled { first, last, mark } = spilled;
         let totals = writer.into_bytes();
-        let row = vec![value(first), value(last), epoch.0.to_vec().into(), totals.into()];
+        let row = vec![value(first), value(last), mark.0.to_vec().into(), totals.into()];
         let insert =
             "INSERT OR REPLACE INTO spilled(first, last, epoch, totals) VALUES (?, ?, ?, ?)";
         self.query(insert, row).map(|_| ())

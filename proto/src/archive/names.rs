@@ -1,17 +1,17 @@
 //! Names of the objects in the bucket.
 //!
 //! ```text
-//! raw/<site>/<YYYY-MM-DDTHH>/<shard>/<epoch>-<first>-<last>.ndjson.gz    events of a UTC hour
-//! raw/<site>/<YYYY-MM-DDTHH>/<shard>/manifest.json                       what belongs there
-//! frames/<shard>/<epoch>/<first>-<last>                                  frames, back to back
+//! raw/<site>/<YYYY-MM-DDTHH>/<shard>/<mark>-<first>-<last>.ndjson.gz    events of a UTC hour
+//! raw/<site>/<YYYY-MM-DDTHH>/<shard>/manifest.json                      what belongs there
+//! frames/<shard>/<mark>/<first>-<last>                                  frames, back to back
 //! ```
 //!
-//! Numbers are those of a shard's rows of events and of its frames, padded so that names sort as
-//! numbers do. They never come again, so equal names hold equal bytes.
+//! Numbers are those of a shard's rows of events and of its frames. They come again when a shard's
+//! storage was restored from a copy of before; the mark does not, so equal names hold equal bytes.
 
 use std::fmt::Write;
 
-use crate::ids::{Epoch, ShardName, SiteId};
+use crate::ids::{Mark, ShardName, SiteId};
 use crate::time::HOUR_MS;
 
 /// What all names of the raw archive begin with.
@@ -91,14 +91,14 @@ pub fn raw_folder(site: &SiteId, hour: i64, shard: &ShardName) -> String {
 
 /// File name of a part with events of the rows `first` to `last` of its shard.
 #[must_use]
-pub fn part(epoch: Epoch, first: u64, last: u64) -> String {
-    format!("{epoch}-{first:012}-{last:012}{PART}")
+pub fn part(mark: Mark, first: u64, last: u64) -> String {
+    format!("{mark}-{first:012}-{last:012}{PART}")
 }
 
 /// Name of an object with the frames of the local sequences `first` to `last`.
 #[must_use]
-pub fn frames(shard: &ShardName, epoch: Epoch, first: u64, last: u64) -> String {
-    format!("{FRAMES}{}/{epoch}/{first:012}-{last:012}", safe_shard(shard))
+pub fn frames(shard: &ShardName, mark: Mark, first: u64, last: u64) -> String {
+    format!("{FRAMES}{}/{mark}/{first:012}-{last:012}", safe_shard(shard))
 }
 
 /// The name of an object of the raw archive, taken apart.
@@ -117,8 +117,8 @@ pub struct RawName {
 /// The file name of a part, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartName {
-    /// The epoch in which it was written.
-    pub epoch: Epoch,
+    /// What tells it apart from others with its numbers.
+    pub mark: Mark,
     /// First row.
     pub first: u64,
     /// Last row.
@@ -133,7 +133,7 @@ impl PartialOrd for PartName {
 
 impl Ord for PartName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.first, self.last, self.epoch.0).cmp(&(other.first, other.last, other.epoch.0))
+        (self.first, self.last, self.mark).cmp(&(other.first, other.last, other.mark))
     }
 }
 
@@ -143,9 +143,9 @@ impl PartName {
     pub fn parse(name: &str) -> Option<Self> {
         let mut parts = name.strip_suffix(PART)?.split('-');
         let mut next = || parts.next();
-        let epoch = Epoch::parse(next()?)?;
+        let mark = Mark::parse(next()?)?;
         let (first, last) = (next()?.parse().ok()?, next()?.parse().ok()?);
-        (self::part(epoch, first, last) == name).then_some(Self { epoch, first, last })
+        (self::part(mark, first, last) == name).then_some(Self { mark, first, last })
     }
 }
 
@@ -189,14 +189,14 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        let (site, epoch) = (SiteId::parse("demo").unwrap(), Epoch([0xab; 16]));
+        let (site, mark) = (SiteId::parse("demo").unwrap(), Mark([0xab; 16]));
         let shard = ShardName::parse("v1|apac|3").unwrap();
         let folder = raw_folder(&site, 492_339, &shard);
         assert_eq!(folder, "raw/demo/2026-03-02T03/v1_apac_3/");
-        let name = format!("{folder}{}", part(epoch, 7, 42));
+        let name = format!("{folder}{}", part(mark, 7, 42));
         let read = RawName::parse(&name).unwrap();
         assert_eq!((read.site, read.hour, read.shard.as_str()), (site, 492_339, "v1_apac_3"));
-        assert_eq!(read.part, Some(PartName { epoch, first: 7, last: 42 }));
+        assert_eq!(read.part, Some(PartName { mark, first: 7, last: 42 }));
         assert_eq!(RawName::parse(&format!("{folder}{MANIFEST}")).unwrap().part, None);
         for name in [
             "raw/demo/2026-03-02T03/s/x.ndjson.gz",
@@ -206,7 +206,7 @@ mod tests {
         ] {
             assert_eq!(RawName::parse(name), None, "{name}");
         }
-        let frames = frames(&shard, epoch, 1, 2);
+        let frames = frames(&shard, mark, 1, 2);
         let expected = format!("frames/v1_apac_3/{}/000000000001-000000000002", "ab".repeat(16));
         assert_eq!(frames, expected);
     }

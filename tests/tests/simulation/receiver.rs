@@ -26,6 +26,8 @@ pub enum Sabotage {
     NoLookUp,
     /// A repeat of what is not committed yet is answered at once.
     RepeatNotHeld,
+    /// Objects of the bucket are told apart by their numbers alone.
+    MarkKept,
 }
 
 /// The only shard.

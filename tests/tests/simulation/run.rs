@@ -7,7 +7,7 @@ use edge_worker::outbox::{Next, Reply};
 use edge_worker::shard::{NO_SLOT, Outgoing, Parcel, Setup, Shard};
 use edge_worker::waiting::decode_admission;
 use edgetally_proto::error::RejectCode;
-use edgetally_proto::ids::Epoch;
+use edgetally_proto::ids::{Epoch, Mark};
 use edgetally_proto::time::{MINUTE_MS, second_of};
 use edgetally_proto::window::Window;
 
@@ -20,7 +20,7 @@ use super::receiver::{Receiver, Sabotage, shard_name};
 /// So long after it was taken in an event is known to the shard for sure.
 const KNOWN_MS: i64 = 14 * MINUTE_MS;
 /// Earlier states of the disk that are kept.
-const BACKUPS: usize = 8;
+pub const BACKUPS: usize = 8;
 
 /// A request of a client that was not answered yet.
 #[derive(Debug, Clone)]
@@ -34,6 +34,7 @@ struct Simulation {
     sabotage: Sabotage,
     now_ms: i64,
     epochs: u32,
+    marks: u128,
     setup: Setup,
     bucket: Bucket,
     disk: Shared,
@@ -58,6 +59,8 @@ struct Simulation {
     given_up: BTreeSet<u16>,
     /// Whether a second epoch began: what went out again may be counted in two frames.
     is_renumbered: bool,
+    /// Whether the shard's storage fell back.
+    is_restored: bool,
     /// Whether the shard lost its disk, the clock stepped back or the ring is too small: it may
     /// have forgotten ids.
     is_forgetful: bool,
@@ -86,6 +89,7 @@ impl Simulation {
             sabotage,
             now_ms: START_MS,
             epochs: 0,
+            marks: 0,
             disk,
             backups: Vec::new(),
             shard,
@@ -99,6 +103,7 @@ impl Simulation {
             all: BTreeSet::new(),
             given_up: BTreeSet::new(),
             is_renumbered: false,
+            is_restored: false,
             // A ring so small loses frames of the minute whose row of ids is not written yet.
             is_forgetful: case.bucket.is_some(),
         }
@@ -252,7 +257,9 @@ impl Simulation {
 
     /// One operation on the bucket; says whether one was due.
     fn archive(&mut self, service: Service) -> Result<bool, String> {
-        let Some(operation) = self.shard.archive(self.now_ms)? else { return Ok(false) };
+        self.marks += u128::from(self.sabotage != Sabotage::MarkKept);
+        let mark = Mark(self.marks.to_le_bytes());
+        let Some(operation) = self.shard.archive(mark, self.now_ms)? else { return Ok(false) };
         let outcome = self.bucket.perform(operation, service);
         self.shard.archived(outcome, self.now_ms)?;
         Ok(true)
@@ -272,13 +279,14 @@ impl Simulation {
         Ok(())
     }
 
-    /// The disk falls back to an earlier state, if the aggregator holds what it loses: the loss of
-    /// what nobody else has is nobody's fault.
+    /// The disk falls back to an earlier state, if aggregator and bucket hold what it loses: the
+    /// loss of what nobody else has is nobody's fault.
     fn restore_shard(&mut self) -> Result<(), String> {
-        if self.has_bucket() {
-            return Ok(());
-        }
         self.deliver()?;
+        if self.has_bucket() {
+            self.now_ms += 61_000;
+            while self.archive(Service::Done)? {}
+        }
         let is_held = self.told.is_subset(&Books::of(&self.receiver.world).held);
         let Some(backup) = self.backups.first().filter(|_| is_held).cloned() else {
             return Ok(());
@@ -286,7 +294,7 @@ impl Simulation {
         self.floor = self.receiver.log.len();
         *self.disk.0.borrow_mut() = backup;
         self.backups.clear();
-        (self.is_forgetful, self.is_renumbered) = (true, true);
+        (self.is_forgetful, self.is_renumbered, self.is_restored) = (true, true, true);
         self.crash_shard()
     }
 
@@ -297,10 +305,12 @@ impl Simulation {
             Some(Outgoing::Parcel(parcel)) => parcel,
             Some(Outgoing::Missing { .. }) if fate == Fate::Lost => return Ok(true),
             Some(Outgoing::Missing { spilled, name }) => {
-                let object = self.bucket.read(&name).ok_or(format!("{name} is not there"))?;
+                let object = self.bucket.read(&name);
                 let epoch = self.next_epoch();
-                if self.shard.refill(spilled, Some(&object), epoch)? {
-                    return Err(format!("{name} is damaged"));
+                let is_lost = self.shard.refill(spilled, object.as_deref(), epoch)?;
+                // Storage that fell back may know objects that were deleted since.
+                if is_lost && (object.is_some() || !self.is_restored) {
+                    return Err(format!("{name} is damaged or gone"));
                 }
                 return Ok(true);
             }
@@ -322,7 +332,8 @@ impl Simulation {
         let epoch = self.next_epoch();
         let next = self.shard.finish(&parcel, reply, epoch)?;
         self.is_renumbered |= matches!(next, Next::NewEpoch { .. });
-        if self.is_renumbered && self.has_bucket() && self.sabotage == Sabotage::None {
+        let may_end = self.is_restored || !self.has_bucket() || self.sabotage != Sabotage::None;
+        if self.is_renumbered && !may_end {
             return Err(format!("an epoch ended with {reply:?}"));
         }
         self.shard.note_keep_from(parcel.epoch, self.kept.1 as u64 + 1);
