@@ -26,6 +26,9 @@ usage: cargo xtask <task>
             --size N        events in a batch: 1, 3, 10 or 50; may be repeated
             --seconds N, --rounds N, --connections N   of the whole worker (3, 3, 1024)
             --v8-flag FLAG  passed to V8, such as --perf-basic-prof for perf
+  bench sessions   measures the engine: a clickstream alone, through the program, and in databases
+            --events N, --seed N   of the stream (10000000, 1)
+            --only PART     pure, memory, whole or batch; may be repeated
   ci      the same as test";
 
 /// The worker's port when none is given.
@@ -43,6 +46,8 @@ pub enum Task {
     Bench,
     /// The benchmark of the edge, with options for its driver.
     BenchEdge(Vec<OsString>),
+    /// The benchmark of sessions, with options for its driver.
+    BenchSessions(Vec<OsString>),
     Soak,
     /// Ends what `dev` leaves behind when it is killed; started by `dev` itself.
     Guard,
@@ -106,11 +111,12 @@ fn parse_bench(parser: &mut lexopt::Parser) -> Result<Task, lexopt::Error> {
     match parser.next()? {
         None => Ok(Task::Bench),
         Some(Short('h') | Long("help")) => Ok(Task::Help),
-        Some(Value(name)) if name == "edge" => {
+        Some(Value(name)) if name == "edge" || name == "sessions" => {
             let options: Vec<OsString> = parser.raw_args()?.collect();
             let is_help = |option: &OsString| option == "--help" || option == "-h";
             let asks_help = options.iter().any(is_help);
-            Ok(if asks_help { Task::Help } else { Task::BenchEdge(options) })
+            let task = if name == "edge" { Task::BenchEdge } else { Task::BenchSessions };
+            Ok(if asks_help { Task::Help } else { task(options) })
         }
         Some(other) => Err(other.unexpected()),
     }
@@ -163,9 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_edge_benchmark_are_handed_on() {
+    fn options_of_a_benchmark_are_handed_on() {
         let expected = ["--only", "pure"].map(OsString::from).to_vec();
         assert_eq!(parsed("bench edge --only pure"), Ok(Task::BenchEdge(expected)));
+        let expected = ["--events", "9"].map(OsString::from).to_vec();
+        assert_eq!(parsed("bench sessions --events 9"), Ok(Task::BenchSessions(expected)));
         assert_eq!(parsed("bench"), Ok(Task::Bench));
         assert_eq!(parsed("bench edge --help"), Ok(Task::Help));
     }

@@ -4,6 +4,7 @@ mod counts;
 mod list;
 mod fuzz;
 mod edge;
+mod sessions;
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 pub use edge::bench_edge;
+pub use sessions::bench_sessions;
 
 use crate::paths::Paths;
 use crate::suites::counts::Counts;

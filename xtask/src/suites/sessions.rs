@@ -1,0 +1,50 @@
+//! `cargo xtask bench sessions`: builds the program and installs the databases that it is compared
+//! with, then hands over to the driver.
+
+use std::ffi::OsString;
+use std::fs;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use super::pass_through;
+use crate::paths::Paths;
+use crate::run::step;
+use crate::stop;
+
+/// What pip installs.
+const DATABASES: [&str; 2] = ["duckdb==2.0.0", "chdb==4.4.0"];
+
+/// Builds, installs, and runs the driver, which prints the report.
+pub fn bench_sessions(paths: &Paths, options: &[OsString]) -> Result<ExitCode> {
+    stop::watch_signals()?;
+    install_databases(paths)?;
+    let packages = ["--package", "aggregator", "--package", "edgetally-bench-sessions"];
+    step(
+        "build the program and the driver",
+        Command::new("cargo")
+            .args(["build", "--release", "--bins"])
+            .args(packages)
+            .current_dir(&paths.root),
+    )?;
+    let mut driver = Command::new(paths.target.join("release/edgetally-bench-sessions"));
+    driver.arg("--root").arg(&paths.root).arg("--target").arg(&paths.target).args(options);
+    pass_through(paths, &mut driver)
+}
+
+/// Into `.tools/python`, once for each version.
+fn install_databases(paths: &Paths) -> Result<()> {
+    let folder = paths.tools().join("python");
+    let (stamp, wanted) = (folder.join(".installed"), DATABASES.join(" "));
+    if fs::read_to_string(&stamp).is_ok_and(|kept| kept == wanted) {
+        return Ok(());
+    }
+    step("make a Python environment", Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    step(
+        "install DuckDB and ClickHouse's engine (pip)",
+        Command::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "-q"])
+            .args(DATABASES),
+    )?;
+    fs::write(&stamp, wanted).context(".tools/python/.installed")
+}
