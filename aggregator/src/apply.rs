@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::dedup::{Marks, Source, Verdict};
 use crate::directory::{AdminWrite, Directory};
 use crate::intake::{self, Incoming};
+use crate::sealing::sealed_before;
 use crate::site::{Effects, Plan, Site, Terms};
 use crate::tombstones::Erasure;
 use crate::view::{EdgeState, SiteView, View};
@@ -320,6 +321,17 @@ impl World {
         Ok(())
     }
 
+    /// Seals the days of every site that are over for good.
+    pub fn seal(&mut self, now_ms: i64, changed: &mut Changed) {
+        for (name, site) in &mut self.sites {
+            let Some(entry) = self.directory.sites.get(name) else { continue };
+            let before = sealed_before(now_ms, entry.settings.lateness.ms, &site.zone);
+            if site.presence.seal(before, &site.zone) {
+                changed.sites.entry(name.clone()).or_default();
+            }
+        }
+    }
+
     /// The snapshot after some changes.
     pub fn view(&mut self, changed: &Changed) -> View {
         for site in changed.sites.keys() {
@@ -332,6 +344,7 @@ impl World {
                 }
             }
         }
+        self.view.number += 1;
         self.view.directory = self.directory.clone();
         self.view.edges = self.edges.clone();
         self.view.clone()
@@ -358,6 +371,7 @@ fn view_of(site: &mut Site) -> SiteView {
         sold: site.credits.sold().clone(),
         texts: site.texts.list(),
         counters: site.counters.clone(),
+        late: site.late.clone(),
         sketches: site.sketches.clone(),
         presence: site.presence.clone(),
         sales: site.ledger.sales.clone(),

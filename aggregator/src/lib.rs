@@ -26,6 +26,7 @@ pub mod attribution;
 
 pub mod orders;
 pub mod presence;
+pub mod sealing;
 pub mod rejects;
 pub mod tombstones;
 pub mod zone;

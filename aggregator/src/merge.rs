@@ -33,7 +33,7 @@ impl Level {
 
     /// Width of one slot in milliseconds.
     #[must_use]
-    pub fn slot_ms(self) -> i64 {
+    pub const fn slot_ms(self) -> i64 {
         match self {
             Self::Second => SECOND_MS,
             Self::Minute => MINUTE_MS,

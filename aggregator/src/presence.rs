@@ -1,5 +1,7 @@
 //! Which persons were active when: an exact multiset, so that a person can be taken back.
 
+pub mod sealed;
+
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
@@ -10,12 +12,14 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use crate::merge::Level;
 use crate::texts::TextId;
+use sealed::Sealed;
 
 /// Number of a person within its site.
 pub type PersonId = u32;
 
 /// `concurrent_visitors` looks back this far.
 pub const CONCURRENT_MS: i64 = HOUR_MS / 12;
+const QUARTER_MS: i64 = Level::Quarter.slot_ms();
 
 type Bag<K> =
     imbl::GenericHashMap<K, u32, BuildHasherDefault<FxHasher>, imbl::shared_ptr::DefaultSharedPtr>;
@@ -63,12 +67,25 @@ impl Crowd {
 }
 
 /// Presence of all persons of a site. Clones share what did not change since.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Presence {
     seconds: OrdMap<i64, Arc<Vec<Visit>>>,
     quarters: OrdMap<i64, Crowd>,
     /// By local day, counted from 1970-01-01 in the site's zone.
     days: OrdMap<i64, Crowd>,
+    /// The days before [`Self::sealed_before`], which have neither crowds nor quarters.
+    sealed: OrdMap<i64, Arc<Sealed>>,
+    sealed_before: i64,
+    /// Quarters that end up to here are told from their seconds.
+    sealed_ms: i64,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        let (seconds, quarters, days) = Default::default();
+        let (sealed_before, sealed_ms) = (i64::MIN, i64::MIN);
+        Self { seconds, quarters, days, sealed: OrdMap::new(), sealed_before, sealed_ms }
+    }
 }
 
 /// Local days and the instants at which they begin and end, for the site's zone.
@@ -93,9 +110,40 @@ impl Presence {
         let ms = u16::try_from(at_ms - second * SECOND_MS).unwrap_or_default();
         let visit = Visit { ms, name, person };
         self.change_second(second, visit, is_added);
-        let quarter = at_ms.div_euclid(Level::Quarter.slot_ms());
-        change_crowd(&mut self.quarters, quarter, visit, is_added);
-        change_crowd(&mut self.days, days.day_of(at_ms), visit, is_added);
+        let (quarter, day) = (at_ms.div_euclid(QUARTER_MS), days.day_of(at_ms));
+        if (quarter + 1) * QUARTER_MS > self.sealed_ms {
+            change_crowd(&mut self.quarters, quarter, visit, is_added);
+        }
+        if day >= self.sealed_before {
+            change_crowd(&mut self.days, day, visit, is_added);
+            return;
+        }
+        let sealed = self.sealed.entry(day).or_default();
+        *sealed = Arc::new(sealed.changed(is_added));
+        if sealed.is_empty() {
+            self.sealed.remove(&day);
+        }
+    }
+
+    /// Seals the days before one, unless they are sealed already; says whether any was not.
+    pub fn seal(&mut self, before: i64, days: &impl Days) -> bool {
+        if before <= self.sealed_before {
+            return false;
+        }
+        let (sealed_ms, mut is_changed) = (days.start_of(before), false);
+        while let Some((day, crowd)) = self.days.get_min().filter(|(day, _)| *day < before) {
+            let (day, sealed) = (*day, Sealed::of(crowd));
+            self.sealed.insert(day, Arc::new(sealed));
+            self.days.remove(&day);
+            is_changed = true;
+        }
+        let is_sealed = |quarter: i64| (quarter + 1) * QUARTER_MS <= sealed_ms;
+        while let Some((quarter, _)) = self.quarters.get_min().filter(|(at, _)| is_sealed(*at)) {
+            let quarter = *quarter;
+            self.quarters.remove(&quarter);
+        }
+        (self.sealed_before, self.sealed_ms) = (before, sealed_ms);
+        is_changed
     }
 
     fn change_second(&mut self, second: i64, visit: Visit, is_added: bool) {
@@ -113,18 +161,8 @@ impl Presence {
         }
     }
 
-    /// Cuts the days anew, after the site's zone changed.
-    pub fn cut_days(&mut self, days: &impl Days) {
-        self.days = OrdMap::new();
-        for (second, visits) in &self.seconds {
-            let day = days.day_of(second * SECOND_MS);
-            let crowd = self.days.entry(day).or_default();
-            visits.iter().for_each(|visit| crowd.change(*visit, true));
-        }
-    }
-
     /// Distinct persons between two instants (`from_ms` in, `to_ms` not), of events whose name
-    /// `wanted` lets pass; all if it is none.
+    /// `wanted` lets pass; all if it is none. Exact, whatever it takes.
     pub fn distinct(
         &self,
         from_ms: i64,
@@ -132,15 +170,27 @@ impl Presence {
         wanted: Option<&dyn Fn(TextId) -> bool>,
         days: &impl Days,
     ) -> usize {
+        let mut crowds = self.days.range(days.day_of(from_ms)..).take(1);
+        let ends = |day: i64| (days.start_of(day), days.start_of(day + 1));
+        match (wanted, crowds.next()) {
+            (None, Some((day, crowd))) if ends(*day) == (from_ms, to_ms) => crowd.persons.len(),
+            _ => self.persons(from_ms, to_ms, wanted, days).len(),
+        }
+    }
+
+    fn persons(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        wanted: Option<&dyn Fn(TextId) -> bool>,
+        days: &impl Days,
+    ) -> FxHashSet<PersonId> {
         let mut found = FxHashSet::default();
         let crowds = self.parts(from_ms, to_ms, days, |visit| {
             if wanted.is_none_or(|wanted| wanted(visit.name)) {
                 found.insert(visit.person);
             }
         });
-        if let ([only], None, true) = (crowds.as_slice(), wanted, found.is_empty()) {
-            return only.persons.len();
-        }
         for crowd in crowds {
             match wanted {
                 None => found.extend(crowd.persons.keys()),
@@ -150,7 +200,7 @@ impl Presence {
                 }
             }
         }
-        found.len()
+        found
     }
 
     /// Distinct persons by name of event, as pairs.
@@ -179,6 +229,10 @@ impl Presence {
         mut visit: impl FnMut(&Visit),
     ) -> Vec<&Crowd> {
         let mut crowds = Vec::new();
+        // Of what is sealed only the seconds are left.
+        let open_ms = from_ms.max(self.sealed_ms).min(to_ms.max(from_ms));
+        self.visits(from_ms, open_ms, &mut visit);
+        let from_ms = open_ms;
         let first_day = days.day_of(from_ms.saturating_sub(1)) + 1;
         let end_day = days.day_of(to_ms);
         let middle = if first_day < end_day {
@@ -187,13 +241,13 @@ impl Presence {
         } else {
             [(from_ms, to_ms), (to_ms, to_ms)]
         };
-        let width = Level::Quarter.slot_ms();
         for (from, to) in middle {
-            let (first, end) = ((from + width - 1).div_euclid(width), to.div_euclid(width));
+            let (first, end) =
+                ((from + QUARTER_MS - 1).div_euclid(QUARTER_MS), to.div_euclid(QUARTER_MS));
             if first < end {
                 crowds.extend(self.quarters.range(first..end).map(|(_, crowd)| crowd));
-                self.visits(from, first * width, &mut visit);
-                self.visits(end * width, to, &mut visit);
+                self.visits(from, first * QUARTER_MS, &mut visit);
+                self.visits(end * QUARTER_MS, to, &mut visit);
             } else {
                 self.visits(from, to, &mut visit);
             }
@@ -294,22 +348,32 @@ mod tests {
         assert_eq!(presence.concurrent(1_300_000), 0);
     }
 
+    /// Events that came, of which some went again.
+    fn present(events: &[(i64, u32, u32, u8)], seal_at: Option<usize>) -> Presence {
+        let mut presence = Presence::default();
+        for (at, (ms, name, person, _)) in events.iter().enumerate() {
+            if seal_at == Some(at) {
+                presence.seal(2, &Utc);
+            }
+            presence.change(*ms, *name, *person, true, &Utc);
+        }
+        for (ms, name, person, _) in events.iter().filter(|(.., leaves)| *leaves == 0) {
+            presence.change(*ms, *name, *person, false, &Utc);
+        }
+        presence
+    }
+
     proptest! {
         /// Whatever came and went, any range gives the distinct persons of what is left.
         #[test]
         fn distinct_persons_are_those_of_the_events_left(
             events in prop::collection::vec((0i64..3 * DAY_MS, 1u32..4, 0u32..9, 0u8..3), 0..120),
             from in -1_000i64..3 * DAY_MS, length in 0i64..3 * DAY_MS,
+            is_whole in any::<bool>(), seal_at in prop::option::of(0usize..120),
         ) {
-            let mut presence = Presence::default();
-            for (at, name, person, _) in &events {
-                presence.change(*at, *name, *person, true, &Utc);
-            }
-            for (at, name, person, leaves) in &events {
-                if *leaves == 0 {
-                    presence.change(*at, *name, *person, false, &Utc);
-                }
-            }
+            let whole = |ms: i64| if is_whole { ms / DAY_MS * DAY_MS } else { ms };
+            let (from, length) = (whole(from), whole(length));
+            let presence = present(&events, seal_at);
             let left: Vec<_> = events.iter()
                 .filter(|(at, _, _, leaves)| *leaves > 0 && (from..from + length).contains(at))
                 .collect();
@@ -322,12 +386,62 @@ mod tests {
             prop_assert_eq!(presence.distinct(from, to, None, &Utc), plain.len());
             prop_assert_eq!(presence.distinct(from, to, Some(&|n| n == 2), &Utc), second.len());
             prop_assert_eq!(presence.distinct_by_name(from, to, &Utc).len(), named.len());
+            // A few are told one by one by a sketch too.
+            for exact_visits_max in [0, 3, sealed::EXACT_VISITS_MAX] {
+                let range = (from, to);
+                let all = presence.visitors(range, None, &Utc, exact_visits_max);
+                prop_assert_eq!(all.value(), plain.len() as i64);
+                let some = presence.visitors(range, Some(&|n| n == 2), &Utc, exact_visits_max);
+                prop_assert_eq!(some.value(), second.len() as i64);
+                let by_name = presence.visitors_by_name(range, &Utc, exact_visits_max);
+                let sum: i64 = by_name.values().map(|heads| heads.value()).sum();
+                prop_assert_eq!(sum, named.len() as i64);
+            }
             let second = from / 1_000;
             let one_by_one: Vec<usize> = (second..second + 400)
                 .map(|second| presence.concurrent((second + 1) * 1_000)).collect();
             prop_assert_eq!(presence.concurrent_by_second(second, second + 399), one_by_one);
-            presence.cut_days(&Utc);
-            prop_assert_eq!(presence.distinct(from, to, None, &Utc), plain.len());
         }
+    }
+    /// Two of three days are sealed with thousands of persons; half of those of a day are there on
+    /// the next one too, and some are taken back after the sealing.
+    #[test]
+    fn the_truth_about_sealed_days_is_within_the_bounds() {
+        use sealed::Heads;
+        let mut within = 0;
+        for seed in 0..20u32 {
+            let mut presence = Presence::default();
+            let person = |day: u32, n: u32| seed * 1_000_000 + day * 6_000 + n;
+            let at = |day: u32, n: u32| i64::from(day) * DAY_MS + i64::from(n) * 7_000;
+            let all = || (0..3).flat_map(|day| (0..12_000).map(move |n| (day, n)));
+            for (day, n) in all() {
+                presence.change(at(day, n), 1, person(day, n), true, &Utc);
+            }
+            assert!(presence.seal(2, &Utc) && !presence.seal(2, &Utc));
+            for n in 0..500 {
+                presence.change(at(1, n), 1, person(1, n), false, &Utc);
+                presence.change(at(0, n), 1, person(0, n), false, &Utc);
+            }
+            let range = (0, 3 * DAY_MS);
+            let truth = presence.distinct(range.0, range.1, None, &Utc) as i64;
+            assert_eq!(
+                truth,
+                24_000 - 500,
+                "those who left the second day were there on the first"
+            );
+            let Heads::About(said) = presence.visitors(range, None, &Utc, 1_000) else {
+                panic!("it is not told from sketches");
+            };
+            assert!((said.value - truth).abs() < truth / 20, "{said:?}");
+            within += i32::from((said.low..=said.high).contains(&truth));
+            // A sealed day alone is counted, and so are days that are open.
+            let one = presence.visitors((DAY_MS, 2 * DAY_MS), None, &Utc, 1_000);
+            assert_eq!(one, Heads::Exact(11_500));
+            let open = presence.visitors((2 * DAY_MS, 3 * DAY_MS), None, &Utc, 0);
+            assert_eq!(open, Heads::Exact(12_000));
+            let few = presence.visitors(range, None, &Utc, sealed::EXACT_VISITS_MAX);
+            assert_eq!(few, Heads::Exact(truth));
+        }
+        assert!(within >= 17, "{within} of 20");
     }
 }

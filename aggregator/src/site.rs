@@ -99,6 +99,8 @@ pub struct Site {
     pub counters: Counters,
     /// Distinct clients and quantiles.
     pub sketches: Sketches,
+    /// Of the events, those that were over an hour old when they came.
+    pub late: Counters,
     /// Counter blocks that changed since the last checkpoint.
     pub dirty: BTreeSet<BlockKey>,
     /// Who was active when.
@@ -384,7 +386,8 @@ impl Site {
             return;
         }
         (self.zone, self.rules, self.window) = (zone, rules, window);
-        (self.timelines, self.presence) = Default::default();
+        (self.timelines, self.presence, self.sketches) = Default::default();
+        self.late = Counters::default();
         (self.people, self.credits, self.ledger) = Default::default();
         self.rebuild();
     }

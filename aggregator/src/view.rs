@@ -29,6 +29,8 @@ pub struct SiteView {
     pub texts: Vector<Arc<str>>,
     /// Rollups.
     pub counters: Counters,
+    /// Of the events, those that were over an hour old when they came.
+    pub late: Counters,
     /// Distinct clients and quantiles.
     pub sketches: Sketches,
     /// Who was active when.
@@ -158,6 +160,8 @@ pub struct EdgeState {
 /// Everything readers see.
 #[derive(Debug, Clone, Default)]
 pub struct View {
+    /// Grows by one with every snapshot since the start of the program.
+    pub number: u64,
     /// Sites and keys.
     pub directory: Arc<Directory>,
     /// State by site.

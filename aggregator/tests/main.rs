@@ -15,6 +15,7 @@ mod durability;
 mod erasure;
 mod examples;
 mod funnel;
+mod late;
 mod laws;
 mod live;
 mod oracle;

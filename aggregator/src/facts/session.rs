@@ -11,6 +11,7 @@ use crate::people::SessionRow;
 use crate::presence::Days;
 use crate::query::report::money;
 use crate::query::run::revenue;
+use crate::sealing::sealed_before;
 use crate::site::credits::OrderRow;
 use crate::texts::text_of;
 use crate::view::SiteView;
@@ -33,7 +34,7 @@ pub struct Told {
 /// `open`, `closed` or `final`.
 fn state(site: &SiteView, row: &SessionRow, told: &Told) -> &'static str {
     let (now_ms, day) = (told.now_ms, site.zone.day_of(row.start_ms));
-    if now_ms >= site.zone.start_of(day + 1).saturating_add(told.lateness_ms) {
+    if day < sealed_before(now_ms, told.lateness_ms, &site.zone) {
         "final"
     } else if now_ms <= row.end_ms.saturating_add(told.gap_ms) && site.zone.day_of(now_ms) == day {
         "open"

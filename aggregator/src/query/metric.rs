@@ -12,6 +12,8 @@ pub enum Metric {
     Events(Option<&'static str>),
     /// Accepted events of bots.
     BotEvents,
+    /// Accepted events without bots that were over an hour old when they came.
+    LateEvents,
     /// Distinct clients, as a sketch tells.
     Clients,
     /// The number that so many of a hundred do not exceed, of what `measure` says.
@@ -61,7 +63,7 @@ pub enum Metric {
 }
 
 /// Names and what they stand for.
-const METRICS: [(&str, Metric); 38] = [
+const METRICS: [(&str, Metric); 39] = [
     ("events", Metric::Events(None)),
     ("pageviews", Metric::Events(Some("page_view"))),
     ("item_views", Metric::Events(Some("view_item"))),
@@ -95,6 +97,7 @@ const METRICS: [(&str, Metric); 38] = [
     ("rejected", Metric::Rejected),
     ("duplicates", Metric::Duplicates),
     ("bot_events", Metric::BotEvents),
+    ("late_events", Metric::LateEvents),
     ("clients", Metric::Clients),
     ("p50", Metric::Percentile(50)),
     ("p75", Metric::Percentile(75)),
@@ -103,7 +106,7 @@ const METRICS: [(&str, Metric); 38] = [
 ];
 
 /// Names of the contract that this version does not compute.
-const LATER: [&str; 3] = ["late_events", "cost", "roas"];
+const LATER: [&str; 2] = ["cost", "roas"];
 
 /// Widths of time rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,6 +318,10 @@ impl Metric {
                 "DDSketch with bins of at most 1/128 of their numbers: the number at the nearest \
                  rank lies within the bounds; null where they meet",
             ),
+            Self::Visitors | Self::ReturningVisitors => Some(
+                "one by one; HyperLogLog++ with 2^14 registers, 1.6 % either way, where more than \
+                 2^20 activity events of sealed days are in",
+            ),
             _ => None,
         }
     }
@@ -343,7 +350,7 @@ impl Metric {
     /// Whether it follows from events that each have a name.
     #[must_use]
     pub fn takes_names(self) -> bool {
-        matches!(self, Self::Events(_) | Self::BotEvents | Self::Visitors)
+        matches!(self, Self::Events(_) | Self::BotEvents | Self::LateEvents | Self::Visitors)
     }
 }
 

@@ -58,6 +58,7 @@ fn bounds_of(value: &Value) -> Json {
 #[must_use]
 pub fn meta(view: &View, site: &SiteView, now_ms: i64) -> Json {
     json!({
+        "snapshot": view.number,
         "watermark": view.watermark_ms(now_ms).map(|ms| site.zone.rfc3339(ms)),
         "lagging": view.lagging(now_ms),
     })

@@ -15,6 +15,7 @@ use crate::estimate::{self, Estimate};
 use crate::merge::Measure;
 use crate::merge::sketches::Reading;
 use crate::orders::sales::{Sum, Takings};
+use crate::presence::sealed::{EXACT_VISITS_MAX, Heads};
 use crate::texts::{TextId, text_of};
 use crate::view::SiteView;
 
@@ -34,6 +35,13 @@ pub enum Value {
 }
 
 impl Value {
+    fn of(heads: Heads) -> Self {
+        match heads {
+            Heads::Exact(count) => Self::Count(count),
+            Heads::About(estimate) => Self::About(estimate),
+        }
+    }
+
     /// Orders values; undefined ones come first, money goes by its first currency.
     fn compare(&self, other: &Self) -> Ordering {
         let key = |value: &Self| match value {
@@ -58,14 +66,22 @@ pub struct Row {
     pub values: Vec<Value>,
 }
 
+/// What is counted of the events of one name.
+#[derive(Debug, Default)]
+struct Named {
+    events: i64,
+    of_bots: i64,
+    late: i64,
+    visitors: Heads,
+}
+
 /// Sums of one bucket.
 #[derive(Debug, Default)]
 struct Sums {
-    /// By name: events, events of bots, distinct visitors.
-    names: BTreeMap<TextId, (i64, i64, i64)>,
+    names: BTreeMap<TextId, Named>,
     rejects: BTreeMap<&'static str, i64>,
     duplicates: i64,
-    visitors: i64,
+    visitors: Heads,
     concurrent: i64,
     sales: Sum,
     clients: Option<Estimate>,
@@ -124,14 +140,22 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
         site.counters.visit(range.from_ms, range.to_ms, |measure, count| match measure {
             Measure::Events { name, bot, .. } if passes(name) => {
                 let cell = sums.names.entry(name).or_default();
-                if bot { cell.1 += count } else { cell.0 += count }
+                *if bot { &mut cell.of_bots } else { &mut cell.events } += count;
             }
             Measure::Events { .. } | Measure::Dropped => {}
             Measure::Rejects(code) => *sums.rejects.entry(code.as_str()).or_default() += count,
             Measure::Duplicates | Measure::LateDuplicates => sums.duplicates += count,
         });
     }
-    if needs(|metric| matches!(metric, Metric::Visitors)) {
+    if needs(|metric| *metric == Metric::LateEvents) {
+        site.late.visit(range.from_ms, range.to_ms, |measure, count| match measure {
+            Measure::Events { name, .. } if passes(name) => {
+                sums.names.entry(name).or_default().late += count;
+            }
+            _ => {}
+        });
+    }
+    if needs(|metric| matches!(metric, Metric::Visitors | Metric::ReturningVisitors)) {
         visitors(plan, site, bucket, &passes, &mut sums);
     }
     if needs(|metric| matches!(metric, Metric::ConcurrentVisitors)) {
@@ -157,7 +181,8 @@ impl Metric {
     fn is_counted(self) -> bool {
         let is_sketched = matches!(self, Self::Clients | Self::Percentile(_));
         let elsewhere = self.is_of_orders() || self.is_of_visitors() || self.is_of_sessions();
-        !elsewhere && !is_sketched && self != Self::ConcurrentVisitors
+        let is_apart = matches!(self, Self::ConcurrentVisitors | Self::LateEvents);
+        !elsewhere && !is_sketched && !is_apart
     }
 
     /// Whether it needs a look at every session of the range.
@@ -177,18 +202,17 @@ fn visitors(
     passes: &impl Fn(TextId) -> bool,
     sums: &mut Sums,
 ) {
-    let (from, to) = (bucket.range.from_ms, bucket.range.to_ms);
+    let (range, zone) = ((bucket.range.from_ms, bucket.range.to_ms), &site.zone);
     if plan.dimensions.contains(&Dimension::EventName) {
-        for (name, _) in site.presence.distinct_by_name(from, to, &site.zone) {
-            if passes(name) {
-                sums.names.entry(name).or_default().2 += 1;
-            }
+        let by_name = site.presence.visitors_by_name(range, zone, EXACT_VISITS_MAX);
+        for (name, heads) in by_name.into_iter().filter(|(name, _)| passes(*name)) {
+            sums.names.entry(name).or_default().visitors = heads;
         }
         return;
     }
     let wanted: Option<&dyn Fn(TextId) -> bool> =
         if plan.filter.is_some() { Some(passes) } else { None };
-    sums.visitors = count(site.presence.distinct(from, to, wanted, &site.zone));
+    sums.visitors = site.presence.visitors(range, wanted, zone, EXACT_VISITS_MAX);
 }
 
 /// What a row is about beside its time.
@@ -202,8 +226,9 @@ fn inner_keys(plan: &Plan, site: &SiteView, sums: &[Sums]) -> Vec<InnerKey> {
     if plan.dimensions.contains(&Dimension::EventName) {
         let shows_bots = plan.metrics.contains(&Metric::BotEvents);
         let seen = sums.iter().flat_map(|sums| &sums.names);
-        let shown = seen.filter(|(_, (events, bots, visitors))| {
-            *events != 0 || *visitors != 0 || (shows_bots && *bots != 0)
+        let shown = seen.filter(|(_, named)| {
+            let of_bots = shows_bots && named.of_bots != 0;
+            of_bots || named.events != 0 || named.late != 0 || named.visitors.value() != 0
         });
         let names: BTreeSet<TextId> = shown.map(|(name, _)| *name).collect();
         let key = |name| InnerKey { text: text_of(&site.texts, name).to_owned(), name: Some(name) };
@@ -226,24 +251,27 @@ fn value(metric: Metric, plan: &Plan, site: &SiteView, sums: &Sums, key: &InnerK
         let of_metric =
             |name: &TextId| wanted.is_none_or(|wanted| text_of(&site.texts, *name) == wanted);
         let names = sums.names.iter().filter(|(name, _)| of_row(name) && of_metric(name));
-        names.map(|(_, (events, _, _))| events).sum()
+        names.map(|(_, named)| named.events).sum()
+    };
+    let of_row = |count: fn(&Named) -> i64| -> i64 {
+        let names = sums.names.iter().filter(|(name, _)| key.name.is_none_or(|row| row == **name));
+        names.map(|(_, named)| count(named)).sum()
     };
     match metric {
         Metric::Events(wanted) => Value::Count(named(wanted)),
-        Metric::BotEvents => {
-            let names = sums.names.iter().filter(|(name, _)| key.name.is_none_or(|k| k == **name));
-            Value::Count(names.map(|(_, (_, bots, _))| bots).sum())
-        }
+        Metric::BotEvents => Value::Count(of_row(|named| named.of_bots)),
+        Metric::LateEvents => Value::Count(of_row(|named| named.late)),
         Metric::PaymentSuccessRate => {
             let (good, bad) = (named(Some("payment_success")), named(Some("payment_failed")));
             Value::Percent((good + bad > 0).then(|| {
                 half_even(10_000 * i128::from(good), i128::from(good + bad)).try_into().unwrap_or(0)
             }))
         }
-        Metric::Visitors => Value::Count(match key.name {
-            Some(name) => sums.names.get(&name).map_or(0, |(_, _, visitors)| *visitors),
+        Metric::Visitors => Value::of(match key.name {
+            Some(name) => sums.names.get(&name).map(|named| named.visitors).unwrap_or_default(),
             None => sums.visitors,
         }),
+        Metric::ReturningVisitors => Value::of(sums.visitors.without(sums.rows.new_visitors)),
         Metric::ConcurrentVisitors => Value::Count(sums.concurrent),
         _ if metric.is_scanned() => sums.rows.value(metric, plan),
         _ if metric.is_of_orders() => Cell::of(&sums.sales).value(metric, plan),

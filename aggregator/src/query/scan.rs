@@ -28,7 +28,7 @@ pub struct Cell {
     /// Sessions in which something was ordered.
     converted: i64,
     /// Persons whose first activity of all it is.
-    new_visitors: i64,
+    pub new_visitors: i64,
     visitors: FxHashSet<PersonId>,
     sales: Sum,
 }
@@ -140,11 +140,13 @@ fn add_sessions(
         if row.start_ms >= from_ms {
             cell.add(site, row);
         }
-        if was_active(site, row, from_ms, to_ms) {
+        if plan.is_scan() && was_active(site, row, from_ms, to_ms) {
             cell.visitors.insert(row.person);
         }
     }
-    cells.retain(|_, cell| cell.sessions > 0 || !cell.visitors.is_empty());
+    if plan.is_scan() {
+        cells.retain(|_, cell| cell.sessions > 0 || !cell.visitors.is_empty());
+    }
 }
 
 /// Whether an activity of a session lies between two instants.

@@ -1,10 +1,13 @@
-//! What a record adds to the sketches of its second.
+//! What a record adds to the sketches of its second, and to the count of late events.
+
+use std::collections::BTreeSet;
 
 use edgetally_proto::record::Flags;
 use edgetally_proto::sketch::hash::hash;
-use edgetally_proto::time::second_of;
+use edgetally_proto::time::{HOUR_MS, second_of};
 
 use super::Site;
+use crate::merge::Measure;
 use crate::merge::sketches::Reading;
 use crate::records::Stored;
 
@@ -32,6 +35,19 @@ impl Site {
         if let Some((reading, number)) = reading_of(record, self.texts.text(record.name)) {
             self.sketches.add_reading(second, reading, number);
         }
+        self.count_late(record, 1);
+    }
+
+    /// Counts a record that was over an hour old when the edge took it.
+    fn count_late(&mut self, record: &Stored, by: i64) {
+        let age_ms = record.received_at_ms - record.occurred_at_ms;
+        if age_ms > HOUR_MS && !record.flags.has(Flags::BOT) {
+            let (name, platform) = (record.name, record.platform);
+            let measure = Measure::Events { name, platform, bot: false };
+            // Worked out again at the start, so no block of these is ever stored.
+            let mut unsaved = BTreeSet::new();
+            self.late.add(measure, second_of(record.occurred_at_ms), by, &mut unsaved);
+        }
     }
 
     /// Takes a record out of the sketches, but for its client: nobody knows who else put it there.
@@ -39,5 +55,6 @@ impl Site {
         if let Some((reading, number)) = reading_of(record, self.texts.text(record.name)) {
             self.sketches.remove_reading(second_of(record.occurred_at_ms), reading, number);
         }
+        self.count_late(record, -1);
     }
 }

@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_millis(5);
 const TICK_BYTES_MAX: usize = 8 << 20;
 /// A checkpoint is due after this long.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+/// Whether days are over is asked again after this long.
+const SEAL_EVERY: Duration = Duration::from_secs(60);
 /// A checkpoint is due after this much log.
 const CHECKPOINT_LOG_BYTES: u64 = 64 << 20;
 /// Checkpoints after which neither log nor snapshot hold what was erased.
@@ -77,6 +79,7 @@ struct Writer<'a> {
     saver: Saver,
     shared: &'a Shared,
     saved_at: Instant,
+    sealed_at: Instant,
     logged: u64,
     /// Checkpoints that are due at once after an erasure, because the log is kept two back.
     erasing: u8,
@@ -91,13 +94,15 @@ fn marks(world: &World) -> BTreeMap<Source, u64> {
 #[expect(clippy::disallowed_methods, reason = "checkpoints are due by the clock")]
 fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result<(), WriterError> {
     let Recovered { mut world, log, store, checkpoint, lock } = recover(layout, now_ms())?;
+    world.seal(now_ms(), &mut Changed::default());
     shared.publish(world.view_all(), Changed::default());
     let saver = saver::start(store, layout.clone(), checkpoint, |error| {
         tracing::error!(%error, "a checkpoint cannot be saved");
     })?;
     let (saved_at, logged) = (Instant::now(), 0);
+    let sealed_at = saved_at;
     let mut writer =
-        Writer { world, log, saver, shared, saved_at, logged, erasing: 0, _lock: lock };
+        Writer { world, log, saver, shared, saved_at, sealed_at, logged, erasing: 0, _lock: lock };
     // The next start shall not replay what this one did.
     writer.save(None)?;
     shared.set_stage(Stage::Ready);
@@ -113,6 +118,7 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return writer.finish(),
         }
+        writer.seal();
         if writer.is_save_due() {
             writer.save(None)?;
         }
@@ -249,6 +255,20 @@ impl Writer<'_> {
                     let _ = reply.send(answer);
                 }
             }
+        }
+    }
+
+    /// Seals the days that ended long enough ago, about as often as a day can end somewhere.
+    #[expect(clippy::disallowed_methods, reason = "days are sealed by the clock")]
+    fn seal(&mut self) {
+        if self.sealed_at.elapsed() < SEAL_EVERY {
+            return;
+        }
+        self.sealed_at = Instant::now();
+        let mut changed = Changed::default();
+        self.world.seal(now_ms(), &mut changed);
+        if !changed.sites.is_empty() {
+            self.shared.publish(self.world.view(&changed), changed);
         }
     }
 

@@ -95,6 +95,15 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// Whether the log says something, or does so soon: it is read beside the requests.
+    pub fn logs(&self, text: &str) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.log().contains(text) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.log().contains(text)
+    }
+
     /// kill -9.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -18,4 +18,6 @@ mod repeats;
 mod replay;
 mod served;
 mod simulate;
+mod sums;
 mod system;
+mod visits;

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use edgetally_tests::dev::Dev;
+use edgetally_tests::http;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
 use super::system::{Site, shared};
@@ -37,6 +41,70 @@ fn events_of(session: &Value) -> Vec<Value> {
         })
     };
     actions.iter().enumerate().map(event).collect()
+}
+
+/// Sends events as they are: without `sent_at` the time of each is the one it names.
+fn send_as_they_are(dev: &Dev, site: &Site, events: &[Value]) {
+    for events in events.chunks(250) {
+        let batch = json!({"site": site.id, "events": events});
+        let answer = dev.collect(Some(&site.server_key), &batch).expect("an answer");
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        assert_eq!(answer.json().expect("a body")["rejected"], json!([]));
+    }
+}
+
+/// How many sessions began for each reason.
+fn reasons(dev: &Dev, site: &Site) -> BTreeMap<String, i64> {
+    let authorization = format!("Bearer {}", dev.text("admin_key"));
+    let url = dev.aggregator(&format!("/v1/sessions?site={}&limit=1000", site.id));
+    let answer = http::send("GET", &url, &[("authorization", &authorization)], &[]);
+    let answer = answer.expect("an answer").json().expect("a list");
+    let mut reasons = BTreeMap::new();
+    for session in answer["results"].as_array().expect("sessions") {
+        let why = session["start_reason"].as_array().expect("reasons").iter();
+        let why: Vec<&str> = why.filter_map(Value::as_str).collect();
+        *reasons.entry(why.join("+")).or_default() += 1;
+    }
+    reasons
+}
+
+/// The sessions of a real shop's log depend on the zone of the shop, and not on the order in which
+/// its events come or how often they do.
+#[test]
+fn a_shops_log_has_its_sessions_in_every_order() {
+    let dev = shared();
+    for (at, (zone, sessions, by_day_alone)) in
+        [("UTC", 144, 0), ("Europe/Berlin", 146, 2), ("Asia/Ho_Chi_Minh", 144, 0)]
+            .into_iter()
+            .enumerate()
+    {
+        let settings = json!({
+            "timezone": zone, "currency": "EUR", "origins": ["*"], "bots": "off",
+            "retention": {"facts": "unlimited"},
+        });
+        let metrics = ["events", "sessions", "visitors", "new_visitors", "orders"];
+        let expected = json!([862, sessions, 20, 20, 10]);
+        let in_order = Site::create(&dev, &format!("otto-{at}"), &settings);
+        send_as_they_are(&dev, &in_order, &events());
+        in_order.expect_totals(&dev, &metrics, &expected);
+        let shuffled = Site::create(&dev, &format!("otto-{at}-shuffled"), &settings);
+        let mut random = StdRng::seed_from_u64(7 + at as u64);
+        for _ in 0..2 {
+            let mut events = events();
+            events.shuffle(&mut random);
+            send_as_they_are(&dev, &shuffled, &events);
+        }
+        shuffled.expect_totals(&dev, &metrics, &expected);
+        for site in [&in_order, &shuffled] {
+            let reasons = reasons(&dev, site);
+            let count = |why: &str| reasons.get(why).copied().unwrap_or(0);
+            let by_gap = count("gap") + count("gap+day");
+            let said = (count("first"), by_gap, count("day"));
+            assert_eq!(said, (20, 124, by_day_alone), "{zone}: {reasons:?}");
+            let days = site.query(&dev, &["sessions"], &["time:day"]);
+            assert_eq!(days.iter().map(|day| day.count(0)).sum::<i64>(), sessions, "{zone}");
+        }
+    }
 }
 
 fn send_all(dev: &Dev, site: &Site) -> (i64, i64) {

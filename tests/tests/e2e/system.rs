@@ -149,7 +149,8 @@ pub fn put_settings(dev: &Dev, id: &str, settings: &Value) {
     assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
 }
 
-fn create_key(dev: &Dev, site: &str, kind: &str) -> String {
+/// Makes a key of a site.
+pub fn create_key(dev: &Dev, site: &str, kind: &str) -> String {
     let body = json!({"site": site, "kind": kind});
     let answer = http::post_json(&dev.aggregator("/v1/keys"), Some(dev.text("admin_key")), &body);
     let answer = answer.expect("an answer");
