@@ -30,3 +30,20 @@ fn a_late_login_after_an_order_of_nobody_freezes_its_credit() {
         &Config::new("Asia/Ho_Chi_Minh"),
     );
 }
+
+/// A late login took the order away from the user whose touch it is credited to; what is learned
+/// of him on another device still counts.
+#[test]
+fn a_credit_past_its_freeze_follows_the_user_of_then() {
+    let minutes = |count: i64| count * MINUTE_MS;
+    agree(
+        vec![
+            said("p", "purchase", 0, fact(Some(100), &[])),
+            login("a", "W", "A", minutes(2)),
+            late(login("b", "W", "B", minutes(1)), WEEK),
+            login("d", "D", "A", minutes(-5)),
+            click("c", "D", "facebook", minutes(-3)),
+        ],
+        &Config::new("Asia/Ho_Chi_Minh"),
+    );
+}
