@@ -379,6 +379,7 @@ fn view_of(site: &mut Site) -> SiteView {
         erasures: site.tombstones.shared(),
         merges: site.merges.history().clone(),
         zone: site.zone.clone(),
+        generations: site.generations.clone(),
         lag_ms: site.lag_ms,
     }
 }

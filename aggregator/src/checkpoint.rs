@@ -15,6 +15,7 @@ use crate::merge::Block;
 use crate::merges::Change;
 use crate::records::Stored;
 use crate::rejects::{Count, Letters};
+use crate::site::generations::Kept;
 use crate::site::{Site, Terms};
 use crate::store::keys::{Key, SiteKey};
 use crate::tombstones::Erasure;
@@ -50,6 +51,8 @@ pub enum Piece {
     Letters(Letters),
     /// A person of a site that was erased.
     Erasure(Arc<Erasure>),
+    /// How often sealed days of a site were told anew.
+    Generations(Kept),
     /// Persons of a site that an administrator joined.
     Merges(Arc<Vec<Change>>),
     /// Nothing any more.
@@ -89,6 +92,7 @@ impl Piece {
                 cbor(&plain.collect::<Vec<(u64, &Letter)>>()).map(Some)
             }
             Self::Erasure(erasure) => cbor(erasure.as_ref()).map(Some),
+            Self::Generations(kept) => cbor(kept).map(Some),
             Self::Merges(changes) => cbor(changes.as_ref()).map(Some),
             Self::Removed => Ok(None),
         }
@@ -105,8 +109,8 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let days = state.rejects.days().into_iter().map(|day| key(SiteKey::RejectDay(day)));
     let letters = state.rejects.blocks().into_iter().map(|block| key(SiteKey::Letters(block)));
     let erasures = (0..state.tombstones.len()).map(|at| key(SiteKey::Erasure(at)));
-    let merges = std::iter::once(key(SiteKey::Merges));
-    let numbered = texts.chain(records).chain(erasures).chain(merges);
+    let whole = [SiteKey::Merges, SiteKey::Generations].into_iter().map(key);
+    let numbered = texts.chain(records).chain(erasures).chain(whole);
     numbered.chain(counters).chain(days).chain(letters).collect()
 }
 
@@ -142,6 +146,9 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
         }
         if let Some(changes) = site.merges.take_dirty() {
             push(Key::Site(name.clone(), SiteKey::Merges), Piece::Merges(changes));
+        }
+        if let Some(kept) = site.generations.take_dirty() {
+            push(Key::Site(name.clone(), SiteKey::Generations), Piece::Generations(kept));
         }
         take_rejects(name, site, &mut push);
     }
@@ -207,6 +214,7 @@ impl Restore {
             let settings = directory.sites.get(name).map(|entry| &entry.settings);
             let terms = settings.map(Terms::of).unwrap_or_default();
             (site.zone, site.rules, site.window) = (terms.zone, terms.rules, terms.window);
+            site.lateness_ms = terms.lateness_ms;
             site.rebuild();
         }
         Ok(Some((world, position)))
@@ -226,6 +234,7 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
         }
         SiteKey::Erasure(at) => return Err(format!("erasure {at} is out of turn")),
         SiteKey::Merges => site.merges.restore(read(value)?),
+        SiteKey::Generations => site.generations.restore(read(value)?),
         SiteKey::RejectDay(_) => site.rejects.restore_day(read(value)?),
         SiteKey::Letters(block) => site.rejects.restore_block(block, read(value)?),
     }

@@ -166,7 +166,8 @@ impl Merges {
             let mut more: Vec<Whom> = self
                 .in_force
                 .iter()
-                .filter_map(|(from, user)| is_his(user).then(|| from.clone()))
+                .filter(|(_, user)| is_his(user))
+                .map(|(from, _)| from.clone())
                 .collect();
             more.sort_by_key(ToString::to_string);
             group.extend(more);

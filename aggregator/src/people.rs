@@ -195,6 +195,9 @@ pub struct People {
     starts: OrdMap<i64, i64>,
     longest_ms: i64,
     rev: u64,
+    /// Of sessions that begin before it, those that are told or taken back are noted.
+    watched_ms: Option<i64>,
+    noted: Vec<i64>,
 }
 
 fn place_of(person: PersonId) -> usize {
@@ -245,6 +248,19 @@ impl People {
     #[must_use]
     pub fn longest_ms(&self) -> i64 {
         self.longest_ms
+    }
+
+    /// Notes from now on the starts of sessions before an instant that are told or taken back, or
+    /// no more; gives those that were noted.
+    pub fn watch_before(&mut self, watched_ms: Option<i64>) -> Vec<i64> {
+        self.watched_ms = watched_ms;
+        std::mem::take(&mut self.noted)
+    }
+
+    fn note(&mut self, start_ms: i64) {
+        if self.watched_ms.is_some_and(|watched_ms| start_ms < watched_ms) {
+            self.noted.push(start_ms);
+        }
     }
 
     /// What readers see: the lines, and who has them.
@@ -326,10 +342,12 @@ impl People {
             self.rev += 1;
             row.rev = self.rev;
             self.longest_ms = self.longest_ms.max(row.end_ms - row.start_ms);
+            self.note(row.start_ms);
             let after = Arc::new(row);
             self.rows.insert(after.key(), after);
         }
         for row in old.into_values() {
+            self.note(row.start_ms);
             self.count_start(row.start_ms, -1);
         }
     }

@@ -4,6 +4,7 @@
 //! kept as sums of differences, so it equals what a batch over all records would give.
 
 mod erase;
+pub mod generations;
 mod merging;
 mod persons;
 mod sketched;
@@ -44,6 +45,7 @@ use crate::zone::Zone;
 pub mod credits;
 
 use credits::Credits;
+use generations::Generations;
 
 /// How a site's time is cut, and how its orders are credited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct Terms {
     pub rules: Rules,
     /// How its orders are credited.
     pub window: Window,
+    /// How long after its end a day takes events of browsers.
+    pub lateness_ms: i64,
 }
 
 impl Terms {
@@ -71,6 +75,7 @@ impl Terms {
                 campaign_cut: session.campaign_cut,
             },
             window: Window { window_ms, freeze_ms: attribution.freeze.ms },
+            lateness_ms: settings.lateness.ms,
         }
     }
 }
@@ -125,6 +130,10 @@ pub struct Site {
     pub rules: Rules,
     /// How orders are credited.
     pub window: Window,
+    /// How long after its end a day takes events of browsers.
+    pub lateness_ms: i64,
+    /// How often sealed days were told anew.
+    pub generations: Generations,
     timelines: FxHashMap<TextId, Timeline>,
 }
 
@@ -213,8 +222,8 @@ impl Site {
     /// A site with nothing.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
-        let Terms { zone, rules, window } = terms;
-        Self { zone, rules, window, ..Self::default() }
+        let Terms { zone, rules, window, lateness_ms } = terms;
+        Self { zone, rules, window, lateness_ms, ..Self::default() }
     }
 
     /// Folds in a frame's share, which [`check`] has let pass.
@@ -223,6 +232,8 @@ impl Site {
         let numbers = Numbers::of(batch, &mut self.texts);
         let mut effects = Effects::default();
         self.apply_counters(batch, &numbers, &mut effects);
+        let received = batch.records.iter().map(|record| record.received_at_ms);
+        self.watch_sealed(received.max().unwrap_or_default());
         let tombstones = &self.tombstones;
         self.rejects.apply(batch, |letter| !tombstones.is_letter_erased(letter));
         let mut erased = Vec::new();
@@ -246,6 +257,7 @@ impl Site {
                 }
             }
         }
+        self.raise_generations();
         self.forget_new_texts(known, &erased);
         effects
     }
@@ -381,13 +393,15 @@ impl Site {
     /// Cuts days and sessions, and credits orders, by other terms. What was worked out by the old
     /// ones is worked out anew.
     pub fn set_terms(&mut self, terms: Terms) {
-        let Terms { zone, rules, window } = terms;
+        let Terms { zone, rules, window, lateness_ms } = terms;
+        self.lateness_ms = lateness_ms;
         if (&zone, rules, window) == (&self.zone, self.rules, self.window) {
             return;
         }
         (self.zone, self.rules, self.window) = (zone, rules, window);
         (self.timelines, self.presence, self.sketches) = Default::default();
         self.late = Counters::default();
+        self.raise_all_generations();
         (self.people, self.credits, self.ledger) = Default::default();
         self.rebuild();
     }

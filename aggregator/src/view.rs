@@ -18,6 +18,7 @@ use crate::records::{BLOCK_RECORDS, Stored};
 use crate::rejects::Buckets;
 use crate::sessionize::{Entry, Line};
 use crate::site::credits::{OrderPlace, OrderRow};
+use crate::site::generations::Generations;
 use crate::texts::text_of;
 use crate::tombstones::Erasure;
 use crate::zone::Zone;
@@ -63,6 +64,8 @@ pub struct SiteView {
     pub order_places: OrdMap<OrderKey, OrderPlace>,
     /// Zone of its days.
     pub zone: Zone,
+    /// How often its sealed days were told anew.
+    pub generations: Generations,
     /// From the commit of the last frame with news of it to the arrival here.
     pub lag_ms: i64,
 }

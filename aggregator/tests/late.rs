@@ -9,6 +9,8 @@ use crate::support::server::{ADMIN, Server};
 /// 2026-03-02T10:00:00+07:00
 const START: i64 = 1_772_420_400_000;
 const HOUR_MS: i64 = 3_600_000;
+/// A month later.
+const NEWEST: i64 = START + 30 * 24 * HOUR_MS;
 
 fn server() -> (tempfile::TempDir, Server) {
     let dir = tempfile::tempdir().unwrap();
@@ -75,14 +77,14 @@ fn sessions(server: &Server) -> Vec<Value> {
 /// a new telling of the session; nothing that was accepted is lost.
 #[test]
 fn a_sealed_day_takes_what_was_accepted() {
-    let (_dir, server) = server();
+    let (dir, server) = server();
     let events = [aged("e1", "page_view", 1), Event::new("x", "d", "page_view", START)];
     assert_eq!(server.frames(1, &[frame_of(&events)]).0, 200);
     let before = sessions(&server);
     assert_eq!((before.len(), &before[0]["state"]), (2, &json!("final")));
+    assert_eq!(before[0]["generation"], 1);
     let held_up = Event::new("e2", "c", "page_view", START + 60_000);
-    let by_server =
-        Event { by_server_key: true, received_ms: START + 30 * 24 * HOUR_MS, ..held_up };
+    let by_server = Event { by_server_key: true, received_ms: NEWEST, ..held_up };
     let held_up = Event { id: "e3".to_owned(), received_ms: START + 61_000, ..by_server.clone() };
     let held_up = Event { by_server_key: false, ..held_up };
     for (sequence, event) in [(2, by_server), (3, held_up)] {
@@ -91,12 +93,36 @@ fn a_sealed_day_takes_what_was_accepted() {
         let after = sessions(&server);
         assert_eq!(after[0]["events"], json!(sequence));
         assert!(after[0]["rev"].as_u64() > before[0]["rev"].as_u64());
-        assert_eq!(after[1], before[1], "the other session of the day says what it said");
+        // The generation is that of the whole day.
+        assert_eq!(after[0]["generation"], json!(sequence));
+        let mut other = before[1].clone();
+        other["generation"] = json!(sequence);
+        assert_eq!(after[1], other, "the other session of the day says what it said");
     }
-    assert_eq!(server.query(&["visitors", "events"], &[])[0].1, [json!(2), json!(4)]);
+    // A day that is open when something comes has its first generation when it is sealed.
+    let next_day = Event { received_ms: NEWEST, ..Event::new("y", "d", "page_view", NEWEST) };
+    assert_eq!(server.frames(4, &[frame_of(&[next_day])]).0, 200);
+    let generations = |said: &[Value]| -> Vec<i64> {
+        said.iter().map(|session| session["generation"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(generations(&sessions(&server)), [3, 3, 1]);
+    assert_eq!(server.query(&["visitors", "events"], &[])[0].1, [json!(2), json!(5)]);
     let (_, edges) = server.call("GET", "/v1/edges", ADMIN, None);
     let totals = json!({
-        "accepted": 4, "applied": 4, "late_duplicates": 0, "dead": 0, "in_flight": 0,
+        "accepted": 5, "applied": 5, "late_duplicates": 0, "dead": 0, "in_flight": 0,
     });
     assert_eq!(edges["totals"], totals);
+    // Neither a log that is read again nor a checkpoint takes a generation back.
+    server.kill();
+    let server = Server::start(dir.path());
+    assert_eq!(generations(&sessions(&server)), [3, 3, 1]);
+    server.stop();
+    let server = Server::start(dir.path());
+    assert_eq!(generations(&sessions(&server)), [3, 3, 1]);
+    // Other settings tell all days anew; an erasure those on which somebody was.
+    let settings = json!({"timezone": "Asia/Ho_Chi_Minh", "session": {"gap": "20m"}});
+    assert_eq!(server.call("PUT", "/v1/sites/demo", ADMIN, Some(settings)).0, 200);
+    assert_eq!(generations(&sessions(&server)), [4, 4, 2]);
+    assert_eq!(server.call("DELETE", "/v1/people/c:c?site=demo", ADMIN, None).0, 200);
+    assert_eq!(generations(&sessions(&server)), [5, 2]);
 }

@@ -31,11 +31,14 @@ pub struct Told {
     pub with_events: bool,
 }
 
+/// The state of sessions of sealed days.
+const FINAL: &str = "final";
+
 /// `open`, `closed` or `final`.
 fn state(site: &SiteView, row: &SessionRow, told: &Told) -> &'static str {
     let (now_ms, day) = (told.now_ms, site.zone.day_of(row.start_ms));
     if day < sealed_before(now_ms, told.lateness_ms, &site.zone) {
-        "final"
+        FINAL
     } else if now_ms <= row.end_ms.saturating_add(told.gap_ms) && site.zone.day_of(now_ms) == day {
         "open"
     } else {
@@ -66,6 +69,7 @@ pub fn session_json(site: &SiteView, row: &SessionRow, told: &Told) -> Value {
     let clients: Vec<&str> = row.clients.iter().map(|id| text_of(&site.texts, *id)).collect();
     let transactions: Vec<&str> =
         orders.iter().map(|order| order.key.transaction.as_ref()).collect();
+    let state = state(site, row, told);
     let mut session = json!({
         "session_id": site.id_of(row.record),
         "person": site.person(row.person),
@@ -88,7 +92,8 @@ pub fn session_json(site: &SiteView, row: &SessionRow, told: &Told) -> Value {
         "country": named(&place.country),
         "city": named(&place.city),
         "device": device.map(Kind::as_str),
-        "state": state(site, row, told),
+        "state": state,
+        "generation": (state == FINAL).then(|| site.generations.of(site.zone.day_of(row.start_ms))),
         "rev": row.rev,
     });
     if told.with_events {

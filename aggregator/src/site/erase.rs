@@ -202,6 +202,7 @@ impl Site {
         let Plan { erasure, numbers, fell_back } = plan;
         let salt: Veiled = *erasure.salt;
         let mut report = Report { fell_back, ..Report::default() };
+        self.watch_sealed(erasure.erased_at_ms);
         let (mut clients, mut orders) = (BTreeSet::new(), BTreeSet::new());
         let mut gone = Vec::new();
         for number in numbers {
@@ -225,6 +226,7 @@ impl Site {
             }
             gone.push(record);
         }
+        self.raise_generations();
         clients.remove(&0);
         (report.clients, report.orders_kept) = (clients.len(), orders.len());
         self.tombstones.push(erasure);

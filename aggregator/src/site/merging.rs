@@ -43,7 +43,10 @@ impl Site {
     /// Carries out a change and keeps it on the list.
     pub fn merge(&mut self, change: &Change, effects: &mut Effects) -> Moved {
         self.merges.push(change);
-        self.put_merge(change, effects)
+        self.watch_sealed(change.at_ms);
+        let moved = self.put_merge(change, effects);
+        self.raise_generations();
+        moved
     }
 
     /// Carries out a change that is on the list: what is owned by somebody, or by those who are
@@ -110,6 +113,7 @@ impl Site {
     /// Takes merges off the list for good, because somebody whom they name was erased.
     pub fn forget_merges(&mut self, places: &[u32], effects: &mut Effects) {
         let mut texts = HashSet::new();
+        self.watch_sealed(0);
         let history = self.merges.history().clone();
         let named = places.iter().filter_map(|place| history.get(usize::try_from(*place).ok()?));
         for change in named {
@@ -120,6 +124,7 @@ impl Site {
                 self.put_merge(&undo, effects);
             }
         }
+        self.raise_generations();
         self.merges.forget(places);
         self.forget_unused(texts);
     }

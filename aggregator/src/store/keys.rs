@@ -35,6 +35,8 @@ pub enum SiteKey {
     Letters(LetterKey),
     /// Erasures by number.
     Erasure(usize),
+    /// How often sealed days were told anew.
+    Generations,
     /// Persons that an administrator joined.
     Merges,
 }
@@ -46,6 +48,7 @@ const SITE: u8 = b's';
 const COUNTERS: u8 = b'k';
 const REJECT_DAYS: u8 = b'c';
 const LETTERS: u8 = b'l';
+const GENERATIONS: u8 = b'g';
 const RECORDS: u8 = b'r';
 const TEXTS: u8 = b't';
 const MERGES: u8 = b'u';
@@ -69,6 +72,7 @@ impl Key {
                     SiteKey::Erasure(at) => (ERASURES, number(*at as u64).to_vec()),
                     SiteKey::Merges => (MERGES, Vec::new()),
                     SiteKey::Records(at) => (RECORDS, number(*at as u64).to_vec()),
+                    SiteKey::Generations => (GENERATIONS, Vec::new()),
                     SiteKey::Counters(block) => {
                         let number = signed(block.number);
                         (COUNTERS, [&[block.level as u8], number.as_slice()].concat())
@@ -130,6 +134,7 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
     let at =
         || Some(u64::from_be_bytes(rest.try_into().ok()?)).and_then(|n| usize::try_from(n).ok());
     match *kind {
+        GENERATIONS if rest.is_empty() => Some(SiteKey::Generations),
         TEXTS => at().map(SiteKey::Texts),
         RECORDS => at().map(SiteKey::Records),
         ERASURES => at().map(SiteKey::Erasure),
@@ -174,6 +179,7 @@ mod tests {
             Key::Mark(Source { shard, epoch: Epoch([7; 16]) }),
             Key::Position,
             Key::Site(site.clone(), SiteKey::RejectDay(20_500)),
+            Key::Site(site.clone(), SiteKey::Generations),
             block(-5),
             block(3),
             block(300),
