@@ -12,6 +12,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { behindGate } from "./bucket.mjs";
+import { clock } from "./clock.mjs";
 import { aborter, obey } from "./commands.mjs";
 
 const USAGE = `usage: node edge-worker/dev/serve.mjs --persist DIR [options]
@@ -25,6 +27,8 @@ const USAGE = `usage: node edge-worker/dev/serve.mjs --persist DIR [options]
   --no-cron          leaves the cron to the commands
   --commands         takes commands from stdin, see commands.mjs
   --twin             runs a second instance of the worker on the objects of the first
+  --gate             puts a gate before the bucket, for the command that makes it fail
+  --clock            gives the worker a clock that a command can set
 `;
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -54,6 +58,8 @@ function readOptions() {
         "no-cron": { type: "boolean", default: false },
         commands: { type: "boolean", default: false },
         twin: { type: "boolean", default: false },
+        gate: { type: "boolean", default: false },
+        clock: { type: "boolean", default: false },
       },
     }));
   } catch (error) {
@@ -79,6 +85,7 @@ function readOptions() {
   return {
     persist: resolve(values.persist), host: values.host, port, config: resolve(values.config),
     bindings, cron: !values["no-cron"], commands: values.commands, twin: values.twin,
+    gate: values.gate, clock: values.clock,
   };
 }
 
@@ -95,7 +102,7 @@ function watchForWorkerd() {
 }
 
 /** The worker as Miniflare wants it: wrangler.toml gives everything but the modules. */
-function workerOptions(wrangler, name, { config, bindings }) {
+function workerOptions(wrangler, name, { config, bindings, clock: hasClock }) {
   const { workerOptions: worker, main } = wrangler.unstable_getMiniflareWorkerOptions(config);
   if (!main || !existsSync(main)) fail(`the worker is not built: ${main} is missing`);
   const folder = dirname(main);
@@ -104,6 +111,7 @@ function workerOptions(wrangler, name, { config, bindings }) {
     name,
     modulesRoot: folder,
     modules: [
+      ...(hasClock ? [clock(folder)] : []),
       { type: "ESModule", path: main },
       { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
     ],
@@ -153,7 +161,8 @@ async function main() {
 
   mkdirSync(options.persist, { recursive: true });
   const { name, triggers } = wrangler.unstable_readConfig({ config: options.config });
-  const worker = workerOptions(wrangler, name, options);
+  const plain = workerOptions(wrangler, name, options);
+  const [worker, ...gate] = options.gate ? behindGate(plain) : [plain];
   const started = watchForWorkerd();
   const settings = {
     host: options.host,
@@ -169,6 +178,7 @@ async function main() {
       worker,
       ...(options.twin ? [twinOf(worker, options.host)] : []),
       ...(options.commands ? [aborter] : []),
+      ...gate,
     ],
   };
   const miniflare = new Miniflare(

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
+use edgetally_proto::sign::{self, header};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How a worker is run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Where its objects keep their data; what is there already stays.
     pub data: PathBuf,
@@ -34,6 +35,12 @@ pub struct Options {
     pub port: u16,
     /// Whether a second instance runs on the same objects.
     pub twin: bool,
+    /// Whether its bucket can be made to fail, see [`Edge::bucket`].
+    pub gate: bool,
+    /// Whether its clock can be set, see [`Edge::clock`].
+    pub clock: bool,
+    /// Variables that `wrangler.toml` has other values for, as `NAME=VALUE`.
+    pub vars: Vec<String>,
 }
 
 /// A running worker. Dropping it ends its processes.
@@ -43,6 +50,8 @@ pub struct Edge {
     lines: Receiver<String>,
     ready: Value,
     log: PathBuf,
+    /// What its clock showed when it was set, when that was, and how fast it runs since.
+    clock: (u64, Instant, u32),
 }
 
 impl Edge {
@@ -61,6 +70,9 @@ impl Edge {
             .args(["--secret", "EDGE_SECRET", "--commands", "--port", &options.port.to_string()])
             .args((!options.cron).then_some("--no-cron"))
             .args(options.twin.then_some("--twin"))
+            .args(options.gate.then_some("--gate"))
+            .args(options.clock.then_some("--clock"))
+            .args(options.vars.iter().flat_map(|var| ["--var", var]))
             .env("EDGE_SECRET", SECRET)
             .current_dir(&root);
         let mut child = command
@@ -72,7 +84,8 @@ impl Edge {
             .context("the worker's runner cannot be started")?;
         let stdin = child.stdin.take();
         let lines = lines_of(child.stdout.take().context("stdout")?);
-        let mut edge = Self { child, stdin, lines, ready: Value::Null, log };
+        let clock = (now_ms(), Instant::now(), 1);
+        let mut edge = Self { child, stdin, lines, ready: Value::Null, log, clock };
         edge.ready = edge.answer(START_LIMIT)?;
         Ok(edge)
     }
@@ -100,7 +113,7 @@ impl Edge {
     /// The same a little later, while the caller does something else.
     pub fn abort_after(&mut self, time: Duration) -> Result<()> {
         let after_ms = u64::try_from(time.as_millis())?;
-        self.command(&json!({"do": "abort", "after_ms": after_ms}))
+        self.command(&json!({"do": "abort", "after_ms": after_ms})).map(|_| ())
     }
 
     /// Evicts an object that does nothing.
@@ -108,12 +121,43 @@ impl Edge {
     /// # Errors
     /// If the object is not in memory.
     pub fn evict(&mut self, class: &str, name: &str) -> Result<()> {
-        self.command(&json!({"do": "evict", "class": class, "name": name}))
+        self.command(&json!({"do": "evict", "class": class, "name": name})).map(|_| ())
     }
 
     /// Runs the cron of a minute.
     pub fn cron(&mut self) -> Result<()> {
-        self.command(&json!({"do": "cron"}))
+        self.command(&json!({"do": "cron"})).map(|_| ())
+    }
+
+    /// Says what operations on the bucket meet from now on, see `edge-worker/dev/commands.mjs`;
+    /// gives the number of those that met something before, by operation and by what they met.
+    pub fn bucket(&mut self, fault: &Value) -> Result<Value> {
+        let mut answer = self.command(&json!({"do": "bucket", "fault": fault}))?;
+        Ok(answer["met"].take())
+    }
+
+    /// Moves the worker's clock ahead and lets it run so many times as fast.
+    pub fn clock(&mut self, ahead: Duration, speed: u32) -> Result<()> {
+        let ahead_ms = u64::try_from(ahead.as_millis())?;
+        self.command(&json!({"do": "clock", "ahead_ms": ahead_ms, "speed": speed}))?;
+        self.clock = (self.now_ms() + ahead_ms, Instant::now(), speed);
+        Ok(())
+    }
+
+    /// What the worker's clock shows, epoch ms.
+    pub fn now_ms(&self) -> u64 {
+        let (shown, since, speed) = self.clock;
+        let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or_default();
+        shown + passed * u64::from(speed)
+    }
+
+    /// Asks for what is in the bucket.
+    pub fn archive(&self, target: &str) -> Result<Answer> {
+        let at_ms = i64::try_from(self.now_ms())?;
+        let signature = sign::archive_request(SECRET, "GET", target, at_ms, b"");
+        let at = at_ms.to_string();
+        let headers = [(header::AT, at.as_str()), (header::SIGNATURE, signature.as_str())];
+        http::send("GET", &self.url(target), &headers, b"")
     }
 
     /// Ends it as a deploy does: what is under way is cut off, what is stored stays.
@@ -134,14 +178,14 @@ impl Edge {
         Ok(fs::read_to_string(&self.log)?)
     }
 
-    fn command(&mut self, command: &Value) -> Result<()> {
+    fn command(&mut self, command: &Value) -> Result<Value> {
         let stdin = self.stdin.as_mut().context("it was stopped")?;
         writeln!(stdin, "{command}")?;
         stdin.flush()?;
         let answer = self.answer(STOP_LIMIT)?;
         match answer["error"].as_str() {
             Some(error) => bail!("{command}: {error}"),
-            None => Ok(()),
+            None => Ok(answer),
         }
     }
 
@@ -170,6 +214,11 @@ impl Drop for Edge {
             let _ = self.child.wait();
         }
     }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default()
 }
 
 fn lines_of(stdout: impl std::io::Read + Send + 'static) -> Receiver<String> {

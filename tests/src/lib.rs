@@ -1,6 +1,7 @@
 //! Harness shared by the suites: the running system, requests to it, and the rules of the tree.
 
 pub mod aggregator;
+pub mod archive;
 pub mod dev;
 pub mod edge;
 pub mod http;

@@ -166,7 +166,8 @@ mod tests {
     /// The example of GA4's guide to sending events, with its parameters.
     fn ga4_purchase() -> String {
         let body = json!({"client_id": "123456.7654321", "timestamp_micros": "1772420400000123",
-            "user_id": "u-1", "user_location": {"city": "Hanoi", "country_id": "VN"},
+            "user_id": "u-1", "user_location": {"city": "Hanoi", "region_id": "VN-HN",
+                "country_id": "VN", "subcontinent_id": "035", "continent_id": "142"},
             "events": [{"name": "purchase", "params": {"transaction_id": "T_12345",
                 "value": 72.05, "tax": 3.60, "shipping": 5.99, "currency": "USD",
                 "coupon": "SUMMER_SALE", "session_id": "123", "engagement_time_msec": 100,
@@ -229,6 +230,27 @@ mod tests {
         let plausible = one(&plausible_purchase(), Ids::Cookieless);
         assert!(plausible.client.unwrap().as_str().starts_with("daily."));
         assert_eq!(plausible.referrer.as_deref(), Some("www.google.com"));
+    }
+
+    #[test]
+    fn places_arrive_as_far_as_ours_say_them() {
+        let place = |body: &str| {
+            let place = one(body, Ids::Used).place.unwrap_or_default();
+            [&place.country, &place.region, &place.city].map(Clone::clone)
+        };
+        assert_eq!(place(&ga4_purchase()), ["VN", "VN-HN", "Hanoi"]);
+        let segment = |location: Value| {
+            let body = json!({"anonymousId": "a", "context": {"location": location}});
+            place(&segment::parse(segment::Call::Page, "demo", &bytes(body)).unwrap())
+        };
+        // As its specification shows it; the country is no code.
+        let shown = json!({"city": "San Francisco", "country": "United States",
+            "latitude": 40.2964197, "longitude": -76.9411617, "speed": 0});
+        assert_eq!(segment(shown), ["", "", "San Francisco"]);
+        let coded = json!({"city": "San Francisco", "region": "California", "country": "us"});
+        assert_eq!(segment(coded), ["US", "California", "San Francisco"]);
+        assert_eq!(segment(json!({"country": 7, "city": null})), ["", "", ""]);
+        assert_eq!(segment(json!("Hanoi")), ["", "", ""]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use edgetally_proto::event::alias_of;
 use edgetally_proto::json::Json;
+use edgetally_proto::visitor::country_code;
 
 use super::{Members, Part, batch, invalid, object, snake_case};
 use crate::collect::Problem;
@@ -138,6 +139,13 @@ fn context(message: Json<'_>) -> Members<'_> {
     out.copy(page, "url", "page_url");
     out.copy(page, "referrer", "referrer");
     out.copy(page, "title", "page_title");
+    let location = sent.get("location").unwrap_or_default();
+    out.copy(location, "city", "city");
+    out.copy(location, "region", "region");
+    // Its libraries write names of countries, too; ours are codes.
+    if location.get("country").and_then(Json::as_str).and_then(country_code).is_some() {
+        out.copy(location, "country", "country");
+    }
     out
 }
 

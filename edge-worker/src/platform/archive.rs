@@ -2,12 +2,14 @@
 //! and the routes by which the aggregator reads and rewrites the archive.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use edgetally_proto::archive::{Listing, Object, ROUTE};
 use edgetally_proto::ids::ShardName;
 use edgetally_proto::sign::{self, header};
+use futures_util::future::{Either, select};
 use worker::{
-    Bucket, Conditional, Env, Method, Request, Response, Result, console_error, console_log,
+    Bucket, Conditional, Delay, Env, Method, Request, Response, Result, console_error, console_log,
 };
 
 use super::bindings;
@@ -16,6 +18,8 @@ use crate::archivist::{Condition, Operation, Orders, Outcome};
 use crate::collect::Problem;
 use crate::store::Spilled;
 
+/// How long the bucket may take for one operation of a shard.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest object that may be written by a request.
 const PUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Objects of one page of a list.
@@ -64,7 +68,7 @@ async fn run(core: &Rc<Core>, bucket: &Bucket, life: u32) -> Result<()> {
             false => Ok(None),
         })?;
         let Some(operation) = operation else { return Ok(()) };
-        let outcome = perform(bucket, operation).await.unwrap_or_else(|error| {
+        let outcome = perform_in_time(bucket, operation).await.unwrap_or_else(|error| {
             console_log!("archive: {error}");
             Outcome::Failed
         });
@@ -72,6 +76,16 @@ async fn run(core: &Rc<Core>, bucket: &Bucket, life: u32) -> Result<()> {
             true => Ok(memory.shard.archived(outcome, bindings::now_ms())?),
             false => Ok(()),
         })?;
+    }
+}
+
+/// An operation that the bucket never answers must not keep all later ones waiting. It may still
+/// be carried out, at any time: whatever is done again is done under the same name or condition.
+async fn perform_in_time(bucket: &Bucket, operation: Operation) -> Result<Outcome> {
+    let performed = Box::pin(perform(bucket, operation));
+    match select(performed, Box::pin(Delay::from(TIMEOUT))).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => Err("the bucket takes too long".into()),
     }
 }
 
@@ -107,7 +121,7 @@ async fn perform(bucket: &Bucket, operation: Operation) -> Result<Outcome> {
 /// Reads an object of frames and hands it to the shard; says whether it could be read.
 pub async fn refill(core: &Rc<Core>, spilled: Spilled, name: String) -> Result<bool> {
     let bucket = bindings::bucket(&core.env).ok_or("there is no bucket to read frames from")?;
-    let object = match perform(&bucket, Operation::Get { name: name.clone() }).await {
+    let object = match perform_in_time(&bucket, Operation::Get { name: name.clone() }).await {
         Ok(Outcome::Found { body, .. }) => Some(body),
         Ok(_) => None,
         Err(error) => {

@@ -2,16 +2,13 @@
 //! visitors without consent nothing is there that would tell who they are.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::time::Duration;
 
-use edgetally_proto::archive::manifest::Manifest;
-use edgetally_proto::archive::names::{MANIFEST, RawName};
-use edgetally_proto::archive::{Line, Listing, ROUTE};
+use edgetally_proto::archive::{Line, ROUTE};
 use edgetally_proto::sign::{self, header};
+use edgetally_tests::archive;
 use edgetally_tests::dev::{Dev, within};
 use edgetally_tests::http::{self, Answer};
-use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use super::system::{Site, now_ms, shared};
@@ -30,26 +27,9 @@ fn ask(dev: &Dev, target: &str) -> Answer {
     http::send("GET", &dev.edge(target), &headers, b"").expect("an answer")
 }
 
-/// Every line of a site's archive; parts are checked against their lists.
+/// Every line of a site's archive.
 fn lines(dev: &Dev, site: &str) -> Vec<String> {
-    let listing = ask(dev, &format!("{ROUTE}?prefix=raw/{site}/"));
-    let listing: Listing = serde_json::from_slice(&listing.body).expect("a list");
-    let mut lines = Vec::new();
-    for object in &listing.results {
-        let Some(RawName { part: Some(_), .. }) = RawName::parse(&object.name) else { continue };
-        let (folder, file) = object.name.rsplit_once('/').expect("a folder");
-        let manifest = ask(dev, &format!("{ROUTE}/{folder}/{MANIFEST}"));
-        let manifest = Manifest::read(&manifest.body).expect("a list of parts");
-        let body = ask(dev, &format!("{ROUTE}/{}", object.name)).body;
-        // A part stands there before it is listed.
-        if let Some(part) = manifest.part(file) {
-            assert!(part.fits(&body), "{} is not as it is listed", object.name);
-        }
-        let mut text = String::new();
-        GzDecoder::new(body.as_slice()).read_to_string(&mut text).expect("gzip");
-        lines.extend(text.lines().map(str::to_owned));
-    }
-    lines
+    archive::lines(|target| Ok(ask(dev, target)), site).expect("an archive that is whole")
 }
 
 #[test]

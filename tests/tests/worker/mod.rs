@@ -1,6 +1,7 @@
 //! The built worker in workerd beside a peer that fails on demand: whatever is taken away or goes
 //! wrong, each accepted event arrives once, in order.
 
+mod bucket;
 mod codes;
 mod evictions;
 mod faults;

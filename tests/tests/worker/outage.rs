@@ -79,8 +79,7 @@ fn an_outage_of_a_hundred_thousand_events_costs_nothing_but_delay() {
         data: data.path().join("worker"),
         aggregator: aggregator.url(""),
         cron: true,
-        port: 0,
-        twin: false,
+        ..Options::default()
     };
     let edge = Edge::start(&options).expect("the worker serves");
     let nothing = json!({"site": "shop", "events": []});

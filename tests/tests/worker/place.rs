@@ -5,8 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_worker::route::shards_of_site;
+use edgetally_proto::archive::Line;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::settings::SiteSettings;
+use edgetally_tests::archive;
 use edgetally_tests::dev::within;
 use edgetally_tests::edge::{Edge, Options};
 use edgetally_tests::http::Answer;
@@ -52,13 +54,8 @@ impl Place {
         let data = tempfile::Builder::new().prefix("edgetally-").tempdir().expect("a folder");
         let peer = Peer::start().expect("a peer");
         let aggregator = peer.url().to_owned();
-        let mut options = Options {
-            data: data.path().to_path_buf(),
-            aggregator,
-            cron: false,
-            port: 0,
-            twin: false,
-        };
+        let data_path = data.path().to_path_buf();
+        let mut options = Options { data: data_path, aggregator, ..Options::default() };
         let mut settings = SiteSettings::default();
         change(&mut settings, &mut options);
         peer.put_site(SITE, settings.clone()).expect("a site");
@@ -180,6 +177,23 @@ impl Place {
         for shard in self.shards() {
             assert_eq!(books.epochs(&shard), 1, "{shard}");
         }
+    }
+
+    /// Waits until the archive holds just what was taken, each event once.
+    pub fn expect_archive(&self) {
+        let edge = self.edge.as_ref().expect("the worker runs");
+        let told: BTreeSet<_> = self.told.values().flatten().cloned().collect();
+        let mut found = Vec::new();
+        let archived = within("the archive to hold all", ARRIVAL_LIMIT * 3, || {
+            let lines = archive::lines(|target| edge.archive(target), SITE)?;
+            let id = |line: &String| Line::read(line).expect(line).1.id.to_string();
+            found = lines.iter().map(id).collect();
+            Ok((found.len() >= told.len()).then_some(()))
+        });
+        let count = (found.len(), told.len());
+        assert!(archived.is_ok(), "{count:?}: {archived:?}\n{}", self.worker_log());
+        assert_eq!(count.0, count.1, "an event is there twice");
+        assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), told);
     }
 
     /// The names of the shards of the site.
