@@ -3,6 +3,7 @@
 
 mod bucket;
 mod codes;
+mod days;
 mod evictions;
 mod faults;
 mod limits;
