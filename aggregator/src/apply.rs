@@ -129,10 +129,21 @@ pub struct World {
     pub is_directory_dirty: bool,
     /// Keys of the store that the next checkpoint removes.
     pub removed: Vec<Vec<u8>>,
+    /// What is added to the numbers of tellings of sessions: greater than any before the start.
+    pub rev_base: u64,
     view: View,
 }
 
+/// Tellings of sessions for which there is room in each millisecond since the last start.
+const REVS_PER_MS: u64 = 2_048;
+
 impl World {
+    /// Begins the numbers of a start: without a store of their own they are greater than those of
+    /// every start before, as long as the clock does not go backwards.
+    pub fn begin(&mut self, now_ms: i64) {
+        self.rev_base = u64::try_from(now_ms).unwrap_or_default().saturating_mul(REVS_PER_MS);
+    }
+
     /// Judges the frames of a request and takes note of those to apply.
     pub fn decide(&mut self, source: &Source, frames: Vec<Incoming>, now_ms: i64) -> Decision {
         let mut fresh = Vec::new();
@@ -337,7 +348,7 @@ impl World {
         for site in changed.sites.keys() {
             match self.sites.get_mut(site) {
                 Some(state) => {
-                    self.view.sites.insert(site.clone(), Arc::new(view_of(state)));
+                    self.view.sites.insert(site.clone(), Arc::new(view_of(state, self.rev_base)));
                 }
                 None => {
                     self.view.sites.remove(site);
@@ -347,6 +358,7 @@ impl World {
         self.view.number += 1;
         self.view.directory = self.directory.clone();
         self.view.edges = self.edges.clone();
+        self.view.rev_base = self.rev_base;
         self.view.clone()
     }
 
@@ -357,13 +369,16 @@ impl World {
     }
 }
 
-fn view_of(site: &mut Site) -> SiteView {
+fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
     let (lines, persons) = site.people.show();
     SiteView {
         records: site.records.show(),
         lines,
         persons,
         sessions: site.people.rows().clone(),
+        retractions: site.people.retractions().clone(),
+        rev: site.people.rev(),
+        rev_base,
         longest_session_ms: site.people.longest_ms(),
         session_starts: site.people.starts().clone(),
         orders: site.credits.rows().clone(),

@@ -20,8 +20,10 @@ pub mod timeline;
 
 pub mod sessionize;
 pub mod shelf;
+pub mod retractions;
 pub mod people;
 pub mod merges;
+pub mod story;
 pub mod attribution;
 
 pub mod orders;

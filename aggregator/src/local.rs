@@ -19,7 +19,7 @@ use crate::intake;
 use crate::merges::{Change as MergeChange, Refusal};
 use crate::rejects::again::{Change, Reason};
 use crate::rejects::page::Place;
-use crate::site::{Effects, Moved, Plan, Report, Site};
+use crate::site::{Copied, Effects, Known, Moved, Plan, Report, Site};
 use crate::tombstones::{Erasure, Person, Veiled};
 
 /// The shard of rejected events that were taken in after all.
@@ -58,6 +58,15 @@ pub enum Ask {
         /// Whether the merge is taken back.
         is_undo: bool,
     },
+    /// What is known of a person of a site.
+    Know {
+        /// The site.
+        site: SiteId,
+        /// Who.
+        person: Person,
+        /// Whether all of his records are wanted, which takes a look at every record.
+        with_records: bool,
+    },
     /// Erasures of a site that an archive remembers.
     Remember {
         /// The site.
@@ -78,6 +87,8 @@ pub enum Answer {
     Erased(Report),
     /// A merge, or its undoing.
     Merged(Result<Moved, Refusal>),
+    /// What is known of a person, with his records if they are wanted.
+    Known(Box<(Option<Known>, Copied)>),
     /// How many erasures were not known yet.
     Remembered(usize),
     /// Events: how many there were, and how many of them are held already or erased.
@@ -146,6 +157,14 @@ impl World {
                         (vec![Entry::Merge { site, change }], Answer::Merged(Ok(moved)))
                     }
                 }
+            }
+            Ask::Know { site, person, with_records } => {
+                let known = self.sites.get(&site).map(|state| {
+                    let copied = || state.copied(&person, now_ms);
+                    (state.known(&person), with_records.then(copied).unwrap_or_default())
+                });
+                let known = Box::new(known.unwrap_or_default());
+                (Vec::new(), Answer::Known(known))
             }
             Ask::Remember { site, erasures } => self.remember(&site, erasures, changed),
             Ask::Fold(batch) => match self.apply_own(ARCHIVE, &[batch], changed) {

@@ -42,6 +42,18 @@ impl Name {
         })
     }
 
+    /// The name of somebody whose user or client was met before.
+    #[must_use]
+    pub fn find(whom: &Whom, texts: &Texts) -> Option<Self> {
+        Some(match whom {
+            Whom::User(user) => Self::User(texts.find(user.as_str())?),
+            Whom::Client(client) => Self::Client(texts.find(client.as_str())?),
+            Whom::AfterLogout(client, logout) => {
+                Self::AfterLogout(texts.find(client.as_str())?, logout.clone())
+            }
+        })
+    }
+
     /// The name of somebody whom an administrator names.
     pub fn read(whom: &Whom, texts: &mut Texts) -> Self {
         match whom {
@@ -183,11 +195,21 @@ impl Merges {
             return person;
         }
         let name = Name::of(person, ids);
-        let Some(mut user) = name.and_then(|name| self.into.get(&name)) else { return person };
-        while let Some(into) = self.into.get(&Name::User(*user)) {
-            user = into;
+        name.and_then(|name| self.last_user(&name)).map_or(person, Person::User)
+    }
+
+    /// The name under which somebody is told.
+    #[must_use]
+    pub fn root_of(&self, name: Name) -> Name {
+        self.last_user(&name).map_or(name, Name::User)
+    }
+
+    fn last_user(&self, name: &Name) -> Option<TextId> {
+        let mut user = *self.into.get(name)?;
+        while let Some(into) = self.into.get(&Name::User(user)) {
+            user = *into;
         }
-        Person::User(*user)
+        Some(user)
     }
 
     /// The users into whom anonymous persons of a client were merged.
@@ -225,16 +247,23 @@ impl Merges {
     /// Puts a change in force.
     pub fn set(&mut self, change: &Change, texts: &mut Texts) {
         let name = Name::read(&change.from, texts);
-        let into = texts.intern(change.into.as_str());
-        let known = self.from.entry(into).or_default();
-        known.retain(|from| *from != name);
+        self.link(&name, texts.intern(change.into.as_str()), change.is_undo);
         if change.is_undo {
             self.in_force.remove(&change.from);
-            self.into.remove(&name);
+        } else {
+            self.in_force.insert(change.from.clone(), change.into.clone());
+        }
+    }
+
+    /// Makes somebody be told as a user, or no longer.
+    pub fn link(&mut self, name: &Name, into: TextId, is_undo: bool) {
+        let known = self.from.entry(into).or_default();
+        known.retain(|from| from != name);
+        if is_undo {
+            self.into.remove(name);
         } else {
             known.push(name.clone());
-            self.in_force.insert(change.from.clone(), change.into.clone());
-            self.into.insert(name, into);
+            self.into.insert(name.clone(), into);
         }
         if self.from.get(&into).is_some_and(Vec::is_empty) {
             self.from.remove(&into);

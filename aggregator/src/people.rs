@@ -1,5 +1,7 @@
 //! The persons of a site: their lines, and their sessions as rows that come and go.
 
+mod retract;
+
 use std::sync::Arc;
 
 use edgetally_proto::event::Platform;
@@ -11,6 +13,7 @@ use crate::identity::Owner;
 use crate::merge::Level;
 use crate::presence::PersonId;
 use crate::records::{Records, Stored};
+use crate::retractions::Retractions;
 use crate::sessionize::{Edit, Entry, Line, Lookup, Refolded, Rules, Session, Touch, Why};
 use crate::shelf::Shelf;
 use crate::texts::{TextId, Texts};
@@ -198,6 +201,16 @@ pub struct People {
     /// Of sessions that begin before it, those that are told or taken back are noted.
     watched_ms: Option<i64>,
     noted: Vec<i64>,
+    retractions: Retractions,
+    /// Whether everything is worked out anew: then every session is told as one and the same time.
+    is_rebuilding: bool,
+}
+
+/// A session as it stood before a change.
+struct Former {
+    row: Arc<SessionRow>,
+    /// Record of the first event of the session after it.
+    next: Option<u32>,
 }
 
 fn place_of(person: PersonId) -> usize {
@@ -263,6 +276,31 @@ impl People {
         }
     }
 
+    /// Nobody, to be worked out anew: whoever was told of sessions must be told of all of them.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let rev = self.rev + 1;
+        let retractions = Retractions { floor: rev, ..Retractions::default() };
+        Self { rev, retractions, ..Self::default() }
+    }
+
+    /// Whether everything is being worked out anew, so that nothing is retracted.
+    pub fn set_rebuilding(&mut self, is_rebuilding: bool) {
+        self.is_rebuilding = is_rebuilding;
+    }
+
+    /// The number of the last telling of a session.
+    #[must_use]
+    pub fn rev(&self) -> u64 {
+        self.rev
+    }
+
+    /// Sessions that are told no more.
+    #[must_use]
+    pub fn retractions(&self) -> &Retractions {
+        &self.retractions
+    }
+
     /// What readers see: the lines, and who has them.
     pub fn show(&mut self) -> (Vector<Arc<Line>>, Vector<Person>) {
         (self.lines.show(), self.persons.clone())
@@ -285,7 +323,8 @@ impl People {
             let edits: Vec<Edit> = of_person.iter().map(|(_, edit)| *edit).collect();
             stretches.extend(self.edit(*person, &edits, reading, &mut old, &mut new));
         }
-        self.tell(old, new);
+        let gone = self.tell(old, new);
+        self.retract(gone, shifts, reading);
         stretches
     }
 
@@ -294,20 +333,23 @@ impl People {
         person: PersonId,
         edits: &[Edit],
         reading: Reading<'_>,
-        old: &mut Vec<Arc<SessionRow>>,
+        old: &mut Vec<Former>,
         new: &mut Vec<SessionRow>,
     ) -> Option<Stretch> {
         let line = self.lines.get_mut(place_of(person))?;
         let Refolded { before, after, is_extended } =
             line.edit(edits, reading.rules, reading.zone, &reading.told);
-        let mut taken = Vec::with_capacity(before.len());
-        for session in &before {
-            let start_ms = reading.told.records.get(session.record)?.occurred_at_ms;
-            taken.extend(self.rows.remove(&(start_ms, session.record)));
-        }
         let line = self.lines.get(place_of(person))?;
-        if let (true, [row], Some(entry)) = (is_extended, taken.as_slice(), line.entries().last()) {
-            let mut row = SessionRow::clone(row);
+        let following = line.sessions().get(after.end).map(|session| session.record);
+        let mut taken = Vec::with_capacity(before.len());
+        for (at, session) in before.iter().enumerate() {
+            let start_ms = reading.told.records.get(session.record)?.occurred_at_ms;
+            let next = before.get(at + 1).map(|next| next.record).or(following);
+            let row = self.rows.remove(&(start_ms, session.record));
+            taken.extend(row.map(|row| Former { row, next }));
+        }
+        if let (true, [of], Some(entry)) = (is_extended, taken.as_slice(), line.entries().last()) {
+            let mut row = SessionRow::clone(&of.row);
             row.add(reading.told.records.get(entry.record)?, reading.page_view);
             new.push(row);
         } else {
@@ -316,19 +358,20 @@ impl People {
         }
         let times = edits.iter().map(|edit| edit.entry.occurred_at_ms);
         let (lowest, highest) = (times.clone().min()?, times.max()?);
-        let ends = taken.iter().map(|row| row.end_ms).max().unwrap_or(highest);
-        let starts = taken.iter().map(|row| row.start_ms).min().unwrap_or(lowest);
+        let ends = taken.iter().map(|of| of.row.end_ms).max().unwrap_or(highest);
+        let starts = taken.iter().map(|of| of.row.start_ms).min().unwrap_or(lowest);
         old.extend(taken);
         let to_ms = (highest + reading.rules.window_ms).max(ends);
         Some(Stretch { person, from_ms: lowest.min(starts), to_ms })
     }
 
-    /// Puts the rows in their places; one that says nothing new keeps its number.
-    fn tell(&mut self, old: Vec<Arc<SessionRow>>, new: Vec<SessionRow>) {
-        let mut old: FxHashMap<u32, Arc<SessionRow>> =
-            old.into_iter().map(|row| (row.record, row)).collect();
+    /// Puts the rows in their places; one that says nothing new keeps its number. Gives those that
+    /// are told no more.
+    fn tell(&mut self, old: Vec<Former>, new: Vec<SessionRow>) -> Vec<Former> {
+        let mut old: FxHashMap<u32, Former> =
+            old.into_iter().map(|former| (former.row.record, former)).collect();
         for mut row in new {
-            let before = old.remove(&row.record);
+            let before = old.remove(&row.record).map(|former| former.row);
             if before.is_none() {
                 self.count_start(row.start_ms, 1);
             }
@@ -339,17 +382,24 @@ impl People {
                     continue;
                 }
             }
-            self.rev += 1;
-            row.rev = self.rev;
+            row.rev = self.next_rev();
             self.longest_ms = self.longest_ms.max(row.end_ms - row.start_ms);
             self.note(row.start_ms);
             let after = Arc::new(row);
             self.rows.insert(after.key(), after);
         }
-        for row in old.into_values() {
-            self.note(row.start_ms);
-            self.count_start(row.start_ms, -1);
+        let mut gone: Vec<Former> = old.into_values().collect();
+        gone.sort_unstable_by_key(|former| former.row.key());
+        for former in &gone {
+            self.note(former.row.start_ms);
+            self.count_start(former.row.start_ms, -1);
         }
+        gone
+    }
+
+    fn next_rev(&mut self) -> u64 {
+        self.rev += u64::from(!self.is_rebuilding);
+        self.rev
     }
 
     fn count_start(&mut self, start_ms: i64, sign: i64) {

@@ -5,11 +5,13 @@
 
 mod erase;
 pub mod generations;
+mod known;
 mod merging;
 mod persons;
 mod sketched;
 
 pub use erase::{Plan, Report};
+pub use known::{Copied, Known};
 pub use merging::Moved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -402,7 +404,8 @@ impl Site {
         (self.timelines, self.presence, self.sketches) = Default::default();
         self.late = Counters::default();
         self.raise_all_generations();
-        (self.people, self.credits, self.ledger) = Default::default();
+        (self.credits, self.ledger) = Default::default();
+        self.people = self.people.anew();
         self.rebuild();
     }
 
@@ -411,6 +414,7 @@ impl Site {
         let mut effects = Effects::default();
         let numbers: Vec<u32> = self.records.standing().map(|(number, _)| number).collect();
         self.merges.restart();
+        self.people.set_rebuilding(true);
         let changes = self.merges.history().clone();
         let mut changes = changes.iter().peekable();
         for number in numbers {
@@ -426,5 +430,6 @@ impl Site {
         for change in changes {
             self.put_merge(change, &mut effects);
         }
+        self.people.set_rebuilding(false);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use edgetally_proto::ids::SiteId;
+use edgetally_proto::ids::{EventId, SiteId};
 use imbl::{OrdMap, Vector};
 
 use crate::dedup::{Source, Tally};
@@ -16,10 +16,12 @@ use crate::people::{Person, RowKey, SessionRow};
 use crate::presence::{PersonId, Presence};
 use crate::records::{BLOCK_RECORDS, Stored};
 use crate::rejects::Buckets;
+use crate::retractions::Retractions;
 use crate::sessionize::{Entry, Line};
 use crate::site::credits::{OrderPlace, OrderRow};
 use crate::site::generations::Generations;
 use crate::texts::text_of;
+use crate::timeline::Ids;
 use crate::tombstones::Erasure;
 use crate::zone::Zone;
 
@@ -52,6 +54,12 @@ pub struct SiteView {
     pub lines: Vector<Arc<Line>>,
     /// Sessions by start.
     pub sessions: OrdMap<RowKey, Arc<SessionRow>>,
+    /// Sessions that are told no more.
+    pub retractions: Retractions,
+    /// Number of the last telling of a session since the start of the program.
+    pub rev: u64,
+    /// What is added to these numbers, so that they are greater than all before the start.
+    pub rev_base: u64,
     /// How many sessions begin in each quarter of an hour.
     pub session_starts: OrdMap<i64, i64>,
     /// No session is longer.
@@ -135,6 +143,12 @@ impl SiteView {
     }
 }
 
+impl Ids for SiteView {
+    fn id(&self, record: u32) -> Option<&EventId> {
+        self.record(record).map(|record| &record.id)
+    }
+}
+
 /// One numbering of a shard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EdgeState {
@@ -171,6 +185,8 @@ pub struct View {
     pub sites: OrdMap<SiteId, Arc<SiteView>>,
     /// State by numbering.
     pub edges: OrdMap<Source, EdgeState>,
+    /// What is added to the numbers of tellings of sessions.
+    pub rev_base: u64,
 }
 
 /// Shards not heard for this long say nothing about how fresh the numbers are.

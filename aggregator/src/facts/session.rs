@@ -94,7 +94,7 @@ pub fn session_json(site: &SiteView, row: &SessionRow, told: &Told) -> Value {
         "device": device.map(Kind::as_str),
         "state": state,
         "generation": (state == FINAL).then(|| site.generations.of(site.zone.day_of(row.start_ms))),
-        "rev": row.rev,
+        "rev": site.rev_base + row.rev,
     });
     if told.with_events {
         session["event_ids"] = site.events_of(row).into_iter().collect();

@@ -12,7 +12,7 @@ use super::extract::Params;
 use super::list;
 use super::problem::Problem;
 use super::{App, auth, now_ms};
-use crate::facts::{list as pages, order, session};
+use crate::facts::{changes, list as pages, order, session};
 use crate::orders::ledger::{DEFAULT_PLATFORM, OrderKey};
 use crate::view::SiteView;
 
@@ -31,6 +31,8 @@ pub struct List {
     person: Option<String>,
     order: Option<String>,
     platform: Option<String>,
+    /// Of sessions: what changed since, in the order of `rev`.
+    changes_since: Option<String>,
     /// `events`: with the ids of their events.
     include: Option<String>,
     limit: Option<String>,
@@ -59,6 +61,24 @@ impl List {
         })
     }
 
+    /// The number after which changes are wanted, if they are.
+    fn since(&self) -> Result<Option<u64>, Problem> {
+        let Some(since) = &self.changes_since else { return Ok(None) };
+        let others = [
+            ("user", &self.user),
+            ("client", &self.client),
+            ("person", &self.person),
+            ("order", &self.order),
+            ("platform", &self.platform),
+            ("after", &self.after),
+        ];
+        if let Some((name, _)) = others.into_iter().find(|(_, value)| value.is_some()) {
+            return Err(Problem::invalid(name, "this does not go with changes_since"));
+        }
+        let wrong = |_| Problem::invalid("changes_since", "this is no rev");
+        since.parse().map(Some).map_err(wrong)
+    }
+
     fn with_events(&self) -> Result<bool, Problem> {
         match self.include.as_deref() {
             None => Ok(false),
@@ -69,7 +89,10 @@ impl List {
 }
 
 /// A site's snapshot and settings, for whoever may read it.
-fn open(
+///
+/// # Errors
+/// If the key may not, or there is no such site.
+pub fn open(
     app: &App,
     headers: &HeaderMap,
     site: &SiteId,
@@ -78,11 +101,16 @@ fn open(
     let view = app.engine.shared.view.load();
     let entry = view.directory.sites.get(site).ok_or_else(Problem::unknown_site)?;
     let zone = crate::zone::Zone::parse(&entry.settings.timezone).unwrap_or_default();
-    let empty = || SiteView { zone, ..SiteView::default() }.into();
+    let rev_base = view.rev_base;
+    let empty = || SiteView { zone, rev_base, ..SiteView::default() }.into();
     Ok((view.sites.get(site).cloned().unwrap_or_else(empty), entry.settings.clone()))
 }
 
-async fn blocking<T: Send + 'static>(
+/// Works on a thread that may take its time.
+///
+/// # Errors
+/// If the work failed.
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
@@ -90,7 +118,19 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-fn told_of_orders(settings: &SiteSettings) -> order::Told {
+/// How sessions of a site are told now.
+pub fn told_of_sessions(settings: &SiteSettings, with_events: bool) -> session::Told {
+    session::Told {
+        gap_ms: settings.session.gap.ms,
+        lateness_ms: settings.lateness.ms,
+        currency: settings.currency,
+        now_ms: now_ms(),
+        with_events,
+    }
+}
+
+/// How orders of a site are told now.
+pub fn told_of_orders(settings: &SiteSettings) -> order::Told {
     let (window, freeze) = (&settings.attribution.window, &settings.attribution.freeze);
     order::Told { window_ms: window.ms, freeze_ms: freeze.ms, now_ms: now_ms() }
 }
@@ -106,13 +146,12 @@ pub async fn sessions(
     let Params(asked) = asked?;
     let (site, settings) = open(&app, &headers, &list::site(asked.site.as_deref())?)?;
     let (ask, with_events) = (asked.ask(&site)?, asked.with_events()?);
-    let told = session::Told {
-        gap_ms: settings.session.gap.ms,
-        lateness_ms: settings.lateness.ms,
-        currency: settings.currency,
-        now_ms: now_ms(),
-        with_events,
-    };
+    let told = told_of_sessions(&settings, with_events);
+    if let Some(since) = asked.since()? {
+        let (from_ms, to_ms, limit) = (ask.from_ms, ask.to_ms, ask.limit);
+        let ask = changes::Ask { since, from_ms, to_ms, limit };
+        return blocking(move || changes::changes(&site, &ask, &told)).await.map(Json);
+    }
     blocking(move || pages::sessions(&site, &ask, &told)).await.map(Json)
 }
 
@@ -126,6 +165,9 @@ pub async fn orders(
     let Params(asked) = asked?;
     let (site, settings) = open(&app, &headers, &list::site(asked.site.as_deref())?)?;
     let ask = asked.ask(&site)?;
+    if asked.changes_since.is_some() {
+        return Err(Problem::invalid("changes_since", "only sessions have changes_since"));
+    }
     let told = told_of_orders(&settings);
     blocking(move || pages::orders(&site, &ask, &told)).await.map(Json)
 }

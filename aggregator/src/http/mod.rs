@@ -30,6 +30,7 @@ use edgetally_proto::sign::key_hash;
 use crate::config::Config;
 use crate::store::engine::{Engine, Stage};
 use metrics::Metrics;
+use people::merge;
 use problem::Problem;
 
 /// What every handler sees.
@@ -88,7 +89,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post))
         .route("/v1/funnel", post(query::post_funnel))
-        .route("/v1/people/{person}", delete(people::delete))
+        .route("/v1/people/merge", post(merge::post).delete(merge::undo).get(merge::get))
+        .route("/v1/people/merge/undo", post(merge::undo))
+        .route("/v1/people/{person}", get(people::show::get).delete(people::delete))
+        .route("/v1/people/{person}/export", get(people::show::export))
         .route("/v1/sessions", get(facts::sessions))
         .route("/v1/orders", get(facts::orders))
         .route("/v1/orders/{transaction}", get(facts::order))

@@ -1,16 +1,20 @@
-//! `DELETE /v1/people/{person}`: erases a person and says what was erased.
+//! `/v1/people`: what is known of a person, merges, and erasing a person.
+
+pub mod merge;
+pub mod show;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use edgetally_proto::ids::SiteId;
+use edgetally_proto::settings::SiteSettings;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::extract::Params;
 use super::problem::Problem;
-use super::{App, auth, now_ms};
+use super::{App, auth, list, now_ms};
 use crate::local::{Answer, Ask};
 use crate::store::engine::Command;
 use crate::tombstones::{Person, Veiled};
@@ -27,42 +31,61 @@ fn fatal(error: impl Into<String>) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", error)
 }
 
+/// The thread that owns the state answered something else than it was asked.
+fn misunderstood() -> Problem {
+    fatal("another answer than was asked for")
+}
+
 fn salt() -> Result<Veiled, Problem> {
     let mut salt = Veiled::default();
     getrandom::fill(&mut salt).map_err(|error| fatal(error.to_string()))?;
     Ok(salt)
 }
 
-/// Erases a person; answers when it is durable.
+/// The settings of a site.
+fn settings(app: &App, site: &SiteId) -> Result<SiteSettings, Problem> {
+    let view = app.engine.shared.view.load();
+    let entry = view.directory.sites.get(site).ok_or_else(Problem::unknown_site)?;
+    Ok(entry.settings.clone())
+}
+
+/// Reads a person of a site; `field` is where he is named.
+fn person(app: &App, site: &SiteId, field: &str, text: &str) -> Result<Person, Problem> {
+    let view = app.engine.shared.view.load();
+    let texts = view.sites.get(site).map(|state| state.texts.clone()).unwrap_or_default();
+    let is_client = |client: &str| texts.iter().any(|text| text.as_ref() == client);
+    Person::parse(text, is_client).map_err(|detail| Problem::invalid(field, detail))
+}
+
+/// Asks the thread that owns the state; it answers when what it did is durable.
+async fn ask(app: &App, ask: Ask) -> Result<Answer, Problem> {
+    let (reply, answer) = oneshot::channel();
+    app.engine.send(Command::Local { ask, reply })?;
+    match answer.await.map_err(|_| Problem::not_ready())? {
+        Answer::Failed(error) => Err(fatal(error)),
+        answer => Ok(answer),
+    }
+}
+
+/// `DELETE /v1/people/{person}`: erases a person, and whoever was merged with him.
 pub async fn delete(
     State(app): State<App>,
-    Path(person): Path<String>,
+    Path(text): Path<String>,
     headers: HeaderMap,
     whose: Result<Params<Whose>, Problem>,
 ) -> Result<Json<Value>, Problem> {
     // Whoever has no key learns nothing, not even that the request is wrong.
     auth::admin(&app, &headers)?;
     let Params(whose) = whose?;
-    let site = whose.site.ok_or_else(|| Problem::invalid("site", "say whose, as site=..."))?;
-    let site = SiteId::parse(&site).map_err(|error| Problem::invalid("site", error.to_string()))?;
-    let view = app.engine.shared.view.load_full();
-    let settings = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
-    let zone = Zone::parse(&settings.settings.timezone).unwrap_or_default();
-    let texts = view.sites.get(&site).map(|state| state.texts.clone()).unwrap_or_default();
-    let is_client = |client: &str| texts.iter().any(|text| text.as_ref() == client);
-    let parsed =
-        Person::parse(&person, is_client).map_err(|detail| Problem::invalid("person", detail))?;
-    let (reply, answer) = oneshot::channel();
-    let ask = Ask::Erase { site: site.clone(), person: parsed, salt: salt()? };
-    app.engine.send(Command::Local { ask, reply })?;
-    let report = match answer.await.map_err(|_| Problem::not_ready())? {
-        Answer::Erased(report) => report,
-        Answer::Failed(error) => return Err(fatal(error)),
-        _ => return Err(fatal("another answer than was asked for")),
-    };
+    let site = list::site(whose.site.as_deref())?;
+    let zone = Zone::parse(&settings(&app, &site)?.timezone).unwrap_or_default();
+    let person = person(&app, &site, "person", &text)?;
+    let erase = Ask::Erase { site: site.clone(), person, salt: salt()? };
+    let Answer::Erased(report) = ask(&app, erase).await? else { return Err(misunderstood()) };
     Ok(Json(json!({
         "site": site,
-        "person": person,
+        "person": text,
+        "persons": report.persons,
         "erased_at": zone.rfc3339(now_ms()),
         "events": report.events,
         "orders_kept": report.orders_kept,

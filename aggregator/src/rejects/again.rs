@@ -145,6 +145,13 @@ impl Rejects {
         places.into_iter().filter(|place| self.remove(*place)).count()
     }
 
+    /// Every letter for which `is_meant` holds.
+    #[must_use]
+    pub fn matching(&self, is_meant: impl Fn(&Letter) -> bool) -> Vec<Arc<Letter>> {
+        let letters = self.buckets.values().flat_map(|bucket| bucket.letters.values());
+        letters.map(|held| &held.letter).filter(|letter| is_meant(letter)).cloned().collect()
+    }
+
     fn put_reason(&mut self, place: Place, reason: &Reason) {
         let at = (place.received_at_ms, place.number);
         let Some(bucket) = self.bucket_of(place) else { return };

@@ -97,6 +97,14 @@ impl Credits {
         self.by_record.get(&record)
     }
 
+    /// The clients on which somebody can have been, those who are merged into him left out.
+    pub fn clients_named(&self, name: &Name) -> Vec<TextId> {
+        match name {
+            Name::User(user) => self.clients_of.get(user).into_iter().flatten().copied().collect(),
+            Name::Client(client) | Name::AfterLogout(client, _) => vec![*client],
+        }
+    }
+
     /// Takes note of a step, before anything is worked out from it.
     pub fn note(&mut self, client: TextId, step: &Step, received_at_ms: i64) {
         self.newest_ms = self.newest_ms.max(received_at_ms);
@@ -297,14 +305,7 @@ impl Site {
         let mut clients: BTreeSet<TextId> = spot.client.into_iter().collect();
         let Person::User(user) = person else { return clients };
         for member in self.merges.members(Name::User(user)) {
-            match member {
-                Name::User(user) => {
-                    clients.extend(self.credits.clients_of.get(&user).into_iter().flatten());
-                }
-                Name::Client(client) | Name::AfterLogout(client, _) => {
-                    clients.insert(client);
-                }
-            }
+            clients.extend(self.credits.clients_named(&member));
         }
         clients
     }

@@ -73,7 +73,7 @@ impl Site {
     }
 
     /// The person of a name; none where his logout is not known.
-    fn person_named(&self, name: &Name) -> Option<Person> {
+    pub(super) fn person_named(&self, name: &Name) -> Option<Person> {
         Some(match name {
             Name::User(user) => Person::User(*user),
             Name::Client(client) => Person::Client(*client),

@@ -88,6 +88,7 @@ pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> 
         Err(error) => stand_in(layout, &error.to_string(), now_ms)?,
     };
     let (mut world, checkpoint) = restored.unwrap_or_default();
+    world.begin(now_ms);
     let end = replay(layout, &mut world, checkpoint)?;
     let log = if end < checkpoint {
         // The log was cut below the checkpoint; what it lost, the checkpoint holds.

@@ -20,6 +20,7 @@ use proptest::prelude::*;
 use super::model::{Config, Event, EventKey, OrderFact};
 use super::outcome::{Order, Session, Touch, TouchKey, Why};
 use super::streams::stream;
+use super::warehouse::{Warehouse, are_ids_unique};
 use super::wishes::{candidates, undo_all, wish, wishes};
 
 /// What an event of an order says, as the edge would have read it.
@@ -315,6 +316,7 @@ proptest! {
         }
         let events: Vec<Event> = shuffled.into_iter().map(|(_, event)| event).collect();
         let mut site = site(&config);
+        let mut warehouse = are_ids_unique(&events).then(Warehouse::default);
         let mut delivered = 0;
         for size in sizes.iter().cycle() {
             if delivered == events.len() {
@@ -325,6 +327,11 @@ proptest! {
             delivered = next;
             if let Some(asked) = wishes.next().flatten() {
                 wish(&mut site, &mut config, &whom, asked);
+            }
+            if let Some(warehouse) = &mut warehouse {
+                warehouse.follow(&site);
+                let lines = warehouse.differences(&site);
+                prop_assert!(lines.is_empty(), "{}", lines.join("\n"));
             }
             let is_checked = delivered == events.len() || (events.len() <= 12 || size % 5 == 0);
             if is_checked {

@@ -21,6 +21,7 @@ mod sessions;
 mod streams;
 mod sums;
 mod touches;
+mod warehouse;
 mod wishes;
 
 use model::{Config, Event};

@@ -1,0 +1,164 @@
+//! `/v1/people/merge`: an administrator says that a person is a user, or takes it back.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use edgetally_proto::event::user_id;
+use edgetally_proto::ids::{SiteId, UserId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Whose, ask, misunderstood, person, settings};
+use crate::http::extract::{Body, Params};
+use crate::http::problem::Problem;
+use crate::http::{App, auth, list, now_ms, query};
+use crate::local::{Answer, Ask};
+use crate::merges::Refusal;
+use crate::site::Moved;
+use crate::tombstones::Person;
+use crate::zone::Zone;
+
+/// Who is who.
+#[derive(Debug, Deserialize)]
+struct Merge {
+    /// The site, if the address does not name it.
+    #[serde(alias = "site_id")]
+    site: Option<String>,
+    /// `u:<user>`, `c:<client>` or `c:<client>#<logout>`.
+    from: String,
+    /// `u:<user>`.
+    into: String,
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::Same => Self::invalid("into", detail),
+            Refusal::Apart(..) => Self::not_found(detail),
+            Refusal::Already(..) | Refusal::Circle(..) | Refusal::Full => {
+                Self::new(StatusCode::CONFLICT, "conflict", detail)
+            }
+        }
+    }
+}
+
+/// The site that a request names, in its address or in its body.
+fn site_of(whose: &Whose, merge: &Merge) -> Result<SiteId, Problem> {
+    let (address, body) = (whose.site.as_deref(), merge.site.as_deref());
+    if address.is_some() && body.is_some() && address != body {
+        return Err(Problem::invalid("site", "the address names another site"));
+    }
+    list::site(address.or(body))
+}
+
+/// The user of a person who is one; `field` is where he is named.
+fn user(field: &str, person: &Person) -> Result<UserId, Problem> {
+    let Person::User(user) = person else {
+        return Err(Problem::invalid(field, "only a user can be merged into, as u:<user id>"));
+    };
+    Ok(user.clone())
+}
+
+/// A user id that pages send when nobody is signed in is nobody.
+fn check_user(field: &str, person: &Person) -> Result<(), Problem> {
+    let Person::User(user) = person else { return Ok(()) };
+    match user_id(user.as_str()) {
+        Ok(Some(_)) => Ok(()),
+        _ => Err(Problem::invalid(field, format!("{:?} is no user id", user.as_str()))),
+    }
+}
+
+async fn change(
+    app: App,
+    headers: HeaderMap,
+    whose: Result<Params<Whose>, Problem>,
+    body: Result<Body, Problem>,
+    is_undo: bool,
+) -> Result<Json<Value>, Problem> {
+    auth::admin(&app, &headers)?;
+    let (Params(whose), Body(body)) = (whose?, body?);
+    let merge: Merge = query::json_strict(&body)?;
+    let site = site_of(&whose, &merge)?;
+    let zone = Zone::parse(&settings(&app, &site)?.timezone).unwrap_or_default();
+    let from = person(&app, &site, "from", &merge.from)?;
+    let into = person(&app, &site, "into", &merge.into)?;
+    check_user("from", &from)?;
+    check_user("into", &into)?;
+    let into = user("into", &into)?;
+    let (told_from, told_into) = (from.to_string(), format!("u:{into}"));
+    let asked = Ask::Merge { site: site.clone(), from, into, is_undo };
+    let Answer::Merged(moved) = ask(&app, asked).await? else { return Err(misunderstood()) };
+    let Moved { events, clients, is_new } = moved?;
+    Ok(Json(json!({
+        "site": site,
+        "from": told_from,
+        "into": told_into,
+        "merged": !is_undo,
+        "changed": is_new,
+        "at": zone.rfc3339(now_ms()),
+        "events": events,
+        "clients": clients,
+    })))
+}
+
+/// `POST /v1/people/merge`; answers when it is durable.
+pub async fn post(
+    State(app): State<App>,
+    headers: HeaderMap,
+    whose: Result<Params<Whose>, Problem>,
+    body: Result<Body, Problem>,
+) -> Result<Json<Value>, Problem> {
+    change(app, headers, whose, body, false).await
+}
+
+/// `DELETE /v1/people/merge` and `POST /v1/people/merge/undo`; answers when it is durable.
+pub async fn undo(
+    State(app): State<App>,
+    headers: HeaderMap,
+    whose: Result<Params<Whose>, Problem>,
+    body: Result<Body, Problem>,
+) -> Result<Json<Value>, Problem> {
+    change(app, headers, whose, body, true).await
+}
+
+/// Which part of the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Part {
+    site: Option<String>,
+    limit: Option<String>,
+    /// `next` of the page before.
+    #[serde(alias = "cursor")]
+    after: Option<String>,
+}
+
+/// `GET /v1/people/merge`: merges and undone merges, in their order.
+pub async fn get(
+    State(app): State<App>,
+    headers: HeaderMap,
+    part: Result<Params<Part>, Problem>,
+) -> Result<Json<Value>, Problem> {
+    auth::reader(&app, &headers, None)?;
+    let Params(part) = part?;
+    let site = list::site(part.site.as_deref())?;
+    auth::reader(&app, &headers, Some(&site))?;
+    let zone = Zone::parse(&settings(&app, &site)?.timezone).unwrap_or_default();
+    let limit = list::limit(part.limit.as_deref())?;
+    let after = part.after.as_deref().map_or(Ok(0), str::parse::<usize>);
+    let after = after.map_err(|_| Problem::invalid("after", "this is not what next said"))?;
+    let view = app.engine.shared.view.load();
+    let merges = view.sites.get(&site).map(|state| state.merges.clone()).unwrap_or_default();
+    let rows = merges.iter().skip(after).take(limit).map(|change| {
+        json!({
+            "from": change.from.to_string(),
+            "into": format!("u:{}", change.into),
+            "op": if change.is_undo { "undo" } else { "merge" },
+            "at": zone.rfc3339(change.at_ms),
+        })
+    });
+    let results: Vec<Value> = rows.collect();
+    let end = after + results.len();
+    let next = (end < merges.len()).then(|| end.to_string());
+    Ok(Json(json!({"results": results, "next": next})))
+}

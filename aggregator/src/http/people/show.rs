@@ -1,0 +1,118 @@
+//! `GET /v1/people/{person}` and `.../export`: what is known of a person.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use edgetally_proto::ids::SiteId;
+use edgetally_proto::record::Letter;
+use edgetally_proto::settings::SiteSettings;
+use serde_json::{Value, json};
+
+use super::{Whose, ask, misunderstood, person};
+use crate::facts::person as told;
+use crate::http::extract::Params;
+use crate::http::problem::Problem;
+use crate::http::{App, auth, facts, list};
+use crate::local::{Answer, Ask};
+use crate::site::{Copied, Known};
+use crate::story;
+use crate::tombstones::Person;
+use crate::view::SiteView;
+
+fn nobody() -> Problem {
+    Problem::not_found("nothing is known of this person")
+}
+
+fn told_of(settings: &SiteSettings) -> told::Told {
+    let sessions = facts::told_of_sessions(settings, false);
+    told::Told { sessions, orders: facts::told_of_orders(settings) }
+}
+
+/// What the thread that owns the state knows of a person.
+async fn known(
+    app: &App,
+    site: &SiteId,
+    person: Person,
+    with_records: bool,
+) -> Result<(Option<Known>, Copied), Problem> {
+    let asked = Ask::Know { site: site.clone(), person, with_records };
+    let Answer::Known(known) = ask(app, asked).await? else { return Err(misunderstood()) };
+    Ok(*known)
+}
+
+/// `GET /v1/people/{person}`
+pub async fn get(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    headers: HeaderMap,
+    whose: Result<Params<Whose>, Problem>,
+) -> Result<Json<Value>, Problem> {
+    auth::reader(&app, &headers, None)?;
+    let Params(whose) = whose?;
+    let site = list::site(whose.site.as_deref())?;
+    auth::reader(&app, &headers, Some(&site))?;
+    let person = person(&app, &site, "person", &text)?;
+    // The snapshot is taken after the answer, so it holds all that the answer speaks of.
+    let (_, settings) = facts::open(&app, &headers, &site)?;
+    let known = known(&app, &site, person, false).await?.0.ok_or_else(nobody)?;
+    let (view, _) = facts::open(&app, &headers, &site)?;
+    let answer = facts::blocking(move || {
+        let Known { name, number, sources } = known;
+        let log = story::log(sources, view.as_ref());
+        told::person_json(&site, &view, (&name, number), &log, &told_of(&settings))
+    });
+    answer.await?.map(Json).ok_or_else(nobody)
+}
+
+fn letter_json(view: &SiteView, letter: &Letter) -> Value {
+    let event: Value =
+        serde_json::from_str(&letter.event).unwrap_or_else(|_| Value::String(letter.event.clone()));
+    json!({"kind": "rejected_event", "rejected_event": {
+        "received_at": view.zone.rfc3339(letter.received_at_ms),
+        "code": letter.code.as_str(),
+        "field": letter.field,
+        "message": letter.message,
+        "event": event,
+    }})
+}
+
+/// A copy of all that is known: one JSON object a line.
+fn copy(
+    view: &SiteView,
+    person: &Person,
+    (known, copied): (Option<Known>, Copied),
+    settings: &SiteSettings,
+) -> Option<String> {
+    let Copied { records, letters } = copied;
+    if known.is_none() && records.is_empty() && letters.is_empty() {
+        return None;
+    }
+    let (number, sources) = known.map(|known| (known.number, known.sources)).unwrap_or_default();
+    let log = story::log(sources, view);
+    let who = (person.to_string(), number);
+    let mut lines = told::export(view, (&who.0, who.1), &log, &records, &told_of(settings));
+    lines.extend(letters.iter().map(|letter: &Arc<Letter>| letter_json(view, letter)));
+    Some(lines.iter().map(|line| format!("{line}\n")).collect())
+}
+
+/// `GET /v1/people/{person}/export`
+pub async fn export(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    headers: HeaderMap,
+    whose: Result<Params<Whose>, Problem>,
+) -> Result<Response, Problem> {
+    auth::admin(&app, &headers)?;
+    let Params(whose) = whose?;
+    let site = list::site(whose.site.as_deref())?;
+    let person = person(&app, &site, "person", &text)?;
+    let (_, settings) = facts::open(&app, &headers, &site)?;
+    let known = known(&app, &site, person.clone(), true).await?;
+    let (view, _) = facts::open(&app, &headers, &site)?;
+    let body = facts::blocking(move || copy(&view, &person, known, &settings)).await?;
+    let body = body.ok_or_else(nobody)?;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
