@@ -60,7 +60,8 @@ pub struct Restricted<'a> {
 }
 
 impl<'a> Restricted<'a> {
-    /// Of a client's timeline, with the merges of its site. After a pause of more than `entry_ms` an activity is an entry.
+    /// Of a client's timeline, with the merges of its site. After a pause of more than `entry_ms`
+    /// an activity is an entry.
     #[must_use]
     pub fn of(
         client: TextId,

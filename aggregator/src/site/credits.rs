@@ -220,9 +220,9 @@ impl Site {
         self.place_order(key, Some(order));
     }
 
-    /// The orders past their freeze on a client, or of users who were on it, where a step may decide
-    /// who owned what came before them, be it only without what came too late. There are none of
-    /// them while events come in time.
+    /// The orders past their freeze on a client, or of users who were on it, where a step may
+    /// decide who owned what came before them, be it only without what came too late. There are
+    /// none of them while events come in time.
     fn frozen_orders_near(&self, client: TextId, step: &Step) -> Vec<OrderKey> {
         let from_ms = step.occurred_at_ms.saturating_sub(STITCH_MS);
         let to_ms = self.credits.newest_ms.saturating_sub(self.window.freeze_ms);

@@ -12,6 +12,7 @@ mod letters;
 mod limits;
 mod otto;
 mod overloaded;
+mod people;
 mod refusals;
 mod rejects;
 mod repeats;
