@@ -252,7 +252,7 @@ impl World {
 
     pub(crate) fn terms(&self, site: &SiteId) -> Terms {
         let entry = self.directory.sites.get(site);
-        entry.map(|entry| Terms::of(&entry.settings)).unwrap_or_default()
+        entry.map(Terms::of).unwrap_or_default()
     }
 
     /// How long facts of a site are kept, rejected events among them.
@@ -263,7 +263,9 @@ impl World {
 
     /// Carries out an administrator's write.
     pub fn write(&mut self, write: &AdminWrite, changed: &mut Changed) {
-        self.directory = Arc::new(self.directory.after(write));
+        let is_told =
+            |site: &SiteId| self.sites.get(site).is_some_and(|site| !site.records.is_empty());
+        self.directory = Arc::new(self.directory.after(write, is_told));
         self.is_directory_dirty = true;
         changed.directory = true;
         match write {
@@ -394,6 +396,7 @@ fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
         erasures: site.tombstones.shared(),
         merges: site.merges.history().clone(),
         zone: site.zone.clone(),
+        rules: site.rules.clone(),
         generations: site.generations.clone(),
         lag_ms: site.lag_ms,
     }

@@ -7,11 +7,12 @@
 
 use edgetally_proto::record::Flags;
 
+use crate::eras::Eras;
 use crate::identity::{self, Owner, Role, STITCH_MS, Step};
 use crate::merges::Merges;
 use crate::people::{Named, Person};
 use crate::records::Records;
-use crate::sessionize::{self, Entry, Touch};
+use crate::sessionize::{self, Entry, Rules, Touch};
 use crate::texts::TextId;
 use crate::timeline::{self, Timeline};
 use crate::touches::{self, Class};
@@ -19,8 +20,6 @@ use crate::touches::{self, Class};
 /// Settings of the credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// A touch older than this gets no credit; both ends in.
-    pub window_ms: i64,
     /// How long after an order records of browsers count for its credit.
     pub freeze_ms: i64,
 }
@@ -28,7 +27,7 @@ pub struct Window {
 impl Default for Window {
     fn default() -> Self {
         let day = edgetally_proto::time::DAY_MS;
-        Self { window_ms: 3 * day, freeze_ms: 7 * day }
+        Self { freeze_ms: 7 * day }
     }
 }
 
@@ -54,26 +53,25 @@ pub fn has_late(timeline: &Timeline, records: &Records, at_ms: i64, deadline_ms:
 pub struct Restricted<'a> {
     client: TextId,
     merges: &'a Merges,
-    entry_ms: i64,
+    rules: &'a Eras<Rules>,
     steps: Vec<Step>,
     owners: Vec<Owner>,
 }
 
 impl<'a> Restricted<'a> {
-    /// Of a client's timeline, with the merges of its site. After a pause of more than `entry_ms`
-    /// an activity is an entry.
+    /// Of a client's timeline, with the merges and the rules of its site.
     #[must_use]
     pub fn of(
         client: TextId,
         timeline: &Timeline,
         (records, merges): (&Records, &'a Merges),
         deadline_ms: i64,
-        entry_ms: i64,
+        rules: &'a Eras<Rules>,
     ) -> Self {
         let counts = |step: &&Step| is_in_time(records, step.record, deadline_ms);
         let steps: Vec<Step> = timeline.steps().iter().filter(counts).copied().collect();
         let owners = identity::owners(&steps);
-        Self { client, merges, entry_ms, steps, owners }
+        Self { client, merges, rules, steps, owners }
     }
 
     /// Whose an event of the client is. One that came too late itself is nobody's activity and no
@@ -117,7 +115,8 @@ impl<'a> Restricted<'a> {
                 continue;
             }
             let pause = last_ms.map(|last: i64| occurred_at_ms - last);
-            let class = touches::class(step.clue, pause, last_key, self.entry_ms);
+            let entry_ms = self.rules.at(occurred_at_ms).gap_ms;
+            let class = touches::class(step.clue, pause, last_key, entry_ms);
             (last_ms, last_key) = (Some(occurred_at_ms), step.clue.key.or(last_key));
             let is_his = || self.merges.root(Person::of(self.client, *owner), told) == person;
             if class.is_touch() && occurred_at_ms >= from_ms && is_his() {

@@ -211,8 +211,7 @@ impl Restore {
         };
         let directory = world.directory.clone();
         for (name, site) in &mut world.sites {
-            let settings = directory.sites.get(name).map(|entry| &entry.settings);
-            let terms = settings.map(Terms::of).unwrap_or_default();
+            let terms = directory.sites.get(name).map(Terms::of).unwrap_or_default();
             (site.zone, site.rules, site.window) = (terms.zone, terms.rules, terms.window);
             site.lateness_ms = terms.lateness_ms;
             site.rebuild();

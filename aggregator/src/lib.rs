@@ -32,6 +32,8 @@ pub mod sealing;
 pub mod rejects;
 pub mod tombstones;
 pub mod zone;
+pub mod eras;
+pub mod calendar;
 
 pub mod apply;
 pub mod directory;

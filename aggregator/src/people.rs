@@ -9,6 +9,8 @@ use edgetally_proto::ids::EventId;
 use imbl::{OrdMap, Vector};
 use rustc_hash::FxHashMap;
 
+use crate::calendar::Calendar;
+use crate::eras::Eras;
 use crate::identity::Owner;
 use crate::merge::Level;
 use crate::presence::PersonId;
@@ -18,7 +20,6 @@ use crate::sessionize::{Edit, Entry, Line, Lookup, Refolded, Rules, Session, Tou
 use crate::shelf::Shelf;
 use crate::texts::{TextId, Texts};
 use crate::timeline::Ids;
-use crate::zone::Zone;
 
 /// Who a person is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,9 +156,9 @@ pub struct Reading<'a> {
     /// The records.
     pub told: Named<'a>,
     /// The zone of the site's days.
-    pub zone: &'a Zone,
+    pub zone: &'a Calendar,
     /// How sessions are cut.
-    pub rules: Rules,
+    pub rules: &'a Eras<Rules>,
     /// The name of page views, once there was one.
     pub page_view: Option<TextId>,
 }
@@ -361,7 +362,7 @@ impl People {
         let ends = taken.iter().map(|of| of.row.end_ms).max().unwrap_or(highest);
         let starts = taken.iter().map(|of| of.row.start_ms).min().unwrap_or(lowest);
         old.extend(taken);
-        let to_ms = (highest + reading.rules.window_ms).max(ends);
+        let to_ms = (highest + reading.rules.at(highest).window_ms).max(ends);
         Some(Stretch { person, from_ms: lowest.min(starts), to_ms })
     }
 

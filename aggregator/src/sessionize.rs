@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use edgetally_proto::time::{HOUR_MS, MINUTE_MS};
 
+use crate::eras::Eras;
 use crate::presence::Days;
 use crate::texts::TextId;
 use crate::timeline::Ids;
@@ -155,7 +156,7 @@ pub fn compare(lookup: &impl Lookup, a: &Entry, b: &Entry) -> Ordering {
 
 /// The fold itself.
 struct Fold<'a, L, D> {
-    rules: Rules,
+    rules: &'a Eras<Rules>,
     lookup: &'a L,
     days: &'a D,
     last: Option<Entry>,
@@ -177,13 +178,14 @@ impl<L: Lookup, D: Days> Fold<'_, L, D> {
     /// Reads one entry; gives the session that it begins.
     fn read(&mut self, place: usize, entry: &Entry) -> Option<Session> {
         let now_ms = entry.occurred_at_ms;
-        let in_force = in_force(self.current, now_ms, self.rules.window_ms);
+        let rules = *self.rules.at(now_ms);
+        let in_force = in_force(self.current, now_ms, rules.window_ms);
         let why = match self.last {
             None => Why::FIRST,
             Some(last) => {
-                let gap = now_ms - last.occurred_at_ms > self.rules.gap_ms;
-                let day = self.rules.daily_cut && self.is_new_day(last.occurred_at_ms, now_ms);
-                let campaign = self.rules.campaign_cut && self.is_other(entry, in_force);
+                let gap = now_ms - last.occurred_at_ms > rules.gap_ms;
+                let day = rules.daily_cut && self.is_new_day(last.occurred_at_ms, now_ms);
+                let campaign = rules.campaign_cut && self.is_other(entry, in_force);
                 Why::default().with(Why::GAP, gap).with(Why::DAY, day).with(Why::CAMPAIGN, campaign)
             }
         };
@@ -290,7 +292,7 @@ impl Line {
     pub fn edit(
         &mut self,
         edits: &[Edit],
-        rules: Rules,
+        rules: &Eras<Rules>,
         days: &impl Days,
         lookup: &impl Lookup,
     ) -> Refolded {
@@ -373,7 +375,8 @@ impl Line {
                     old += 1;
                 }
                 let now_ms = entry.occurred_at_ms;
-                let effective = |touch| in_force(touch, now_ms, fold.rules.window_ms);
+                let window_ms = fold.rules.at(now_ms).window_ms;
+                let effective = |touch| in_force(touch, now_ms, window_ms);
                 if self.sessions.get(old).is_some_and(|session| {
                     session.first == place && effective(session.before) == effective(fold.current)
                 }) {

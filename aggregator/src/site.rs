@@ -21,13 +21,15 @@ use edgetally_proto::batch::SiteBatch;
 use edgetally_proto::event::{self, Platform};
 use edgetally_proto::ids::EventName;
 use edgetally_proto::record::{Fact, Flags, Record};
-use edgetally_proto::settings::SiteSettings;
 use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
 use edgetally_proto::visitor::Device;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::attribution::Window;
+use crate::calendar::Calendar;
+use crate::directory::{Former, SiteEntry};
+use crate::eras::Eras;
 use crate::identity::{Role, Step};
 use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
@@ -42,7 +44,6 @@ use crate::texts::{TextId, Texts};
 use crate::timeline::Timeline;
 use crate::tombstones::Tombstones;
 use crate::touches::Clue;
-use crate::zone::Zone;
 
 pub mod credits;
 
@@ -52,10 +53,10 @@ use generations::Generations;
 /// How a site's time is cut, and how its orders are credited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// Zone of its days.
-    pub zone: Zone,
+    /// Its days.
+    pub zone: Calendar,
     /// How its sessions are cut.
-    pub rules: Rules,
+    pub rules: Eras<Rules>,
     /// How its orders are credited.
     pub window: Window,
     /// How long after its end a day takes events of browsers.
@@ -65,20 +66,27 @@ pub struct Terms {
 impl Terms {
     /// Those of a site's settings.
     #[must_use]
-    pub fn of(settings: &SiteSettings) -> Self {
-        let (session, attribution) = (&settings.session, &settings.attribution);
-        let window_ms = attribution.window.ms;
+    pub fn of(entry: &SiteEntry) -> Self {
+        let settings = &entry.settings;
         Self {
-            zone: Zone::parse(&settings.timezone).unwrap_or_default(),
-            rules: Rules {
+            zone: entry.calendar(),
+            rules: entry.eras(|Former { session, window, .. }| Rules {
                 gap_ms: session.gap.ms,
-                window_ms,
+                window_ms: window.ms,
                 daily_cut: session.daily_cut,
                 campaign_cut: session.campaign_cut,
-            },
-            window: Window { window_ms, freeze_ms: attribution.freeze.ms },
+            }),
+            window: Window { freeze_ms: settings.attribution.freeze.ms },
             lateness_ms: settings.lateness.ms,
         }
+    }
+
+    /// From when on these are others, if they are.
+    fn differ_from(&self, site: &Site) -> Option<i64> {
+        let days = self.zone.zones().differs_from(site.zone.zones());
+        let freeze = (self.window != site.window).then_some(i64::MIN);
+        let all = [days, self.rules.differs_from(&site.rules), freeze];
+        all.into_iter().flatten().min()
     }
 }
 
@@ -120,8 +128,8 @@ pub struct Site {
     pub tombstones: Tombstones,
     /// Whom an administrator joined.
     pub merges: Merges,
-    /// Zone of the site's days.
-    pub zone: Zone,
+    /// The site's days.
+    pub zone: Calendar,
     /// From the commit of the last frame with news of it to the arrival here.
     pub lag_ms: i64,
     /// Persons and their sessions.
@@ -129,7 +137,7 @@ pub struct Site {
     /// Booked orders and what they are credited to.
     pub credits: Credits,
     /// How sessions are cut.
-    pub rules: Rules,
+    pub rules: Eras<Rules>,
     /// How orders are credited.
     pub window: Window,
     /// How long after its end a day takes events of browsers.
@@ -319,7 +327,7 @@ impl Site {
         if let Some(step) = self.step(number, record, name) {
             self.credits.note(record.client, &step, record.received_at_ms);
             let timeline = self.timelines.entry(record.client).or_default();
-            let moves = timeline.insert(step, self.rules.gap_ms, &self.records);
+            let moves = timeline.insert(step, &self.rules, &self.records);
             self.apply_moves(record.client, &step, &moves, effects);
         }
         if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
@@ -357,7 +365,7 @@ impl Site {
         let name = self.texts.text(record.name);
         if let Some(step) = self.step(number, record, name) {
             let timeline = self.timelines.entry(record.client).or_default();
-            let moves = timeline.remove(&step, self.rules.gap_ms, &self.records);
+            let moves = timeline.remove(&step, &self.rules, &self.records);
             self.apply_moves(record.client, &step, &moves, effects);
         }
         if let Some((key, _)) = ledger::trace(number, record, self.texts.text(record.name)) {
@@ -392,15 +400,17 @@ impl Site {
         counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity, clue })
     }
 
-    /// Cuts days and sessions, and credits orders, by other terms. What was worked out by the old
-    /// ones is worked out anew.
+    /// Cuts days and sessions, and credits orders, by other terms. If anything happened since they
+    /// are other ones, all is worked out anew.
     pub fn set_terms(&mut self, terms: Terms) {
+        let differ_ms = terms.differ_from(self);
         let Terms { zone, rules, window, lateness_ms } = terms;
+        (self.zone, self.rules, self.window) = (zone, rules, window);
         self.lateness_ms = lateness_ms;
-        if (&zone, rules, window) == (&self.zone, self.rules, self.window) {
+        let end_ms = self.counters.span_ms().map_or(i64::MIN, |(_, end_ms)| end_ms);
+        if differ_ms.is_none_or(|differ_ms| end_ms <= differ_ms) {
             return;
         }
-        (self.zone, self.rules, self.window) = (zone, rules, window);
         (self.timelines, self.presence, self.sketches) = Default::default();
         self.late = Counters::default();
         self.raise_all_generations();

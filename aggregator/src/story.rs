@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::eras::Eras;
 use crate::identity::{Role, Step};
 use crate::merges::{Change, Merges, Name};
 use crate::people::Person;
+use crate::sessionize::Rules;
 use crate::texts::TextId;
 use crate::timeline::{Ids, Timeline};
 
@@ -56,8 +58,8 @@ pub struct Sources {
     pub steps: Vec<(TextId, Step)>,
     /// The merges and undone merges that concern them, in their order.
     pub links: Vec<Link>,
-    /// A longer pause makes an entry.
-    pub entry_ms: i64,
+    /// How sessions are cut; a pause longer than their gap makes an entry.
+    pub rules: Eras<Rules>,
 }
 
 /// Times of what went over.
@@ -83,7 +85,7 @@ impl Span {
 
 struct Stage<'a, I> {
     ids: &'a I,
-    entry_ms: i64,
+    rules: Eras<Rules>,
     timelines: HashMap<TextId, Timeline>,
     merges: Merges,
     log: Vec<Reassigned>,
@@ -92,11 +94,11 @@ struct Stage<'a, I> {
 /// Everything that went over between persons, in the order in which it was learned.
 #[must_use]
 pub fn log(sources: Sources, ids: &impl Ids) -> Vec<Reassigned> {
-    let Sources { mut steps, links, entry_ms } = sources;
+    let Sources { mut steps, links, rules } = sources;
     // The number of a record is its place in the order of arrival.
     steps.sort_by_key(|(_, step)| step.record);
     let (timelines, merges, log) = Default::default();
-    let mut stage = Stage { ids, entry_ms, timelines, merges, log };
+    let mut stage = Stage { ids, rules, timelines, merges, log };
     let mut links = links.into_iter().peekable();
     for (client, step) in steps {
         while let Some(link) = links.next_if(|link| link.change.after <= step.record) {
@@ -115,7 +117,7 @@ impl<I: Ids> Stage<'_, I> {
 
     fn arrive(&mut self, client: TextId, step: Step) {
         let timeline = self.timelines.entry(client).or_default();
-        let moves = timeline.insert(step, self.entry_ms, self.ids);
+        let moves = timeline.insert(step, &self.rules, self.ids);
         let mut pairs: Vec<((Name, Name), Span)> = Vec::new();
         for moved in moves.iter().filter(|moved| moved.step.is_activity) {
             let (Some(from), Some(to)) = (moved.from, moved.to) else { continue };
@@ -232,7 +234,7 @@ mod tests {
         let steps = [(2, 1, Role::Plain), (0, 0, Role::Plain), (1, 5, login), (3, 9, Role::Plain)]
             .map(|(record, minute, role)| (client, step(record, minute, role)));
         let links = vec![link(3, false), link(4, true)];
-        let sources = Sources { steps: steps.to_vec(), links, entry_ms: 1_800_000 };
+        let sources = Sources { steps: steps.to_vec(), links, rules: Rules::default().into() };
         let log = log(sources, &ids);
         let (c, a, b) = (Name::Client(client), Name::User(ann), Name::User(bea));
         let expected = [(c, a.clone(), 1), (a.clone(), b.clone(), 3), (b, a, 4)];

@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use edgetally_proto::ids::EventId;
 
+use crate::eras::Eras;
 use crate::identity::{self, Before, Next, Owner, Role, Step};
+use crate::sessionize::Rules;
 use crate::touches::{self, Class};
 
 /// What is known of an event on its client's timeline.
@@ -67,8 +69,9 @@ impl Old {
 }
 
 impl Timeline {
-    /// Puts an event in its place. After a pause of more than `entry_ms` an activity is an entry.
-    pub fn insert(&mut self, step: Step, entry_ms: i64, ids: &impl Ids) -> Vec<Move> {
+    /// Puts an event in its place. After a pause longer than the gap of its time an activity is an
+    /// entry.
+    pub fn insert(&mut self, step: Step, rules: &Eras<Rules>, ids: &impl Ids) -> Vec<Move> {
         let at = position(&self.steps, &step, ids);
         self.steps.insert(at, step);
         self.places.insert(at, Place { owner: Owner::Client, class: Class::Direct });
@@ -82,16 +85,16 @@ impl Timeline {
             Some(owner) => self.set_owner(at, owner, &mut old),
             None => self.work_out(self.stretch(&step, ids), &mut old),
         }
-        self.classify(at, entry_ms, ids, &mut old);
+        self.classify(at, rules, ids, &mut old);
         if let Some(later) = self.activity_after(at + 1) {
-            self.classify(later, entry_ms, ids, &mut old);
+            self.classify(later, rules, ids, &mut old);
         }
-        self.classify_next_tag(&step, entry_ms, ids, &mut old);
+        self.classify_next_tag(&step, rules, ids, &mut old);
         self.moves(old)
     }
 
     /// Takes an event out, because another copy of it stands.
-    pub fn remove(&mut self, step: &Step, entry_ms: i64, ids: &impl Ids) -> Vec<Move> {
+    pub fn remove(&mut self, step: &Step, rules: &Eras<Rules>, ids: &impl Ids) -> Vec<Move> {
         let at = position(&self.steps, step, ids);
         if self.steps.get(at).is_none_or(|held| held.record != step.record) {
             return Vec::new();
@@ -103,9 +106,9 @@ impl Timeline {
         let mut old = Old::default();
         self.work_out(self.stretch(step, ids), &mut old);
         if let Some(later) = self.activity_after(at) {
-            self.classify(later, entry_ms, ids, &mut old);
+            self.classify(later, rules, ids, &mut old);
         }
-        self.classify_next_tag(step, entry_ms, ids, &mut old);
+        self.classify_next_tag(step, rules, ids, &mut old);
         let mut moves = self.moves(old);
         moves.push(Move { step: *step, from, to: None });
         moves
@@ -219,7 +222,7 @@ impl Timeline {
     }
 
     /// Works out the class of a step from the activity and the tag before it.
-    fn classify(&mut self, at: usize, entry_ms: i64, ids: &impl Ids, old: &mut Old) {
+    fn classify(&mut self, at: usize, rules: &Eras<Rules>, ids: &impl Ids, old: &mut Old) {
         let Some(step) = self.steps.get(at).copied().filter(|step| step.is_activity) else {
             return;
         };
@@ -228,7 +231,8 @@ impl Timeline {
         let pause_ms = before.map(|before| step.occurred_at_ms - before.occurred_at_ms);
         let tag = position(&self.tags, &step, ids).checked_sub(1);
         let last_key = tag.and_then(|tag| self.tags.get(tag)?.clue.key);
-        let class = touches::class(step.clue, pause_ms, last_key, entry_ms);
+        let class =
+            touches::class(step.clue, pause_ms, last_key, rules.at(step.occurred_at_ms).gap_ms);
         if let Some(place) = self.places.get_mut(at).filter(|place| place.class != class) {
             old.note(at, Some(*place));
             place.class = class;
@@ -241,14 +245,20 @@ impl Timeline {
     }
 
     /// A tag that comes or goes may make the next one an echo, or no longer.
-    fn classify_next_tag(&mut self, step: &Step, entry_ms: i64, ids: &impl Ids, old: &mut Old) {
+    fn classify_next_tag(
+        &mut self,
+        step: &Step,
+        rules: &Eras<Rules>,
+        ids: &impl Ids,
+        old: &mut Old,
+    ) {
         if !is_tag(step) {
             return;
         }
         let place = position(&self.tags, step, ids);
         let mut later = self.tags.iter().skip(place);
         if let Some(next) = later.find(|tag| tag.record != step.record).copied() {
-            self.classify(position(&self.steps, &next, ids), entry_ms, ids, old);
+            self.classify(position(&self.steps, &next, ids), rules, ids, old);
         }
     }
 }
@@ -346,11 +356,11 @@ mod tests {
             let steps: Vec<Step> = (0u32..).zip(&events)
                 .map(|(n, (minute, kind, clue, _))| step(n, *minute, *kind, *clue)).collect();
             for step in &steps {
-                apply(timeline.insert(*step, ENTRY_MS, &ids));
+                apply(timeline.insert(*step, &Rules::default().into(), &ids));
             }
             for (step, (_, _, _, leaves)) in steps.iter().zip(&events) {
                 if *leaves {
-                    apply(timeline.remove(step, ENTRY_MS, &ids));
+                    apply(timeline.remove(step, &Rules::default().into(), &ids));
                 }
             }
             let mut stay: Vec<Step> = steps.iter().zip(&events)

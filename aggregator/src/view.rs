@@ -5,8 +5,10 @@ use std::sync::Arc;
 use edgetally_proto::ids::{EventId, SiteId};
 use imbl::{OrdMap, Vector};
 
+use crate::calendar::Calendar;
 use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
+use crate::eras::Eras;
 use crate::merge::sketches::Sketches;
 use crate::merge::{Counters, Level};
 use crate::merges::Change;
@@ -17,13 +19,12 @@ use crate::presence::{PersonId, Presence};
 use crate::records::{BLOCK_RECORDS, Stored};
 use crate::rejects::Buckets;
 use crate::retractions::Retractions;
-use crate::sessionize::{Entry, Line};
+use crate::sessionize::{Entry, Line, Rules};
 use crate::site::credits::{OrderPlace, OrderRow};
 use crate::site::generations::Generations;
 use crate::texts::text_of;
 use crate::timeline::Ids;
 use crate::tombstones::Erasure;
-use crate::zone::Zone;
 
 /// One site.
 #[derive(Debug, Clone, Default)]
@@ -70,8 +71,10 @@ pub struct SiteView {
     pub sold: OrdMap<(u32, OrderPlace), ()>,
     /// Where an order stands among them.
     pub order_places: OrdMap<OrderKey, OrderPlace>,
-    /// Zone of its days.
-    pub zone: Zone,
+    /// Its days.
+    pub zone: Calendar,
+    /// How its sessions are cut.
+    pub rules: Eras<Rules>,
     /// How often its sealed days were told anew.
     pub generations: Generations,
     /// From the commit of the last frame with news of it to the arrival here.

@@ -30,6 +30,12 @@ impl Zone {
         TimeZoneDatabase::bundled().get(name).ok().map(Self)
     }
 
+    /// Its IANA name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
     /// The local date of an instant.
     #[must_use]
     pub fn date_of(&self, ms: i64) -> Date {

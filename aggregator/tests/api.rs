@@ -376,23 +376,3 @@ fn queries_that_cannot_be_answered_say_why() {
     let unknown = json!({"metrics": ["events"], "site_id": "nowhere"});
     assert_eq!(ask(&server, unknown).1["code"], "unknown_site");
 }
-
-/// Moving a site to another zone cuts its days anew, also after a restart.
-#[test]
-fn a_new_zone_cuts_days_anew() {
-    let (dir, server) = server();
-    let late = Event::new("l1", "L", "page_view", START + 13 * 3_600_000 + 1_800_000);
-    assert_eq!(server.frames(1, &[frame::encode(&batch(&[late], START))]).0, 200);
-    let visitors = |server: &Server, day: &str| {
-        let query = json!({"metrics": ["visitors", "events"], "date_range": [day, day]});
-        rows(&ask(server, query).1)[0].1.clone()
-    };
-    assert_eq!(visitors(&server, "2026-03-02"), [json!(1), json!(1)]);
-    let tokyo = json!({"timezone": "Asia/Tokyo", "currency": "VND"});
-    assert_eq!(server.call("PUT", "/v1/sites/demo", ADMIN, Some(tokyo)).0, 200);
-    assert_eq!(visitors(&server, "2026-03-02"), [json!(0), json!(0)]);
-    assert_eq!(visitors(&server, "2026-03-03"), [json!(1), json!(1)]);
-    server.kill();
-    let server = Server::start(dir.path());
-    assert_eq!(visitors(&server, "2026-03-03"), [json!(1), json!(1)]);
-}

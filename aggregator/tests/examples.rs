@@ -100,7 +100,7 @@ impl Told {
 
 /// Applies events one frame each.
 fn applied<'a>(zone: &str, events: impl Iterator<Item = &'a Told>) -> Site {
-    let mut site = Site::new(Terms { zone: Zone::parse(zone).unwrap(), ..Terms::default() });
+    let mut site = Site::new(Terms { zone: Zone::parse(zone).unwrap().into(), ..Terms::default() });
     for told in events {
         let share = share(&[told.event()]);
         check(&share).unwrap();

@@ -25,5 +25,6 @@ mod rejects;
 mod replay;
 mod replayed_rejects;
 mod scrub;
+mod settings;
 mod sketches;
 mod visitors;

@@ -15,8 +15,6 @@ use crate::view::SiteView;
 /// How orders are credited, and the instant of the answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Told {
-    /// A touch older than this gets no credit.
-    pub window_ms: i64,
     /// How long after an order its credit follows what browsers report.
     pub freeze_ms: i64,
     /// The instant of the answer.
@@ -70,14 +68,14 @@ fn touch_json(site: &SiteView, touch: Touch, credited: Option<Touch>) -> Value {
 }
 
 /// The touches of the order's person within the window before it, in order.
-fn touches(site: &SiteView, row: &OrderRow, told: &Told) -> Vec<Touch> {
+fn touches(site: &SiteView, row: &OrderRow) -> Vec<Touch> {
     let Some(line) = row.credit.person.and_then(|person| site.line(person)) else {
         return Vec::new();
     };
     let at_ms = row.order.at_ms;
-    let near = |entry: &&Entry| {
-        entry.occurred_at_ms <= at_ms && at_ms - entry.occurred_at_ms <= told.window_ms
-    };
+    let window_ms = site.rules.at(at_ms).window_ms;
+    let near =
+        |entry: &&Entry| entry.occurred_at_ms <= at_ms && at_ms - entry.occurred_at_ms <= window_ms;
     let touches = line.entries().iter().filter(|entry| entry.class != Class::Direct).filter(near);
     touches
         .map(|entry| Touch { occurred_at_ms: entry.occurred_at_ms, record: entry.record })
@@ -103,7 +101,7 @@ pub fn order_json(site: &SiteView, row: &OrderRow, told: &Told) -> Value {
     let said = |member: fn(&Fact) -> Option<&String>| {
         fact.as_deref().and_then(member).map_or(Value::Null, |text| text.as_str().into())
     };
-    let touches = touches(site, row, told);
+    let touches = touches(site, row);
     let touches: Vec<Value> =
         touches.into_iter().map(|touch| touch_json(site, touch, credited)).collect();
     let refunds: Vec<Value> =

@@ -2,6 +2,7 @@
 
 use edgetally_proto::event::Platform;
 use edgetally_proto::money::Currency;
+use edgetally_proto::settings::Span;
 use edgetally_proto::visitor::{Kind, Place};
 use serde_json::{Value, json};
 
@@ -19,8 +20,6 @@ use crate::view::SiteView;
 /// How a site's sessions end, and when their days are sealed.
 #[derive(Debug, Clone, Copy)]
 pub struct Told {
-    /// A longer pause ends a session.
-    pub gap_ms: i64,
     /// How long after its end a day takes events of browsers.
     pub lateness_ms: i64,
     /// Currency of an empty sum.
@@ -37,13 +36,25 @@ const FINAL: &str = "final";
 /// `open`, `closed` or `final`.
 fn state(site: &SiteView, row: &SessionRow, told: &Told) -> &'static str {
     let (now_ms, day) = (told.now_ms, site.zone.day_of(row.start_ms));
+    let gap_ms = site.rules.at(row.end_ms).gap_ms;
     if day < sealed_before(now_ms, told.lateness_ms, &site.zone) {
         FINAL
-    } else if now_ms <= row.end_ms.saturating_add(told.gap_ms) && site.zone.day_of(now_ms) == day {
+    } else if now_ms <= row.end_ms.saturating_add(gap_ms) && site.zone.day_of(now_ms) == day {
         "open"
     } else {
         "closed"
     }
+}
+
+/// The settings that cut a session and gave it its campaign.
+fn rules(site: &SiteView, row: &SessionRow) -> Value {
+    let (rules, zone) = (site.rules.at(row.start_ms), site.zone.zones().at(row.start_ms));
+    let span = |ms: i64| Span { ms }.to_string();
+    json!({
+        "timezone": zone.name(),
+        "gap": span(rules.gap_ms),
+        "window": span(rules.window_ms),
+    })
 }
 
 fn platforms(row: &SessionRow) -> Vec<&'static str> {
@@ -94,6 +105,7 @@ pub fn session_json(site: &SiteView, row: &SessionRow, told: &Told) -> Value {
         "device": device.map(Kind::as_str),
         "state": state,
         "generation": (state == FINAL).then(|| site.generations.of(site.zone.day_of(row.start_ms))),
+        "rules": rules(site, row),
         "rev": site.rev_base + row.rev,
     });
     if told.with_events {

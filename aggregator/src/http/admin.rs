@@ -104,7 +104,8 @@ pub async fn put_site(
     let settings: SiteSettings = query::json_strict(&body)?;
     check(&settings)?;
     let settings = Box::new(settings);
-    write(&app, AdminWrite::PutSite { site: site.clone(), settings }).await?;
+    let at_ms = super::now_ms();
+    write(&app, AdminWrite::PutSite { site: site.clone(), settings, at_ms }).await?;
     site_json(&app, &site).map(Json)
 }
 

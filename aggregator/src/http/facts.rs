@@ -100,8 +100,7 @@ pub fn open(
     auth::reader(app, headers, Some(site))?;
     let view = app.engine.shared.view.load();
     let entry = view.directory.sites.get(site).ok_or_else(Problem::unknown_site)?;
-    let zone = crate::zone::Zone::parse(&entry.settings.timezone).unwrap_or_default();
-    let rev_base = view.rev_base;
+    let (zone, rev_base) = (entry.calendar(), view.rev_base);
     let empty = || SiteView { zone, rev_base, ..SiteView::default() }.into();
     Ok((view.sites.get(site).cloned().unwrap_or_else(empty), entry.settings.clone()))
 }
@@ -121,7 +120,6 @@ pub async fn blocking<T: Send + 'static>(
 /// How sessions of a site are told now.
 pub fn told_of_sessions(settings: &SiteSettings, with_events: bool) -> session::Told {
     session::Told {
-        gap_ms: settings.session.gap.ms,
         lateness_ms: settings.lateness.ms,
         currency: settings.currency,
         now_ms: now_ms(),
@@ -131,8 +129,7 @@ pub fn told_of_sessions(settings: &SiteSettings, with_events: bool) -> session::
 
 /// How orders of a site are told now.
 pub fn told_of_orders(settings: &SiteSettings) -> order::Told {
-    let (window, freeze) = (&settings.attribution.window, &settings.attribution.freeze);
-    order::Told { window_ms: window.ms, freeze_ms: freeze.ms, now_ms: now_ms() }
+    order::Told { freeze_ms: settings.attribution.freeze.ms, now_ms: now_ms() }
 }
 
 /// `GET /v1/sessions`

@@ -3,8 +3,8 @@
 use edgetally_proto::ids::SiteId;
 
 use super::problem::Problem;
+use crate::calendar::Calendar;
 use crate::query::range::{Range, end_of_range};
-use crate::zone::Zone;
 
 const LIMIT_DEFAULT: usize = 100;
 /// Most rows of a page.
@@ -38,7 +38,7 @@ pub fn limit(text: Option<&str>) -> Result<usize, Problem> {
 pub fn ends(
     from: Option<&str>,
     to: Option<&str>,
-    zone: &Zone,
+    zone: &Calendar,
 ) -> Result<(Option<i64>, Option<i64>), Problem> {
     let end = |field: &str, text: Option<&str>| -> Result<Option<Range>, Problem> {
         let range = text.map(|text| end_of_range(text, zone)).transpose();

@@ -20,6 +20,7 @@ use super::extract::Params;
 use super::problem::Problem;
 use super::{App, auth, now_ms};
 use crate::apply::Changed;
+use crate::directory::SiteEntry;
 use crate::live::{Message, Stream};
 use crate::view::{SiteView, View};
 
@@ -44,8 +45,8 @@ pub struct Hub {
 
 fn site_of(view: &View, site: &SiteId) -> Arc<SiteView> {
     view.sites.get(site).cloned().unwrap_or_else(|| {
-        let settings = view.directory.sites.get(site).map(|entry| &entry.settings);
-        let zone = settings.and_then(|s| crate::zone::Zone::parse(&s.timezone)).unwrap_or_default();
+        let entry = view.directory.sites.get(site);
+        let zone = entry.map(SiteEntry::calendar).unwrap_or_default();
         Arc::new(SiteView { zone, ..SiteView::default() })
     })
 }

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use edgetally_proto::ids::SiteId;
-use edgetally_proto::settings::SiteSettings;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -15,10 +14,10 @@ use tokio::sync::oneshot;
 use super::extract::Params;
 use super::problem::Problem;
 use super::{App, auth, list, now_ms};
+use crate::calendar::Calendar;
 use crate::local::{Answer, Ask};
 use crate::store::engine::Command;
 use crate::tombstones::{Person, Veiled};
-use crate::zone::Zone;
 
 /// Whose person.
 #[derive(Debug, Default, Deserialize)]
@@ -42,11 +41,11 @@ fn salt() -> Result<Veiled, Problem> {
     Ok(salt)
 }
 
-/// The settings of a site.
-fn settings(app: &App, site: &SiteId) -> Result<SiteSettings, Problem> {
+/// The days of a site.
+fn calendar(app: &App, site: &SiteId) -> Result<Calendar, Problem> {
     let view = app.engine.shared.view.load();
     let entry = view.directory.sites.get(site).ok_or_else(Problem::unknown_site)?;
-    Ok(entry.settings.clone())
+    Ok(entry.calendar())
 }
 
 /// Reads a person of a site; `field` is where he is named.
@@ -78,7 +77,7 @@ pub async fn delete(
     auth::admin(&app, &headers)?;
     let Params(whose) = whose?;
     let site = list::site(whose.site.as_deref())?;
-    let zone = Zone::parse(&settings(&app, &site)?.timezone).unwrap_or_default();
+    let zone = calendar(&app, &site)?;
     let person = person(&app, &site, "person", &text)?;
     let erase = Ask::Erase { site: site.clone(), person, salt: salt()? };
     let Answer::Erased(report) = ask(&app, erase).await? else { return Err(misunderstood()) };

@@ -13,8 +13,8 @@ use super::extract::Params;
 use super::list;
 use super::problem::Problem;
 use super::{App, auth};
+use crate::calendar::Calendar;
 use crate::rejects::page::{self, Ask, Page, Place, Row, Tally};
-use crate::zone::Zone;
 
 /// Which rejected events.
 #[derive(Debug, Default, Deserialize)]
@@ -33,7 +33,7 @@ pub struct List {
 }
 
 impl List {
-    fn ask(&self, zone: &Zone) -> Result<Ask, Problem> {
+    fn ask(&self, zone: &Calendar) -> Result<Ask, Problem> {
         let code = |name: &str| {
             let detail = || format!("{name:?} is no code of a rejected event");
             page::code_of(name).ok_or_else(|| Problem::invalid("code", detail()))
@@ -54,7 +54,7 @@ impl List {
     }
 }
 
-fn row_json(row: &Row, zone: &Zone) -> Value {
+fn row_json(row: &Row, zone: &Calendar) -> Value {
     let letter = &row.letter;
     // What is no JSON is shown as it is: a letter is for people to find out what was wrong.
     let event =
@@ -70,7 +70,7 @@ fn row_json(row: &Row, zone: &Zone) -> Value {
     })
 }
 
-fn tally_json(tally: &Tally, zone: &Zone) -> Value {
+fn tally_json(tally: &Tally, zone: &Calendar) -> Value {
     json!({
         "hour": zone.rfc3339(tally.key.hour.saturating_mul(HOUR_MS)),
         "code": tally.key.code,
@@ -81,7 +81,7 @@ fn tally_json(tally: &Tally, zone: &Zone) -> Value {
     })
 }
 
-fn page_json(page: &Page, zone: &Zone) -> Value {
+fn page_json(page: &Page, zone: &Calendar) -> Value {
     let rows = page.rows.iter().map(|row| row_json(row, zone));
     let hours = page.hours.iter().map(|tally| tally_json(tally, zone));
     json!({
@@ -104,7 +104,7 @@ pub async fn get(
     auth::reader(&app, &headers, Some(&site))?;
     let view = app.engine.shared.view.load_full();
     let entry = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
-    let zone = Zone::parse(&entry.settings.timezone).unwrap_or_default();
+    let zone = entry.calendar();
     let ask = asked.ask(&zone)?;
     let buckets = view.sites.get(&site).map(|state| state.rejects.clone()).unwrap_or_default();
     let read = move || page_json(&page::page(&buckets, &ask), &zone);

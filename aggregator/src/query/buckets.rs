@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::QueryError;
 use super::metric::Unit;
 use super::range::Range;
-use crate::zone::Zone;
+use crate::calendar::Calendar;
 
 /// Most rows of an answer.
 pub const ROWS_MAX: usize = 100_000;
@@ -24,7 +24,7 @@ pub struct Bucket {
 ///
 /// # Errors
 /// If they are too many.
-pub fn cut(range: Range, unit: Unit, zone: &Zone) -> Result<Vec<Bucket>, QueryError> {
+pub fn cut(range: Range, unit: Unit, zone: &Calendar) -> Result<Vec<Bucket>, QueryError> {
     let mut buckets = Vec::new();
     let mut at = range.from_ms;
     while at < range.to_ms {
@@ -44,7 +44,7 @@ pub fn cut(range: Range, unit: Unit, zone: &Zone) -> Result<Vec<Bucket>, QueryEr
 }
 
 /// The row around an instant: begin, end, and its name if that is a date.
-fn around(ms: i64, unit: Unit, zone: &Zone) -> (i64, i64, Option<String>) {
+fn around(ms: i64, unit: Unit, zone: &Calendar) -> (i64, i64, Option<String>) {
     let even = |width: i64| {
         let start = ms.div_euclid(width) * width;
         (start, start + width, None)
@@ -78,11 +78,12 @@ fn around(ms: i64, unit: Unit, zone: &Zone) -> (i64, i64, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::Zone;
 
     fn check(zone: &str, from: &str, to: &str, unit: Unit, expected: &[(&str, i64)]) {
         let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
         let range = Range { from_ms: at(from), to_ms: at(to) };
-        let buckets = cut(range, unit, &Zone::parse(zone).unwrap()).unwrap();
+        let buckets = cut(range, unit, &Zone::parse(zone).unwrap().into()).unwrap();
         let said: Vec<(&str, i64)> = buckets
             .iter()
             .map(|b| (b.label.as_str(), (b.range.to_ms - b.range.from_ms) / 60_000))
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_day_of_the_change_has_25_hours() {
-        let zone = Zone::parse("Europe/Berlin").unwrap();
+        let zone = Calendar::from(Zone::parse("Europe/Berlin").unwrap());
         let day: Date = "2026-10-25".parse().unwrap();
         let range = Range {
             from_ms: zone.start_of_date(day),
@@ -145,7 +146,7 @@ mod tests {
     fn too_many_rows_are_refused() {
         let range = Range { from_ms: 0, to_ms: 200_000_000_000 };
         assert!(matches!(
-            cut(range, Unit::Second, &Zone::default()),
+            cut(range, Unit::Second, &Calendar::default()),
             Err(QueryError::TooFine { .. })
         ));
     }

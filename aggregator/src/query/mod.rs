@@ -20,7 +20,6 @@ use edgetally_proto::money::Currency;
 use serde_json::Value;
 
 use crate::view::{SiteView, View};
-use crate::zone::Zone;
 
 /// Why a query has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +66,6 @@ pub fn answer(view: &View, query: &request::Request, now_ms: i64) -> Result<Valu
 /// The snapshot of a site, and its currency.
 fn site_of(view: &View, site: &SiteId) -> Result<(Arc<SiteView>, Currency), QueryError> {
     let entry = view.directory.sites.get(site).ok_or(QueryError::UnknownSite)?;
-    let empty = || {
-        let zone = Zone::parse(&entry.settings.timezone).unwrap_or_default();
-        Arc::new(SiteView { zone, ..SiteView::default() })
-    };
+    let empty = || Arc::new(SiteView { zone: entry.calendar(), ..SiteView::default() });
     Ok((view.sites.get(site).cloned().unwrap_or_else(empty), entry.settings.currency))
 }

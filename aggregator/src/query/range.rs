@@ -6,8 +6,8 @@ use serde::Deserialize;
 use edgetally_proto::time::{HOUR_MS, SECOND_MS};
 
 use super::QueryError;
+use crate::calendar::Calendar;
 use crate::view::SiteView;
-use crate::zone::Zone;
 
 const FIELD: &str = "date_range";
 /// How far back `realtime` looks.
@@ -59,7 +59,7 @@ pub fn resolve(range: &DateRange, site: &SiteView, now_ms: i64) -> Result<Range,
     Ok(range)
 }
 
-fn days(zone: &Zone, first: Date, last: Date) -> Range {
+fn days(zone: &Calendar, first: Date, last: Date) -> Range {
     let after = last.tomorrow().unwrap_or(last);
     Range { from_ms: zone.start_of_date(first), to_ms: zone.start_of_date(after) }
 }
@@ -112,7 +112,7 @@ fn named(name: &str, site: &SiteView, now_ms: i64) -> Result<Range, QueryError> 
     }
 }
 
-fn between(from: &str, to: &str, zone: &Zone) -> Result<Range, QueryError> {
+fn between(from: &str, to: &str, zone: &Calendar) -> Result<Range, QueryError> {
     if let (Ok(first), Ok(last)) = (date(from), date(to)) {
         if first > last {
             return Err(invalid("it ends before it begins"));
@@ -127,7 +127,7 @@ fn between(from: &str, to: &str, zone: &Zone) -> Result<Range, QueryError> {
 ///
 /// # Errors
 /// If it is neither; the text says so.
-pub fn end_of_range(text: &str, zone: &Zone) -> Result<Range, String> {
+pub fn end_of_range(text: &str, zone: &Calendar) -> Result<Range, String> {
     if let Ok(day) = date(text) {
         return Ok(days(zone, day, day));
     }
@@ -140,7 +140,7 @@ fn date(text: &str) -> Result<Date, ()> {
     if text.len() == "2026-01-01".len() { text.parse().map_err(|_| ()) } else { Err(()) }
 }
 
-fn instant(text: &str, zone: &Zone) -> Result<i64, String> {
+fn instant(text: &str, zone: &Calendar) -> Result<i64, String> {
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         // Finer than a millisecond is finer than a second all the more.
         let odd = i64::from(timestamp.subsec_nanosecond() % 1_000_000 != 0);
@@ -155,13 +155,14 @@ fn instant(text: &str, zone: &Zone) -> Result<i64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::Zone;
 
     fn at(text: &str) -> i64 {
         text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
     }
 
     fn range(json: &str) -> Result<Range, QueryError> {
-        let zone = Zone::parse("Asia/Ho_Chi_Minh").unwrap();
+        let zone = Calendar::from(Zone::parse("Asia/Ho_Chi_Minh").unwrap());
         let site = SiteView { zone, ..SiteView::default() };
         let now = at("2026-03-02T10:20:30.400+07:00");
         resolve(&serde_json::from_str(json).unwrap(), &site, now)

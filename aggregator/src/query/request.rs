@@ -10,9 +10,9 @@ use super::buckets::{self, Bucket};
 use super::filter::{self, Filter};
 use super::metric::{self, Dimension, Metric};
 use super::range::{self, DateRange, Range};
+use crate::calendar::Calendar;
 use crate::merge::sketches::Reading;
 use crate::view::SiteView;
-use crate::zone::Zone;
 
 /// Most metrics of one query.
 const METRICS_MAX: usize = 30;
@@ -171,7 +171,7 @@ pub fn plan(
 pub fn rows_of(
     dimensions: &[Dimension],
     range: Range,
-    zone: &Zone,
+    zone: &Calendar,
 ) -> Result<Vec<Bucket>, QueryError> {
     let mut units = dimensions.iter().filter_map(|dimension| match dimension {
         Dimension::Time(unit) => Some(*unit),

@@ -39,7 +39,7 @@ fn entry(record: u32, occurred_at_ms: i64, class: Class) -> Entry {
 
 /// The whole fold over a line, from its first entry on.
 fn whole(entries: &[Entry], told: &Told) -> Vec<Session> {
-    let rules = Rules::default();
+    let rules = &Rules::default().into();
     let day = Range::default();
     let mut fold = Fold { rules, lookup: told, days: &Utc, last: None, current: None, day };
     (0..).zip(entries).filter_map(|(place, entry)| fold.read(place, entry)).collect()
@@ -82,7 +82,7 @@ proptest! {
         let mut edit = |line: &mut Line, edits: &[Edit]| {
             let before = line.sessions().to_vec();
             let Refolded { before: replaced, after, .. } =
-                line.edit(edits, Rules::default(), &Utc, &told_of);
+                line.edit(edits, &Rules::default().into(), &Utc, &told_of);
             let rest = before.len() - replaced.len() - after.start;
             let tail = &line.sessions()[after.end..];
             assert_eq!(&before[after.start..after.start + replaced.len()], replaced.as_slice());
@@ -133,7 +133,7 @@ fn line(entries: &[(i64, Class)], tags: &[Option<TextId>]) -> (Line, Told) {
     let mut line = Line::default();
     for (n, (ms, class)) in (0u32..).zip(entries) {
         let edit = Edit { entry: entry(n, *ms, *class), is_added: true };
-        line.edit(&[edit], Rules::default(), &Utc, &told);
+        line.edit(&[edit], &Rules::default().into(), &Utc, &told);
     }
     (line, told)
 }

@@ -251,7 +251,8 @@ impl Site {
         if frozen.is_some() {
             credit.touch = self.frozen_touch(&spot);
             let brought = credit.session.and_then(|session| self.attributed(number, session));
-            let is_old = |touch: Touch| order.at_ms - touch.occurred_at_ms > self.window.window_ms;
+            let window_ms = self.rules.at(order.at_ms).window_ms;
+            let is_old = |touch: Touch| order.at_ms - touch.occurred_at_ms > window_ms;
             credit.is_aged_out = credit.touch.is_none() && brought.is_some_and(is_old);
         }
         (credit, frozen)
@@ -292,9 +293,10 @@ impl Site {
             line.session_at(occurred_at_ms)
         };
         let session = session.and_then(|place| line.sessions().get(place));
-        let touch = line.touch_at(&entry, self.window.window_ms, &told);
+        let window_ms = self.rules.at(occurred_at_ms).window_ms;
+        let touch = line.touch_at(&entry, window_ms, &told);
         let brought = session.and_then(|session| session.attributed);
-        let is_old = |touch: Touch| occurred_at_ms - touch.occurred_at_ms > self.window.window_ms;
+        let is_old = |touch: Touch| occurred_at_ms - touch.occurred_at_ms > window_ms;
         let is_aged_out = touch.is_none() && brought.is_some_and(is_old);
         let (person, session) = (Some(person), session.map(|session| session.record));
         Credit { person, session, touch, is_aged_out }
@@ -343,7 +345,7 @@ impl Site {
     fn restricted(&self, client: TextId, deadline_ms: i64) -> Option<Restricted<'_>> {
         let timeline = self.timelines.get(&client)?;
         let told = (&self.records, &self.merges);
-        Some(Restricted::of(client, timeline, told, deadline_ms, self.rules.gap_ms))
+        Some(Restricted::of(client, timeline, told, deadline_ms, &self.rules))
     }
 
     fn deadline(&self, spot: &Spot) -> i64 {
@@ -361,7 +363,7 @@ impl Site {
         let person = self.restricted_person(spot)?;
         let Step { occurred_at_ms, record, rank, .. } = spot.step;
         let order = Entry { occurred_at_ms, record, rank, class: Class::Direct };
-        let from_ms = occurred_at_ms - self.window.window_ms;
+        let from_ms = occurred_at_ms - self.rules.at(occurred_at_ms).window_ms;
         let told = self.named();
         let touches = self.clients(spot, person).into_iter().map(|client| {
             self.restricted(client, self.deadline(spot))?.touch(person, &order, from_ms, &told)

@@ -66,7 +66,7 @@ impl Site {
             let timeline = self.timelines.get(client)?;
             Some(timeline.steps().iter().map(|step| (*client, *step)))
         });
-        Sources { steps: timelines.flatten().collect(), links, entry_ms: self.rules.gap_ms }
+        Sources { steps: timelines.flatten().collect(), links, rules: self.rules.clone() }
     }
 
     /// Every record of a person and of those who were merged into him: what an erasure would take,

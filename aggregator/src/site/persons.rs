@@ -50,7 +50,7 @@ impl Site {
         let reading = Reading {
             told,
             zone: &self.zone,
-            rules: self.rules,
+            rules: &self.rules,
             page_view: self.texts.find("page_view"),
         };
         self.people.shift(shifts, reading)

@@ -106,14 +106,15 @@ fn hash(event: &Accepted) -> u64 {
 }
 
 fn terms(config: &Config) -> Terms {
-    let mut terms = Terms { zone: Zone::parse(&config.zone).unwrap(), ..Terms::default() };
+    let mut terms = Terms { zone: Zone::parse(&config.zone).unwrap().into(), ..Terms::default() };
     terms.rules = Rules {
         gap_ms: config.gap_ms,
         window_ms: config.window_ms,
         daily_cut: config.daily_cut,
         campaign_cut: config.campaign_cut,
-    };
-    (terms.window.window_ms, terms.window.freeze_ms) = (config.window_ms, config.freeze_ms);
+    }
+    .into();
+    terms.window.freeze_ms = config.freeze_ms;
     terms
 }
 

@@ -38,7 +38,7 @@ impl Engine {
         let settings =
             SiteSettings { timezone: "Asia/Ho_Chi_Minh".to_owned(), ..SiteSettings::default() };
         let write =
-            AdminWrite::PutSite { site: SiteId::parse(SITE)?, settings: Box::new(settings) };
+            AdminWrite::PutSite { site: SiteId::parse(SITE)?, settings: Box::new(settings), at_ms: 0 };
         world.write(&write, &mut Changed::default());
         Ok(Self { world, frames: 0, at: vec![0; pack::SHARDS as usize] })
     }

@@ -8,7 +8,7 @@ use edgetally_proto::ids::{SiteId, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Whose, ask, misunderstood, person, settings};
+use super::{Whose, ask, calendar, misunderstood, person};
 use crate::http::extract::{Body, Params};
 use crate::http::problem::Problem;
 use crate::http::{App, auth, list, now_ms, query};
@@ -16,7 +16,6 @@ use crate::local::{Answer, Ask};
 use crate::merges::Refusal;
 use crate::site::Moved;
 use crate::tombstones::Person;
-use crate::zone::Zone;
 
 /// Who is who.
 #[derive(Debug, Deserialize)]
@@ -80,7 +79,7 @@ async fn change(
     let (Params(whose), Body(body)) = (whose?, body?);
     let merge: Merge = query::json_strict(&body)?;
     let site = site_of(&whose, &merge)?;
-    let zone = Zone::parse(&settings(&app, &site)?.timezone).unwrap_or_default();
+    let zone = calendar(&app, &site)?;
     let from = person(&app, &site, "from", &merge.from)?;
     let into = person(&app, &site, "into", &merge.into)?;
     check_user("from", &from)?;
@@ -143,7 +142,7 @@ pub async fn get(
     let Params(part) = part?;
     let site = list::site(part.site.as_deref())?;
     auth::reader(&app, &headers, Some(&site))?;
-    let zone = Zone::parse(&settings(&app, &site)?.timezone).unwrap_or_default();
+    let zone = calendar(&app, &site)?;
     let limit = list::limit(part.limit.as_deref())?;
     let after = part.after.as_deref().map_or(Ok(0), str::parse::<usize>);
     let after = after.map_err(|_| Problem::invalid("after", "this is not what next said"))?;

@@ -20,7 +20,6 @@ use crate::local::{Answer, Ask};
 use crate::rejects::again::judge;
 use crate::rejects::page::{Page, Row, page};
 use crate::store::engine::Command;
-use crate::zone::Zone;
 
 /// Refusals that one answer shows.
 const SHOWN_MAX: usize = 100;
@@ -81,9 +80,9 @@ pub async fn post(
     let asked = List::from(query::json::<Again>(&body)?);
     let site = list::site(asked.site.as_deref())?;
     let view = app.engine.shared.view.load_full();
-    let settings = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
-    let settings = settings.settings.clone();
-    let ask = asked.ask(&Zone::parse(&settings.timezone).unwrap_or_default())?;
+    let entry = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
+    let settings = entry.settings.clone();
+    let ask = asked.ask(&entry.calendar())?;
     let buckets = view.sites.get(&site).map(|state| state.rejects.clone()).unwrap_or_default();
     let of = site.clone();
     let read = move || {
