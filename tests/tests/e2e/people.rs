@@ -94,7 +94,7 @@ fn buy_on_the_web(dev: &Dev, site: &Site, at: i64) {
 /// A message brings somebody to the app two minutes after the click on the web, and he signs in.
 fn sign_in_on_the_app(dev: &Dev, site: &Site, at: i64) {
     let (app, user) = (json!({"platform": "android"}), json!({"user_id": "u-7"}));
-    let opened = with(event("a2", "app", "app_open", at + 2 * MINUTE), &tagged("zalo", "push"));
+    let opened = with(event("a2", "app", "app_open", at + 2 * MINUTE), &tagged("push", "app_push"));
     let login = with(event("a3", "app", "login", at + 3 * MINUTE), &user);
     send(dev, site, &[with(opened, &app), with(login, &app)]);
 }
