@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use crate::dedup::{Marks, Source, Verdict};
 use crate::directory::{AdminWrite, Directory};
 use crate::intake::{self, Incoming};
-use crate::sealing::sealed_before;
 use crate::site::{Effects, Plan, Site, Terms};
 use crate::tombstones::Erasure;
 use crate::view::{EdgeState, SiteView, View};
@@ -337,9 +336,7 @@ impl World {
     /// Seals the days of every site that are over for good.
     pub fn seal(&mut self, now_ms: i64, changed: &mut Changed) {
         for (name, site) in &mut self.sites {
-            let Some(entry) = self.directory.sites.get(name) else { continue };
-            let before = sealed_before(now_ms, entry.settings.lateness.ms, &site.zone);
-            if site.presence.seal(before, &site.zone) {
+            if site.seal(now_ms) {
                 changed.sites.entry(name.clone()).or_default();
             }
         }

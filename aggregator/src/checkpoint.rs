@@ -199,11 +199,12 @@ impl Restore {
         Ok(())
     }
 
-    /// The state and the position from which the log goes on; none if the store was empty.
+    /// The state at an instant and the position from which the log goes on; none if the store was
+    /// empty.
     ///
     /// # Errors
     /// If there are blocks without a position.
-    pub fn finish(self) -> Result<Option<(World, Position)>, String> {
+    pub fn finish(self, now_ms: i64) -> Result<Option<(World, Position)>, String> {
         let mut world = self.world;
         let Some(position) = self.position else {
             let is_empty = world.sites.is_empty() && world.directory.version == 0;
@@ -214,6 +215,8 @@ impl Restore {
             let terms = directory.sites.get(name).map(Terms::of).unwrap_or_default();
             (site.zone, site.rules, site.window) = (terms.zone, terms.rules, terms.window);
             site.lateness_ms = terms.lateness_ms;
+            // Of days that are over, sets of persons are not even begun.
+            site.seal(now_ms);
             site.rebuild();
         }
         Ok(Some((world, position)))

@@ -53,6 +53,13 @@ impl Generations {
 }
 
 impl Site {
+    /// Seals the days that are over for good; says whether anything was told of them that now is
+    /// told otherwise.
+    pub fn seal(&mut self, now_ms: i64) -> bool {
+        let before = sealed_before(now_ms, self.lateness_ms, &self.zone);
+        self.presence.seal(before, &self.zone)
+    }
+
     /// Sees to it that sessions of sealed days which are told from now on are noticed;
     /// `newest_ms` is when the newest of what is to be told was received.
     pub(super) fn watch_sealed(&mut self, newest_ms: i64) {

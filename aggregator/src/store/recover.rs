@@ -83,7 +83,7 @@ pub struct Recovered {
 pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> {
     fs::create_dir_all(&layout.log)?;
     let lock = lock(&layout.lock)?;
-    let (store, restored) = match open(layout) {
+    let (store, restored) = match open(layout, now_ms) {
         Ok(opened) => opened,
         Err(error) => stand_in(layout, &error.to_string(), now_ms)?,
     };
@@ -110,9 +110,9 @@ fn lock(path: &Path) -> Result<fs::File, RecoverError> {
 
 type Opened = (Box<dyn Store>, Option<(World, Position)>);
 
-fn open(layout: &Layout) -> Result<Opened, StoreError> {
+fn open(layout: &Layout, now_ms: i64) -> Result<Opened, StoreError> {
     let store = Sled::open(&layout.sled)?;
-    let restored = load(&store)?;
+    let restored = load(&store, now_ms)?;
     let first = log::segments(&layout.log)?.first().copied();
     // An empty store beside a log that does not begin at its beginning has lost something.
     if restored.is_none() && (first.is_some_and(|first| first > 1) || layout.snapshot.exists()) {
@@ -121,10 +121,10 @@ fn open(layout: &Layout) -> Result<Opened, StoreError> {
     Ok((Box::new(store), restored))
 }
 
-fn load(store: &dyn Store) -> Result<Option<(World, Position)>, StoreError> {
+fn load(store: &dyn Store, now_ms: i64) -> Result<Option<(World, Position)>, StoreError> {
     let mut restore = Restore::default();
     store.visit(&mut |key, value| restore.take(key, value).map_err(StoreError::Damaged))?;
-    restore.finish().map_err(StoreError::Damaged)
+    restore.finish(now_ms).map_err(StoreError::Damaged)
 }
 
 /// Moves an unusable store aside and fills a new one from the snapshot, or begins with the log.
@@ -141,7 +141,7 @@ fn stand_in(layout: &Layout, checkpoint: &str, now_ms: i64) -> Result<Opened, Re
     if let Some(changes) = snapshot {
         store.commit(changes)?;
     }
-    let restored = load(&store)?;
+    let restored = load(&store, now_ms)?;
     Ok((Box::new(store), restored))
 }
 
