@@ -25,6 +25,8 @@ pub struct Options {
     pub rounds: usize,
     /// Requests that are open at once.
     pub connections: usize,
+    /// Whether the contestants of the whole worker have a bucket.
+    pub archive: bool,
     /// Flags of V8, such as `--perf-basic-prof`, which names compiled functions for `perf`.
     pub v8_flags: Vec<String>,
     only: Vec<String>,
@@ -38,6 +40,7 @@ impl Options {
         let mut parser = lexopt::Parser::from_env();
         let (mut root, mut target) = (None, None);
         let (mut v8_flags, mut workers, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut archive = false;
         let (mut seconds, mut rounds, mut connections, mut only) = (3, 3, 1_024, Vec::new());
         while let Some(arg) = parser.next()? {
             match arg {
@@ -46,6 +49,7 @@ impl Options {
                 Long("seconds") => seconds = parser.value()?.parse()?,
                 Long("rounds") => rounds = parser.value()?.parse()?,
                 Long("connections") => connections = parser.value()?.parse()?,
+                Long("archive") => archive = true,
                 Long("only") => only.push(parser.value()?.parse()?),
                 Long("worker") => workers.push(parser.value()?.parse()?),
                 Long("size") => sizes.push(parser.value()?.parse()?),
@@ -64,6 +68,7 @@ impl Options {
             seconds,
             rounds,
             connections,
+            archive,
             v8_flags,
             only,
             workers,

@@ -40,6 +40,7 @@ pub async fn measure(options: &Options, cores: &Cores) -> Result<Value> {
         bindings: Vec::new(),
         classes: Vec::new(),
         compatibility_date: "2026-04-01".to_owned(),
+        bucket: None,
         v8_flags: options.v8_flags.clone(),
     };
     let workerd = Workerd::start(&options.workerd(), &worker, &options.data, cores).await?;

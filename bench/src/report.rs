@@ -121,10 +121,14 @@ fn contest(text: &mut String, found: &Value) {
     paragraph(text, "## The whole worker");
     let (connections, seconds) = (number(found, "/connections"), number(found, "/seconds"));
     let rounds = number(found, "/rounds");
+    let bucket = match found["archive"] == true {
+        true => "a bucket in memory for all, written to once a second",
+        false => "no R2 for anyone",
+    };
     paragraph(
         text,
         &format!(
-            "workerd without a proxy, Durable Objects in memory, no R2 for anyone; {connections} \
+            "workerd without a proxy, Durable Objects in memory, {bucket}; {connections} \
              connections, medians of {rounds} rounds of {seconds} s in turn. A stand-in \
              acknowledges the frames of `edge`, on the core of the load. Target: `edge` takes at \
              least as many events a processor second as `minimal`."

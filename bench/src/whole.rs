@@ -4,7 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
 use edgetally_bench_path::traffic::Template;
+use edgetally_proto::archive::{Listing, ROUTE};
+use edgetally_proto::sign::{self, header};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
 use serde_json::{Value, json};
+use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::args::Options;
@@ -47,6 +53,10 @@ pub async fn measure(options: &Options, cores: &Cores) -> Result<Value> {
     let workers = [("edge", edge), ("minimal", minimal), ("per_event", per_event)];
     let mut contestants = Vec::new();
     for (name, worker) in workers.into_iter().filter(|(name, _)| options.has_worker(name)) {
+        let worker = match options.archive {
+            true => worker.with_bucket(options.contestant("bucket.js")),
+            false => worker,
+        };
         let workerd = Workerd::start(&options.workerd(), &worker, &options.data, cores).await?;
         let accepted = load::ready(&workerd, &Template::new(0, 1, now_ms())).await?;
         contestants.push(Contestant { name, workerd, accepted });
@@ -63,13 +73,38 @@ pub async fn measure(options: &Options, cores: &Cores) -> Result<Value> {
         received.records == accepted,
         "{accepted} events were accepted, but this was forwarded: {received:?}"
     );
+    let mut objects = 0;
+    if let Some(edge) = edge.filter(|_| options.archive) {
+        objects = archived(&edge.workerd).await?;
+        ensure!(objects > 0, "nothing was archived");
+    }
     let forwarded = json!({"events": received.records, "frames": received.frames,
         "requests": received.requests, "bytes": received.bytes});
     for contestant in contestants {
         contestant.workerd.stop().await?;
     }
     Ok(json!({"connections": options.connections, "seconds": options.seconds,
-        "rounds": options.rounds, "rows": rows, "forwarded": forwarded}))
+        "rounds": options.rounds, "archive": options.archive, "objects": objects,
+        "rows": rows, "forwarded": forwarded}))
+}
+
+/// How many objects are in the bucket.
+async fn archived(workerd: &Workerd) -> Result<usize> {
+    let at_ms = now_ms();
+    let signature = sign::archive_request(SECRET, "GET", ROUTE, at_ms, b"");
+    let request = Request::get(ROUTE)
+        .header("Host", "edge.example")
+        .header(header::AT, at_ms.to_string())
+        .header(header::SIGNATURE, signature)
+        .body(Full::new(Bytes::new()))?;
+    let asked = async {
+        let mut connection = load::connect(&workerd.address).await?;
+        load::send(&mut connection, request).await
+    };
+    let (status, body) = LocalSet::new().run_until(asked).await?;
+    ensure!(status == 200, "{}", String::from_utf8_lossy(&body));
+    let listing: Listing = serde_json::from_slice(&body)?;
+    Ok(listing.results.len())
 }
 
 /// What was forwarded, once all of it was.

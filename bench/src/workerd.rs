@@ -68,6 +68,8 @@ pub struct Worker {
     pub classes: Vec<String>,
     /// The platform's date that it is written for.
     pub compatibility_date: String,
+    /// The module of a service that stands in for a bucket, if it has one.
+    pub bucket: Option<PathBuf>,
     /// Flags of V8.
     pub v8_flags: Vec<String>,
 }
@@ -86,6 +88,16 @@ impl Worker {
     /// The same without a store.
     pub fn stateless(self) -> Self {
         Self { bindings: Vec::new(), classes: Vec::new(), ..self }
+    }
+
+    /// The same with a bucket, to which everything goes once a second.
+    pub fn with_bucket(mut self, module: PathBuf) -> Self {
+        self.bucket = Some(module);
+        self.bindings.extend([
+            ("ARCHIVE".to_owned(), "r2Bucket = \"bucket\"".to_owned()),
+            ("ARCHIVE_SECONDS".to_owned(), "text = \"1\"".to_owned()),
+        ]);
+        self
     }
 
     /// Our own worker, with the names of `wrangler.toml`.
@@ -114,7 +126,8 @@ impl Worker {
         let modules = ["index.js", "index_bg.wasm"].map(|name| (name.to_owned(), build.join(name)));
         let compatibility_date = date.context("compatibility_date")?.to_owned();
         let modules = modules.into();
-        Ok(Self { modules, bindings, classes, compatibility_date, v8_flags: Vec::new() })
+        let (bucket, v8_flags) = (None, Vec::new());
+        Ok(Self { modules, bindings, classes, compatibility_date, bucket, v8_flags })
     }
 
     fn config(&self, storage: &Path) -> String {
@@ -132,6 +145,11 @@ impl Worker {
         let classes = list(self.classes.iter().map(class).collect());
         let flags: Vec<String> = self.v8_flags.iter().map(|flag| format!("\"{flag}\"")).collect();
         let flags = flags.join(", ");
+        let bucket = self.bucket.as_ref().map_or_else(String::new, |_| {
+            let modules = "modules = [(name = \"bucket.js\", esModule = embed \"bucket.js\")]";
+            let date = &self.compatibility_date;
+            format!("(name = \"bucket\", worker = (compatibilityDate = \"{date}\", {modules})),")
+        });
         format!(
             "using Workerd = import \"/workerd/workerd.capnp\";
 
@@ -139,6 +157,7 @@ const config :Workerd.Config = (
   services = [
     (name = \"main\", worker = .worker),
     (name = \"storage\", disk = (path = \"{storage}\", writable = true)),
+    {bucket}
     (name = \"internet\", network = (allow = [\"private\", \"public\"])),
   ],
   sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\")],
@@ -186,7 +205,9 @@ impl Workerd {
         let storage = data.path().join("storage");
         fs::create_dir_all(&storage)?;
         // workerd embeds only what lies beside its configuration.
-        for (name, path) in &worker.modules {
+        let bucket = worker.bucket.iter().map(|path| ("bucket.js", path));
+        let modules = worker.modules.iter().map(|(name, path)| (name.as_str(), path));
+        for (name, path) in modules.chain(bucket) {
             fs::copy(path, data.path().join(name)).with_context(|| path.display().to_string())?;
         }
         let config = data.path().join("config.capnp");

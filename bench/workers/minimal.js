@@ -1,5 +1,6 @@
 // The least that keeps events: reads the JSON, writes the batch into the SQLite of a Durable
 // Object, answers when it is written. No keys, no limits, no validation, no repeats, no reports.
+// With a bucket, what was appended goes there once a second, compressed.
 import { DurableObject } from "cloudflare:workers";
 
 export class Store extends DurableObject {
@@ -11,6 +12,22 @@ export class Store extends DurableObject {
 
   append(body) {
     this.sql.exec("INSERT INTO batches(body) VALUES (?)", body);
+    if (this.env.ARCHIVE && !this.isDue) {
+      this.isDue = true;
+      this.ctx.storage.setAlarm(Date.now() + 1_000);
+    }
+  }
+
+  async alarm() {
+    this.isDue = false;
+    const rows = this.sql.exec("SELECT n, body FROM batches WHERE n > ?", this.put ?? 0).toArray();
+    if (rows.length === 0) return;
+    const last = rows.at(-1).n;
+    const text = new Blob([rows.map(({ body }) => body).join("\n")]);
+    const zipped = text.stream().pipeThrough(new CompressionStream("gzip"));
+    const part = await new Response(zipped).arrayBuffer();
+    await this.env.ARCHIVE.put(`${this.ctx.id}/${last}`, part);
+    this.put = last;
   }
 }
 

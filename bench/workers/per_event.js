@@ -1,5 +1,5 @@
 // One write for every event, as Counterscale writes one data point for every hit: reads the JSON,
-// inserts a row for each event, answers when they are written.
+// inserts a row for each event, answers when they are written. It has no use for a bucket.
 import { DurableObject } from "cloudflare:workers";
 
 export class Store extends DurableObject {

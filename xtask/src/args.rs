@@ -25,6 +25,7 @@ usage: cargo xtask <task>
             --worker NAME   edge, minimal or per_event; may be repeated
             --size N        events in a batch: 1, 3, 10 or 50; may be repeated
             --seconds N, --rounds N, --connections N   of the whole worker (3, 3, 1024)
+            --archive       the whole worker and the others with a bucket
             --v8-flag FLAG  passed to V8, such as --perf-basic-prof for perf
   bench sessions   measures the engine: a clickstream alone, through the program, and in databases
             --events N, --seed N   of the stream (10000000, 1)

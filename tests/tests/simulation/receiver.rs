@@ -5,7 +5,7 @@ use aggregator::dedup::Source;
 use aggregator::intake::{self, Incoming};
 use edge_worker::outbox::Reply;
 use edge_worker::shard::Parcel;
-use edgetally_proto::ids::{EventId, ShardName};
+use edgetally_proto::ids::{Epoch, EventId, ShardName};
 
 /// A fault built in on purpose: what would happen if one line were missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,16 @@ impl Receiver {
         self.log.truncate(kept);
         self.world = World::default();
         self.log.iter().try_for_each(|entry| self.world.replay(entry.clone()))
+    }
+
+    /// The last number of an epoch among the first so many entries of the log; 0 if there is none.
+    pub fn last(&self, of: Epoch, entries: usize) -> u64 {
+        let entries = self.log.iter().take(entries);
+        let numbers = entries.filter_map(|entry| match entry {
+            Entry::Frame { epoch, sequence, .. } if *epoch == of.0 => Some(*sequence),
+            _ => None,
+        });
+        numbers.max().unwrap_or(0)
     }
 
     /// One request: decide, log, apply, answer.
