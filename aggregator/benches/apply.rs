@@ -78,8 +78,8 @@ fn apply(criterion: &mut Criterion) {
         bench.iter_batched_ref(
             || {
                 frame += 1;
-                let site = site.borrow();
-                held = Some((site.counters.clone(), site.presence.clone(), site.texts.list()));
+                let mut site = site.borrow_mut();
+                held = Some((site.counters.clone(), site.presence.clone(), site.texts.show()));
                 share(frame)
             },
             |share| black_box(site.borrow_mut().apply(share)),

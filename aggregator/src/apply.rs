@@ -214,9 +214,12 @@ impl World {
         // A replay of the log has no clock, and says nothing of how late frames came.
         let lag_ms = if now_ms > 0 { (now_ms - committed_at_ms).max(0) } else { 0 };
         for share in batch.iter().flat_map(|batch| &batch.sites) {
-            let terms = self.terms(&share.site);
+            if !self.sites.contains_key(&share.site) {
+                let terms = self.terms(&share.site);
+                self.sites.insert(share.site.clone(), Site::new(terms));
+            }
             let retention = self.facts_retention(&share.site);
-            let site = self.sites.entry(share.site.clone()).or_insert_with(|| Site::new(terms));
+            let Some(site) = self.sites.get_mut(&share.site) else { continue };
             let effects = site.apply(share);
             if let Retention::For(span) = retention {
                 site.rejects.forget_older(span.ms);
@@ -369,6 +372,7 @@ impl World {
 }
 
 fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
+    site.settle();
     let (lines, persons) = site.people.show();
     SiteView {
         records: site.records.show(),
@@ -383,7 +387,7 @@ fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
         orders: site.credits.rows().clone(),
         order_places: site.credits.places().clone(),
         sold: site.credits.sold().clone(),
-        texts: site.texts.list(),
+        texts: site.texts.show(),
         counters: site.counters.clone(),
         late: site.late.clone(),
         sketches: site.sketches.clone(),

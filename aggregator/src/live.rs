@@ -278,7 +278,7 @@ mod tests {
     fn sold(site: &mut SiteView, at_ms: i64) -> Effects {
         let order = Order { at_ms, is_booked: true, units: 1, ..Order::default() };
         site.sales.change(&order, true);
-        Effects { seconds: [second_of(at_ms)].into(), ..Effects::default() }
+        Effects { seconds: [second_of(at_ms)].into_iter().collect(), ..Effects::default() }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use edgetally_proto::event::Platform;
 use edgetally_proto::ids::EventId;
 use imbl::{OrdMap, Vector};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::calendar::Calendar;
 use crate::eras::Eras;
@@ -66,7 +67,7 @@ pub struct SessionRow {
     /// Of them, page views.
     pub pageviews: u32,
     /// Its clients, in the order of their numbers.
-    pub clients: Vec<TextId>,
+    pub clients: SmallVec<[TextId; 2]>,
     /// Its platforms, one bit each.
     pub platforms: u8,
     /// Path of its first page.
@@ -92,7 +93,7 @@ impl SessionRow {
             attributed,
             events: 0,
             pageviews: 0,
-            clients: Vec::new(),
+            clients: SmallVec::new(),
             platforms: 0,
             entry_page: None,
             exit_page: None,
@@ -309,6 +310,11 @@ impl People {
 
     /// Works out the sessions of everybody whom some shifts touch.
     pub fn shift(&mut self, shifts: &[Shift], reading: Reading<'_>) -> Vec<Stretch> {
+        if let [Shift { entry, from: None, to: Some(person) }] = shifts
+            && let Some(stretch) = self.come(*person, *entry, reading)
+        {
+            return vec![stretch];
+        }
         let mut edits: Vec<(PersonId, Edit)> = Vec::with_capacity(shifts.len());
         for Shift { entry, from, to } in shifts.iter().copied() {
             if from != to {
@@ -327,6 +333,30 @@ impl People {
         let gone = self.tell(old, new);
         self.retract(gone, shifts, reading);
         stretches
+    }
+
+    /// Lets an activity come that is its person's newest; what else could change does not. Nothing
+    /// happens if it is not the newest.
+    fn come(&mut self, person: PersonId, entry: Entry, reading: Reading<'_>) -> Option<Stretch> {
+        let (told, at_ms) = (reading.told, entry.occurred_at_ms);
+        let line = self.lines.get_mut(place_of(person))?;
+        let begins = line.come(entry, reading.rules, reading.zone, &told)?;
+        let to_ms = at_ms + reading.rules.at(at_ms).window_ms;
+        let last = line.sessions().len().checked_sub(1)?;
+        if begins {
+            let row = row_of(line, last, person, reading)?;
+            self.tell(Vec::new(), vec![row]);
+            return Some(Stretch { person, from_ms: at_ms, to_ms });
+        }
+        let record = line.sessions().get(last)?.record;
+        let start_ms = told.records.get(record)?.occurred_at_ms;
+        self.note(start_ms);
+        let rev = self.next_rev();
+        let row = Arc::make_mut(self.rows.get_mut(&(start_ms, record))?);
+        row.add(told.records.get(entry.record)?, reading.page_view);
+        row.rev = rev;
+        self.longest_ms = self.longest_ms.max(row.end_ms - row.start_ms);
+        Some(Stretch { person, from_ms: start_ms, to_ms })
     }
 
     fn edit(

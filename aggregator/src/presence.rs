@@ -1,5 +1,6 @@
 //! Which persons were active when: an exact multiset, so that a person can be taken back.
 
+mod crowd;
 pub mod sealed;
 
 use std::collections::HashSet;
@@ -12,6 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use crate::merge::Level;
 use crate::texts::TextId;
+use crowd::Crowd;
 use sealed::Sealed;
 
 /// Number of a person within its site.
@@ -21,8 +23,8 @@ pub type PersonId = u32;
 pub const CONCURRENT_MS: i64 = HOUR_MS / 12;
 const QUARTER_MS: i64 = Level::Quarter.slot_ms();
 
-type Bag<K> =
-    imbl::GenericHashMap<K, u32, BuildHasherDefault<FxHasher>, imbl::shared_ptr::DefaultSharedPtr>;
+/// So many changes wait at most.
+const WAITING_MAX: usize = 1 << 16;
 
 /// One activity event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,37 +35,6 @@ pub struct Visit {
     pub name: TextId,
     /// Who was active.
     pub person: PersonId,
-}
-
-/// The persons of a longer stretch, each with the count of its events.
-#[derive(Debug, Clone, Default)]
-pub struct Crowd {
-    persons: Bag<PersonId>,
-    by_name: Bag<(TextId, PersonId)>,
-}
-
-fn change<K: Copy + Eq + std::hash::Hash>(bag: &mut Bag<K>, key: K, is_added: bool) {
-    match (bag.get_mut(&key), is_added) {
-        (Some(count), true) => *count += 1,
-        (None, true) => {
-            bag.insert(key, 1);
-        }
-        (Some(count), false) if *count > 1 => *count -= 1,
-        (_, false) => {
-            bag.remove(&key);
-        }
-    }
-}
-
-impl Crowd {
-    fn change(&mut self, visit: Visit, is_added: bool) {
-        change(&mut self.persons, visit.person, is_added);
-        change(&mut self.by_name, (visit.name, visit.person), is_added);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.persons.is_empty()
-    }
 }
 
 /// Presence of all persons of a site. Clones share what did not change since.
@@ -78,13 +49,34 @@ pub struct Presence {
     sealed_before: i64,
     /// Quarters that end up to here are told from their seconds.
     sealed_ms: i64,
+    /// What came and went and is not seen yet: many at once take less.
+    waiting: Vec<Change>,
+}
+
+/// An activity event that came or went.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    second: i64,
+    visit: Visit,
+    is_added: bool,
+}
+
+impl Change {
+    fn at_ms(&self) -> i64 {
+        self.second * SECOND_MS + i64::from(self.visit.ms)
+    }
+
+    fn quarter(&self) -> i64 {
+        (self.second * SECOND_MS).div_euclid(QUARTER_MS)
+    }
 }
 
 impl Default for Presence {
     fn default() -> Self {
         let (seconds, quarters, days) = Default::default();
         let (sealed_before, sealed_ms) = (i64::MIN, i64::MIN);
-        Self { seconds, quarters, days, sealed: OrdMap::new(), sealed_before, sealed_ms }
+        let (sealed, waiting) = Default::default();
+        Self { seconds, quarters, days, sealed, sealed_before, sealed_ms, waiting }
     }
 }
 
@@ -97,7 +89,7 @@ pub trait Days {
 }
 
 impl Presence {
-    /// Adds or takes back one activity event.
+    /// Adds or takes back one activity event. It is seen after [`Self::settle`].
     pub fn change(
         &mut self,
         at_ms: i64,
@@ -109,17 +101,45 @@ impl Presence {
         let second = second_of(at_ms);
         let ms = u16::try_from(at_ms - second * SECOND_MS).unwrap_or_default();
         let visit = Visit { ms, name, person };
-        self.change_second(second, visit, is_added);
-        let (quarter, day) = (at_ms.div_euclid(QUARTER_MS), days.day_of(at_ms));
-        if (quarter + 1) * QUARTER_MS > self.sealed_ms {
-            change_crowd(&mut self.quarters, quarter, visit, is_added);
+        self.waiting.push(Change { second, visit, is_added });
+        if self.waiting.len() > WAITING_MAX {
+            self.settle(days);
         }
-        if day >= self.sealed_before {
-            change_crowd(&mut self.days, day, visit, is_added);
-            return;
+    }
+
+    /// Puts what waits into its places.
+    pub fn settle(&mut self, days: &impl Days) {
+        let mut changes = std::mem::take(&mut self.waiting);
+        // What comes and goes at once comes first.
+        changes.sort_unstable_by_key(|change| (change.second, change.visit, !change.is_added));
+        let second = |change: &Change| change.second;
+        for of_second in changes.chunk_by(|a, b| second(a) == second(b)) {
+            self.change_second(of_second);
         }
+        let event = |change: &Change| (change.visit, change.is_added);
+        for changes in changes.chunk_by(|a, b| a.quarter() == b.quarter()) {
+            let Some(quarter) = changes.first().map(Change::quarter) else { continue };
+            if (quarter + 1) * QUARTER_MS > self.sealed_ms {
+                change_crowd(&mut self.quarters, quarter, changes.iter().map(event));
+            }
+        }
+        let day_of = |change: &Change| days.day_of(change.at_ms());
+        for changes in changes.chunk_by(|a, b| day_of(a) == day_of(b)) {
+            let Some(day) = changes.first().map(day_of) else { continue };
+            if day >= self.sealed_before {
+                change_crowd(&mut self.days, day, changes.iter().map(event));
+            } else {
+                self.change_sealed(day, changes);
+            }
+        }
+        changes.clear();
+        self.waiting = changes;
+    }
+
+    fn change_sealed(&mut self, day: i64, changes: &[Change]) {
         let sealed = self.sealed.entry(day).or_default();
-        *sealed = Arc::new(sealed.changed(is_added));
+        let added = changes.iter().filter(|change| change.is_added).count();
+        *sealed = Arc::new(sealed.changed(added, changes.len() - added));
         if sealed.is_empty() {
             self.sealed.remove(&day);
         }
@@ -130,6 +150,7 @@ impl Presence {
         if before <= self.sealed_before {
             return false;
         }
+        self.settle(days);
         let (sealed_ms, mut is_changed) = (days.start_of(before), false);
         while let Some((day, crowd)) = self.days.get_min().filter(|(day, _)| *day < before) {
             let (day, sealed) = (*day, Sealed::of(crowd));
@@ -146,15 +167,23 @@ impl Presence {
         is_changed
     }
 
-    fn change_second(&mut self, second: i64, visit: Visit, is_added: bool) {
+    /// Changes of one second.
+    fn change_second(&mut self, changes: &[Change]) {
+        let Some(second) = changes.first().map(|change| change.second) else { return };
         let visits = Arc::make_mut(self.seconds.entry(second).or_default());
-        let place = visits.binary_search(&visit);
-        match (place, is_added) {
-            (Ok(at) | Err(at), true) => visits.insert(at, visit),
-            (Ok(at), false) => {
-                visits.remove(at);
+        for Change { visit, is_added, .. } in changes {
+            match (visits.binary_search(visit), is_added) {
+                (Ok(at) | Err(at), true) => {
+                    if visits.len() == visits.capacity() {
+                        visits.reserve_exact(1 + visits.len() / 2);
+                    }
+                    visits.insert(at, *visit);
+                }
+                (Ok(at), false) => {
+                    visits.remove(at);
+                }
+                (Err(_), false) => {}
             }
-            (Err(_), false) => {}
         }
         if visits.is_empty() {
             self.seconds.remove(&second);
@@ -173,7 +202,7 @@ impl Presence {
         let mut crowds = self.days.range(days.day_of(from_ms)..).take(1);
         let ends = |day: i64| (days.start_of(day), days.start_of(day + 1));
         match (wanted, crowds.next()) {
-            (None, Some((day, crowd))) if ends(*day) == (from_ms, to_ms) => crowd.persons.len(),
+            (None, Some((day, crowd))) if ends(*day) == (from_ms, to_ms) => crowd.len(),
             _ => self.persons(from_ms, to_ms, wanted, days).len(),
         }
     }
@@ -192,13 +221,11 @@ impl Presence {
             }
         });
         for crowd in crowds {
-            match wanted {
-                None => found.extend(crowd.persons.keys()),
-                Some(wanted) => {
-                    let names = crowd.by_name.keys().filter(|(name, _)| wanted(*name));
-                    found.extend(names.map(|(_, person)| *person));
+            crowd.pairs(|person, name| {
+                if wanted.is_none_or(|wanted| wanted(name)) {
+                    found.insert(person);
                 }
-            }
+            });
         }
         found
     }
@@ -215,7 +242,9 @@ impl Presence {
             found.insert((visit.name, visit.person));
         });
         for crowd in crowds {
-            found.extend(crowd.by_name.keys());
+            crowd.pairs(|person, name| {
+                found.insert((name, person));
+            });
         }
         found
     }
@@ -312,9 +341,13 @@ impl Presence {
     }
 }
 
-fn change_crowd(crowds: &mut OrdMap<i64, Crowd>, key: i64, visit: Visit, is_added: bool) {
+fn change_crowd(
+    crowds: &mut OrdMap<i64, Crowd>,
+    key: i64,
+    changes: impl Iterator<Item = (Visit, bool)>,
+) {
     let crowd = crowds.entry(key).or_default();
-    crowd.change(visit, is_added);
+    crowd.change(changes);
     if crowd.is_empty() {
         crowds.remove(&key);
     }
@@ -342,6 +375,7 @@ mod tests {
     fn concurrent_visitors_are_those_of_the_last_five_minutes() {
         let mut presence = Presence::default();
         presence.change(1_000_000, 1, 7, true, &Utc);
+        presence.settle(&Utc);
         assert_eq!(presence.concurrent(999_999), 0);
         assert_eq!(presence.concurrent(1_000_000), 1);
         assert_eq!(presence.concurrent(1_299_999), 1);
@@ -359,7 +393,11 @@ mod tests {
         }
         for (ms, name, person, _) in events.iter().filter(|(.., leaves)| *leaves == 0) {
             presence.change(*ms, *name, *person, false, &Utc);
+            if person % 2 == 0 {
+                presence.settle(&Utc);
+            }
         }
+        presence.settle(&Utc);
         presence
     }
 
@@ -422,6 +460,7 @@ mod tests {
                 presence.change(at(1, n), 1, person(1, n), false, &Utc);
                 presence.change(at(0, n), 1, person(0, n), false, &Utc);
             }
+            presence.settle(&Utc);
             let range = (0, 3 * DAY_MS);
             let truth = presence.distinct(range.0, range.1, None, &Utc) as i64;
             assert_eq!(

@@ -3,9 +3,9 @@
 //! Nothing lossy decides that an event is a repeat: the index finds the record, and the record
 //! holds the whole id.
 
+mod index;
+
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use edgetally_proto::copies::Said;
@@ -15,11 +15,11 @@ use edgetally_proto::record::{Fact, Flags};
 use edgetally_proto::visitor::Device;
 use hashbrown::HashTable;
 use imbl::Vector;
-use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 use crate::texts::{TextId, Texts};
 use crate::timeline::Ids;
+use index::{Indexed, hash, spread};
 
 /// Records of one checkpoint block.
 pub const BLOCK_RECORDS: usize = 128;
@@ -182,18 +182,30 @@ pub enum Copies {
     Supersedes(u32),
 }
 
-/// Blocks that changed: since the last checkpoint, and since readers looked last.
+/// Blocks that changed: since the last checkpoint, and since readers looked last. Nearly always it
+/// is the same one again.
 #[derive(Debug, Clone, Default)]
 struct Dirty {
-    unsaved: BTreeSet<usize>,
-    unseen: BTreeSet<usize>,
+    unsaved: Vec<usize>,
+    unseen: Vec<usize>,
 }
 
 impl Dirty {
     fn insert(&mut self, block: usize) {
-        self.unsaved.insert(block);
-        self.unseen.insert(block);
+        for list in [&mut self.unsaved, &mut self.unseen] {
+            if list.last() != Some(&block) {
+                list.push(block);
+            }
+        }
     }
+}
+
+/// Takes a list, each of its blocks once.
+fn take_each(list: &mut Vec<usize>) -> Vec<usize> {
+    let mut blocks = std::mem::take(list);
+    blocks.sort_unstable();
+    blocks.dedup();
+    blocks
 }
 
 /// The records of one site.
@@ -201,15 +213,11 @@ impl Dirty {
 pub struct Records {
     blocks: Vec<Arc<Vec<Stored>>>,
     shown: Vector<Arc<Vec<Stored>>>,
-    index: HashTable<u32>,
+    index: HashTable<Indexed>,
     /// Copies that do not stand, so that one that is delivered again is known.
-    copies: HashTable<u32>,
+    copies: HashTable<Indexed>,
     dirty: Dirty,
     len: u32,
-}
-
-fn hash(client: TextId, id: &EventId) -> u64 {
-    FxBuildHasher.hash_one((client, id))
 }
 
 impl Records {
@@ -262,28 +270,37 @@ impl Records {
 
     /// Whether the very same copy came before, though it does not stand.
     fn is_known_copy(&self, record: &Stored, texts: &Texts) -> bool {
-        let is_same = |number: &u32| {
-            self.get(*number).is_some_and(|copy| {
-                (copy.client, copy.received_at_ms) == (record.client, record.received_at_ms)
-                    && copy.id == record.id
-                    && copy.said(texts) == record.said(texts)
-            })
+        let hash = hash(record.client, &record.id);
+        let is_same = |of: &Indexed| {
+            of.hash == hash
+                && self.get(of.record).is_some_and(|copy| {
+                    (copy.client, copy.received_at_ms) == (record.client, record.received_at_ms)
+                        && copy.id == record.id
+                        && copy.said(texts) == record.said(texts)
+                })
         };
-        self.copies.find(hash(record.client, &record.id), is_same).is_some()
+        self.copies.find(spread(hash), is_same).is_some()
     }
 
     /// The record that stands for an id of a client.
     #[must_use]
     pub fn standing_for(&self, client: TextId, id: &EventId) -> Option<u32> {
-        let same = |number: &u32| {
-            self.get(*number).is_some_and(|held| held.client == client && held.id == *id)
+        let hash = hash(client, id);
+        let same = |of: &Indexed| {
+            let is_it = |held: &Stored| held.client == client && held.id == *id;
+            of.hash == hash && self.get(of.record).is_some_and(is_it)
         };
-        self.index.find(hash(client, id), same).copied()
+        self.index.find(spread(hash), same).map(|of| of.record)
     }
 
     fn find(&self, record: &Stored) -> Option<(u32, &Stored)> {
         let number = self.standing_for(record.client, &record.id)?;
         self.get(number).map(|held| (number, held))
+    }
+
+    /// Keeps a record whose id is new, under the next number.
+    pub fn push_first(&mut self, record: Stored) -> u32 {
+        self.append(record)
     }
 
     /// Keeps a record under the next number; a copy that it supersedes is marked.
@@ -328,9 +345,9 @@ impl Records {
     /// Takes a record out of its index and changes it.
     fn withdraw(&mut self, number: u32, change: impl FnOnce(&mut Stored)) {
         let Some(held) = self.get(number) else { return };
-        let key = hash(held.client, &held.id);
+        let key = spread(hash(held.client, &held.id));
         let index = if held.is_superseded { &mut self.copies } else { &mut self.index };
-        if let Ok(entry) = index.find_entry(key, |other| *other == number) {
+        if let Ok(entry) = index.find_entry(key, |other| other.record == number) {
             entry.remove();
         }
         let at = usize::try_from(number).unwrap_or(usize::MAX);
@@ -343,19 +360,14 @@ impl Records {
     }
 
     fn index_record(&mut self, number: u32, record: &Stored) {
-        let Self { blocks, index, copies, .. } = self;
-        let rehash = |held: &u32| {
-            let at = usize::try_from(*held).unwrap_or(usize::MAX);
-            let record = blocks.get(at / BLOCK_RECORDS).and_then(|b| b.get(at % BLOCK_RECORDS));
-            record.map_or(0, |record| hash(record.client, &record.id))
-        };
-        let index = if record.is_superseded { copies } else { index };
-        index.insert_unique(hash(record.client, &record.id), number, rehash);
+        let index = if record.is_superseded { &mut self.copies } else { &mut self.index };
+        let of = Indexed { hash: hash(record.client, &record.id), record: number };
+        index.insert_unique(of.spread(), of, Indexed::spread);
     }
 
     /// The blocks that changed since the last call.
     pub fn take_dirty(&mut self) -> Vec<(usize, Arc<Vec<Stored>>)> {
-        let dirty = std::mem::take(&mut self.dirty.unsaved);
+        let dirty = take_each(&mut self.dirty.unsaved);
         let block = |at: usize| self.blocks.get(at).map(|block| (at, block.clone()));
         dirty.into_iter().filter_map(block).collect()
     }
@@ -365,7 +377,7 @@ impl Records {
         for block in self.blocks.iter().skip(self.shown.len()) {
             self.shown.push_back(block.clone());
         }
-        for at in std::mem::take(&mut self.dirty.unseen) {
+        for at in take_each(&mut self.dirty.unseen) {
             if let Some(block) = self.blocks.get(at) {
                 self.shown.set(at, block.clone());
             }

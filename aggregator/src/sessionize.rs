@@ -161,18 +161,12 @@ struct Fold<'a, L, D> {
     days: &'a D,
     last: Option<Entry>,
     current: Option<Touch>,
-    /// The local day met last, with the instants at which it begins and ends.
-    day: Range<i64>,
 }
 
 impl<L: Lookup, D: Days> Fold<'_, L, D> {
-    /// Whether two instants, the later being `now_ms`, lie on different local dates.
-    fn is_new_day(&mut self, last_ms: i64, now_ms: i64) -> bool {
-        if !self.day.contains(&last_ms) {
-            let day = self.days.day_of(last_ms);
-            self.day = self.days.start_of(day)..self.days.start_of(day + 1);
-        }
-        !self.day.contains(&now_ms)
+    /// Whether two instants lie on different local dates.
+    fn is_new_day(&self, last_ms: i64, now_ms: i64) -> bool {
+        self.days.day_of(last_ms) != self.days.day_of(now_ms)
     }
 
     /// Reads one entry; gives the session that it begins.
@@ -288,6 +282,22 @@ impl Line {
         self.entries.partition_point(|held| compare(lookup, held, entry).is_lt())
     }
 
+    /// Lets an entry come that is the newest of all, and says whether it begins a session; nothing
+    /// happens if it is not.
+    pub fn come(
+        &mut self,
+        entry: Entry,
+        rules: &Eras<Rules>,
+        days: &impl Days,
+        lookup: &impl Lookup,
+    ) -> Option<bool> {
+        if self.position(&entry, lookup) < self.entries.len() {
+            return None;
+        }
+        let mut fold = Fold { rules, lookup, days, last: None, current: None };
+        Some(self.append(entry, &mut fold))
+    }
+
     /// Lets entries come and go, and works out the sessions around them.
     pub fn edit(
         &mut self,
@@ -301,12 +311,17 @@ impl Line {
         let (Some(lowest), Some(highest)) = (edits.first().copied(), edits.last().copied()) else {
             return Refolded { before: Vec::new(), after: 0..0, is_extended: false };
         };
-        let mut fold =
-            Fold { rules, lookup, days, last: None, current: None, day: Range::default() };
+        let mut fold = Fold { rules, lookup, days, last: None, current: None };
         if let [Edit { entry, is_added: true }] = edits.as_slice()
             && self.position(entry, lookup) == self.entries.len()
         {
-            return self.append(*entry, &mut fold);
+            let begins = self.append(*entry, &mut fold);
+            let last = self.sessions.len().saturating_sub(1);
+            // Its last session was the same before, but for the entry, or was not there.
+            let before = self.sessions.get(last).filter(|_| !begins);
+            let before = before.copied().into_iter().collect();
+            let after = last..self.sessions.len();
+            return Refolded { before, after, is_extended: !begins };
         }
         // The last session that began before the first change.
         let begun = |session: &Session| {
@@ -341,19 +356,16 @@ impl Line {
         }
     }
 
-    fn append<L: Lookup, D: Days>(&mut self, entry: Entry, fold: &mut Fold<'_, L, D>) -> Refolded {
+    /// Says whether the entry begins a session.
+    fn append<L: Lookup, D: Days>(&mut self, entry: Entry, fold: &mut Fold<'_, L, D>) -> bool {
         (fold.last, fold.current) = (self.entries.last().copied(), self.current);
         let begun = fold.read(self.entries.len(), &entry);
-        self.entries.push(entry);
+        push_tightly(&mut self.entries, entry);
         self.current = fold.current;
-        let count = self.sessions.len();
-        let Some(session) = begun else {
-            let last = count.saturating_sub(1);
-            let before = self.sessions.get(last).copied().into_iter().collect();
-            return Refolded { before, after: last..count, is_extended: true };
-        };
-        self.sessions.push(session);
-        Refolded { before: Vec::new(), after: count..count + 1, is_extended: false }
+        if let Some(session) = begun {
+            push_tightly(&mut self.sessions, session);
+        }
+        begun.is_some()
     }
 
     fn refold<L: Lookup, D: Days>(
@@ -398,6 +410,14 @@ impl Line {
         let before = self.sessions.splice(start..old, fresh).collect();
         Refolded { before, after, is_extended: false }
     }
+}
+
+/// Most persons have a few events: their lists grow by little, so that they take little.
+fn push_tightly<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 2);
+    }
+    list.push(item);
 }
 
 /// Where sessions have to be worked out again.

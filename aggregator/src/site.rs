@@ -19,11 +19,11 @@ use std::sync::Arc;
 
 use edgetally_proto::batch::SiteBatch;
 use edgetally_proto::event::{self, Platform};
-use edgetally_proto::ids::EventName;
 use edgetally_proto::record::{Fact, Flags, Record};
+use edgetally_proto::rollup::CounterKey;
 use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
 use edgetally_proto::visitor::Device;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use crate::attribution::Window;
@@ -98,7 +98,7 @@ pub struct Effects {
     /// Of them, repeats of events held already.
     pub late_duplicates: u64,
     /// Seconds whose numbers changed.
-    pub seconds: BTreeSet<i64>,
+    pub seconds: FxHashSet<i64>,
     /// Orders that changed.
     pub orders: Vec<OrderChange>,
 }
@@ -255,7 +255,10 @@ impl Site {
                 continue;
             };
             match self.records.judge(&stored, &self.texts) {
-                Copies::First => self.add(stored, &mut effects),
+                Copies::First => {
+                    let number = self.records.push_first(stored.clone());
+                    self.follow(number, &stored, &mut effects);
+                }
                 Copies::Same => self.count_twice(&stored, &mut effects),
                 Copies::Repeat => {
                     self.count_repeat(&stored, &mut effects);
@@ -272,6 +275,12 @@ impl Site {
         effects
     }
 
+    /// Lets readers see what waits, because many changes at once take less.
+    pub fn settle(&mut self) {
+        self.sketches.settle();
+        self.presence.settle(&self.zone);
+    }
+
     fn count(&mut self, measure: Measure, second: i64, count: i64, effects: &mut Effects) {
         self.counters.add(measure, second, count, &mut self.dirty);
         effects.seconds.insert(second);
@@ -279,11 +288,13 @@ impl Site {
 
     fn apply_counters(&mut self, batch: &SiteBatch, numbers: &Numbers, effects: &mut Effects) {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        for (key, count) in &batch.counters() {
-            let name = number(&numbers.names, key.name);
-            let measure = measure(name, key.platform, key.bot);
-            self.count(measure, key.second, signed(*count), effects);
-        }
+        let cell = |record: &Record| {
+            let CounterKey { second, name, platform, bot } = CounterKey::of(record);
+            (measure(number(&numbers.names, name), platform, bot), second, 1)
+        };
+        let cells: Vec<(Measure, i64, i64)> = batch.records.iter().map(cell).collect();
+        self.counters.add_all(&cells, &mut self.dirty);
+        effects.seconds.extend(cells.iter().map(|(_, second, _)| second));
         for (key, count) in &batch.rejects {
             self.count(Measure::Rejects(key.code), key.second, signed(*count), effects);
         }
@@ -382,9 +393,11 @@ impl Site {
         }
         let places_order = credits::only_places_an_order;
         let (bot, background) = (record.flags.has(Flags::BOT), record.flags.has(Flags::BACKGROUND));
-        let name = EventName::parse(name).ok()?;
-        let is_activity = event::is_activity(&name, record.platform, bot, background);
-        let rank = event::rank(&name);
+        if name.is_empty() {
+            return None;
+        }
+        let is_activity = event::is_activity_named(name, record.platform, bot, background);
+        let rank = event::rank_named(name);
         let role = match (rank, record.user) {
             (0, _) => Role::Logout,
             (_, None) => Role::Plain,
@@ -394,7 +407,7 @@ impl Site {
         };
         let counts = is_activity
             || matches!(role, Role::Login(_) | Role::Logout)
-            || places_order(name.as_str(), record.platform, bot);
+            || places_order(name, record.platform, bot);
         let occurred_at_ms = record.occurred_at_ms;
         let clue = Clue { key: record.campaign, referrer: record.referrer };
         counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity, clue })
@@ -441,5 +454,6 @@ impl Site {
             self.put_merge(change, &mut effects);
         }
         self.people.set_rebuilding(false);
+        self.settle();
     }
 }

@@ -14,10 +14,13 @@ pub type TextId = u32;
 /// Texts of one checkpoint block.
 pub const BLOCK_TEXTS: usize = 512;
 
-/// The texts of one site. Cloning the list is cheap, readers hold such clones.
+/// The texts of one site.
 #[derive(Debug, Clone)]
 pub struct Texts {
-    list: Vector<Arc<str>>,
+    /// Every record asks for texts, so this is a plain list.
+    list: Vec<Arc<str>>,
+    /// What readers see, brought up to date when they ask. Cloning it is cheap.
+    shown: Vector<Arc<str>>,
     index: FxHashMap<Arc<str>, TextId>,
     /// Texts before this one are in the store already.
     stored: usize,
@@ -28,7 +31,8 @@ pub struct Texts {
 impl Default for Texts {
     fn default() -> Self {
         let mut texts = Self {
-            list: Vector::new(),
+            list: Vec::new(),
+            shown: Vector::new(),
             index: FxHashMap::default(),
             stored: 0,
             erased: BTreeSet::new(),
@@ -46,7 +50,7 @@ impl Texts {
         }
         let id = TextId::try_from(self.list.len()).unwrap_or(TextId::MAX);
         let text: Arc<str> = text.into();
-        self.list.push_back(text.clone());
+        self.list.push(text.clone());
         self.index.insert(text, id);
         id
     }
@@ -54,7 +58,7 @@ impl Texts {
     /// The text with a number; empty where there is none.
     #[must_use]
     pub fn text(&self, id: TextId) -> &str {
-        text_of(&self.list, id)
+        usize::try_from(id).ok().and_then(|at| self.list.get(at)).map_or("", |text| text)
     }
 
     /// The number of a text, if it has appeared.
@@ -78,18 +82,24 @@ impl Texts {
     /// Leaves nothing of a text but its number, which is not given again.
     pub fn erase(&mut self, id: TextId) {
         let at = usize::try_from(id).unwrap_or(usize::MAX);
-        if at == 0 || at >= self.list.len() {
-            return;
+        let Some(held) = self.list.get_mut(at).filter(|_| at > 0) else { return };
+        let text = std::mem::replace(held, "".into());
+        if let Some(shown) = self.shown.get_mut(at) {
+            *shown = "".into();
         }
-        let text = self.list.set(at, "".into());
         self.index.remove(&text);
         self.erased.insert(at / BLOCK_TEXTS);
     }
 
     /// All texts, for readers.
-    #[must_use]
-    pub fn list(&self) -> Vector<Arc<str>> {
-        self.list.clone()
+    pub fn show(&mut self) -> Vector<Arc<str>> {
+        self.shown.extend(self.list.iter().skip(self.shown.len()).cloned());
+        self.shown.clone()
+    }
+
+    /// Every text, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(AsRef::as_ref)
     }
 
     /// Puts back a block as it was stored; blocks come in order.
@@ -97,10 +107,9 @@ impl Texts {
         for (at, text) in (number * BLOCK_TEXTS..).zip(block) {
             let text: Arc<str> = text.into();
             let id = TextId::try_from(at).unwrap_or(TextId::MAX);
-            if at < self.list.len() {
-                self.list.set(at, text.clone());
-            } else {
-                self.list.push_back(text.clone());
+            match self.list.get_mut(at) {
+                Some(held) => *held = text.clone(),
+                None => self.list.push(text.clone()),
             }
             // Where a text was erased only its number is left.
             if at == 0 || !text.is_empty() {

@@ -3,6 +3,7 @@
 //! A change works out again only the stretch whose facts it touches, and says what moved.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use edgetally_proto::ids::EventId;
@@ -58,13 +59,11 @@ pub struct Timeline {
 
 /// The places that a change touched, as they were before it.
 #[derive(Debug, Default)]
-struct Old(Vec<(usize, Option<Place>)>);
+struct Old(BTreeMap<usize, Option<Place>>);
 
 impl Old {
     fn note(&mut self, at: usize, place: Option<Place>) {
-        if self.0.iter().all(|(known, _)| *known != at) {
-            self.0.push((at, place));
-        }
+        self.0.entry(at).or_insert(place);
     }
 }
 
@@ -73,11 +72,23 @@ impl Timeline {
     /// entry.
     pub fn insert(&mut self, step: Step, rules: &Eras<Rules>, ids: &impl Ids) -> Vec<Move> {
         let at = position(&self.steps, &step, ids);
+        // Most clients have a few events: their lists grow by little, so that they take little.
+        if self.steps.len() == self.steps.capacity() {
+            let more = 1 + self.steps.len() / 2;
+            self.steps.reserve_exact(more);
+            self.places.reserve_exact(more);
+        }
+        let is_newest = at == self.steps.len();
+        let owner = if is_newest { self.newest(&step, ids) } else { None };
         self.steps.insert(at, step);
         self.places.insert(at, Place { owner: Owner::Client, class: Class::Direct });
         for list in self.lists_of(&step) {
             let place = position(list, &step, ids);
             list.insert(place, step);
+        }
+        if let (Some(owner), Some(place)) = (owner, self.places.get_mut(at)) {
+            place.owner = owner;
+            return self.come(step, rules, ids);
         }
         let mut old = Old::default();
         old.note(at, None);
@@ -91,6 +102,28 @@ impl Timeline {
         }
         self.classify_next_tag(&step, rules, ids, &mut old);
         self.moves(old)
+    }
+
+    /// The owner of an event that would be the newest, if it changes nobody else's.
+    fn newest(&self, step: &Step, ids: &impl Ids) -> Option<Owner> {
+        let before = self.before(step, ids);
+        match (step.role, before) {
+            // What is between two logins belongs to the first whatever the second is.
+            (Role::Login(user), Before::Login(_)) => Some(Owner::User(user)),
+            (Role::Login(_) | Role::Logout, _) => None,
+            _ => Some(identity::owner(step, before, None)),
+        }
+    }
+
+    /// What the newest event moves: itself.
+    fn come(&mut self, step: Step, rules: &Eras<Rules>, ids: &impl Ids) -> Vec<Move> {
+        let at = self.steps.len().saturating_sub(1);
+        let class = self.class_of(at, rules, ids).unwrap_or_default();
+        let to = self.places.get_mut(at).map(|place| {
+            place.class = class;
+            *place
+        });
+        vec![Move { step, from: None, to }]
     }
 
     /// Takes an event out, because another copy of it stands.
@@ -221,18 +254,21 @@ impl Timeline {
         }
     }
 
-    /// Works out the class of a step from the activity and the tag before it.
-    fn classify(&mut self, at: usize, rules: &Eras<Rules>, ids: &impl Ids, old: &mut Old) {
-        let Some(step) = self.steps.get(at).copied().filter(|step| step.is_activity) else {
-            return;
-        };
+    /// The class of an activity by the activity and the tag before it.
+    fn class_of(&self, at: usize, rules: &Eras<Rules>, ids: &impl Ids) -> Option<Class> {
+        let step = self.steps.get(at).copied().filter(|step| step.is_activity)?;
         let earlier = self.steps.get(..at).unwrap_or_default();
         let before = earlier.iter().rfind(|step| step.is_activity);
         let pause_ms = before.map(|before| step.occurred_at_ms - before.occurred_at_ms);
         let tag = position(&self.tags, &step, ids).checked_sub(1);
         let last_key = tag.and_then(|tag| self.tags.get(tag)?.clue.key);
-        let class =
-            touches::class(step.clue, pause_ms, last_key, rules.at(step.occurred_at_ms).gap_ms);
+        let gap_ms = rules.at(step.occurred_at_ms).gap_ms;
+        Some(touches::class(step.clue, pause_ms, last_key, gap_ms))
+    }
+
+    /// Works out the class of a step again.
+    fn classify(&mut self, at: usize, rules: &Eras<Rules>, ids: &impl Ids, old: &mut Old) {
+        let Some(class) = self.class_of(at, rules, ids) else { return };
         if let Some(place) = self.places.get_mut(at).filter(|place| place.class != class) {
             old.note(at, Some(*place));
             place.class = class;

@@ -1,6 +1,8 @@
 //! The zone of a site: its days, and the offset that reports show.
 
-use edgetally_proto::time::DAY_MS;
+use std::sync::{Arc, OnceLock};
+
+use edgetally_proto::time::{DAY_MS, EARLIEST_MS, LATEST_MS};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -8,12 +10,25 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use crate::presence::Days;
 
 /// The rules of an IANA zone, from the table inside the program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Zone(TimeZone);
+#[derive(Debug, Clone)]
+pub struct Zone {
+    rules: TimeZone,
+    /// The offsets from UTC in milliseconds, each with the instant from which it holds. Every event
+    /// asks for its day, so they are looked up once.
+    offsets: Arc<OnceLock<Vec<(i64, i64)>>>,
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules == other.rules
+    }
+}
+
+impl Eq for Zone {}
 
 impl Default for Zone {
     fn default() -> Self {
-        Self(TimeZone::UTC)
+        Self::of(TimeZone::UTC)
     }
 }
 
@@ -24,35 +39,55 @@ fn timestamp(ms: i64) -> Timestamp {
 }
 
 impl Zone {
+    fn of(rules: TimeZone) -> Self {
+        Self { rules, offsets: Arc::default() }
+    }
+
+    /// The offset at an instant, in milliseconds.
+    fn offset_ms(&self, ms: i64) -> i64 {
+        let plain = |ms: i64| i64::from(self.rules.to_offset(timestamp(ms)).seconds()) * 1_000;
+        if !(EARLIEST_MS..LATEST_MS).contains(&ms) {
+            return plain(ms);
+        }
+        let offsets = self.offsets.get_or_init(|| {
+            let changes = self.rules.following(timestamp(EARLIEST_MS));
+            let at = changes.map(|change| change.timestamp().as_millisecond());
+            let from = std::iter::once(EARLIEST_MS).chain(at.take_while(|at| *at < LATEST_MS));
+            from.map(|from| (from, plain(from))).collect()
+        });
+        let place = offsets.partition_point(|(from, _)| *from <= ms);
+        place.checked_sub(1).and_then(|at| offsets.get(at)).map_or(0, |(_, offset)| *offset)
+    }
+
     /// The zone with an IANA name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        TimeZoneDatabase::bundled().get(name).ok().map(Self)
+        TimeZoneDatabase::bundled().get(name).ok().map(Self::of)
     }
 
     /// Its IANA name.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
+        self.rules.iana_name().unwrap_or("UTC")
     }
 
     /// The local date of an instant.
     #[must_use]
     pub fn date_of(&self, ms: i64) -> Date {
-        self.0.to_datetime(timestamp(ms)).date()
+        self.rules.to_datetime(timestamp(ms)).date()
     }
 
     /// When a local date begins: at midnight, or after it where midnight is skipped.
     #[must_use]
     pub fn start_of_date(&self, date: Date) -> i64 {
-        let start = date.to_zoned(self.0.clone()).and_then(|zoned| zoned.start_of_day());
+        let start = date.to_zoned(self.rules.clone()).and_then(|zoned| zoned.start_of_day());
         start.map_or(i64::MAX, |zoned| zoned.timestamp().as_millisecond())
     }
 
     /// An instant of local wall-clock time; of two the earlier, of none the one after the gap.
     #[must_use]
     pub fn instant(&self, local: jiff::civil::DateTime) -> Option<i64> {
-        let zoned = local.to_zoned(self.0.clone()).ok()?;
+        let zoned = local.to_zoned(self.rules.clone()).ok()?;
         Some(zoned.timestamp().as_millisecond())
     }
 
@@ -62,10 +97,10 @@ impl Zone {
     #[must_use]
     pub fn hour_of(&self, ms: i64) -> (i64, i64) {
         const HOUR: i64 = edgetally_proto::time::HOUR_MS;
-        let offset = i64::from(self.0.to_offset(timestamp(ms)).seconds()) * 1_000;
+        let offset = self.offset_ms(ms);
         let start = (ms + offset).div_euclid(HOUR) * HOUR - offset;
-        let before = self.0.preceding(timestamp(ms + 1)).next();
-        let after = self.0.following(timestamp(ms)).next();
+        let before = self.rules.preceding(timestamp(ms + 1)).next();
+        let after = self.rules.following(timestamp(ms)).next();
         let at = |change: jiff::tz::TimeZoneTransition<'_>| change.timestamp().as_millisecond();
         let from = before.map_or(start, |change| start.max(at(change)));
         let to = after.map_or(start + HOUR, |change| (start + HOUR).min(at(change)));
@@ -75,7 +110,7 @@ impl Zone {
     /// RFC 3339 with three decimals and the zone's offset.
     #[must_use]
     pub fn rfc3339(&self, ms: i64) -> String {
-        let offset = self.0.to_offset(timestamp(ms));
+        let offset = self.rules.to_offset(timestamp(ms));
         let local = offset.to_datetime(timestamp(ms));
         let minutes = offset.seconds() / 60;
         let sign = if minutes < 0 { '-' } else { '+' };
@@ -90,8 +125,7 @@ fn epoch_date() -> Date {
 
 impl Days for Zone {
     fn day_of(&self, ms: i64) -> i64 {
-        let offset = i64::from(self.0.to_offset(timestamp(ms)).seconds()) * 1_000;
-        ms.saturating_add(offset).div_euclid(DAY_MS)
+        ms.saturating_add(self.offset_ms(ms)).div_euclid(DAY_MS)
     }
 
     fn start_of(&self, day: i64) -> i64 {

@@ -121,7 +121,7 @@ proptest! {
         prop_assert_eq!(report.events, gone);
 
         // Sent again under another life of the shard, nothing of it comes back.
-        let before: Vec<String> = site.texts.list().iter().map(ToString::to_string).collect();
+        let before: Vec<String> = site.texts.iter().map(ToString::to_string).collect();
         let duplicates = |world: &World| {
             let mut count = 0;
             let site = &world.sites[&demo()];
@@ -136,7 +136,7 @@ proptest! {
         deliver(&mut world, 2, &distinct(&deliveries));
         prop_assert_eq!(computed(&world), expected);
         let site = &world.sites[&demo()];
-        let after: Vec<String> = site.texts.list().iter().map(ToString::to_string).collect();
+        let after: Vec<String> = site.texts.iter().map(ToString::to_string).collect();
         prop_assert!(after.iter().all(|text| before.contains(text)), "{:?}", after);
         // What the same frame says twice is nobody's repeat, where no copy came before it.
         if distinct(&deliveries).len() == deliveries.len() {

@@ -180,7 +180,12 @@ pub fn alias_of(name: &str) -> Option<&'static str> {
 /// `background` is `params.background = true`, which only `identify` has.
 #[must_use]
 pub fn is_activity(name: &EventName, platform: Platform, bot: bool, background: bool) -> bool {
-    let name = name.as_str();
+    is_activity_named(name.as_str(), platform, bot, background)
+}
+
+/// [`is_activity`] of a name that is known to be one.
+#[must_use]
+pub fn is_activity_named(name: &str, platform: Platform, bot: bool, background: bool) -> bool {
     let is_background = background && name == "identify";
     platform != Platform::Server && !bot && !is_background && !NO_ACTIVITY.contains(&name)
 }
@@ -188,7 +193,13 @@ pub fn is_activity(name: &EventName, platform: Platform, bot: bool, background: 
 /// The rank of an event among those of the same millisecond: logout, then login, then the rest.
 #[must_use]
 pub fn rank(name: &EventName) -> u8 {
-    match name.as_str() {
+    rank_named(name.as_str())
+}
+
+/// [`rank`] of a name that is known to be one.
+#[must_use]
+pub fn rank_named(name: &str) -> u8 {
+    match name {
         "logout" => 0,
         "login" | "sign_up" | "identify" => 1,
         _ => 2,

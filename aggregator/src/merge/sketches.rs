@@ -45,7 +45,12 @@ pub struct Slot {
 #[derive(Debug, Clone, Default)]
 pub struct Sketches {
     slots: OrdMap<(Level, i64), Arc<Slot>>,
+    /// Clients that are not in their slots yet: many at once take less.
+    clients: Vec<(i64, u64)>,
 }
+
+/// So many clients wait at most.
+const WAITING_MAX: usize = 1 << 16;
 
 impl Sketches {
     fn change(&mut self, second: i64, mut change: impl FnMut(&mut Slot)) {
@@ -56,10 +61,33 @@ impl Sketches {
     }
 
     /// Adds a client, by its hash, to the UTC second of one of its events.
+    ///
+    /// It is seen after [`Self::settle`].
     pub fn add_client(&mut self, second: i64, hash: u64) {
-        self.change(second, |slot| {
-            slot.clients.insert(hash);
-        });
+        self.clients.push((second, hash));
+        if self.clients.len() > WAITING_MAX {
+            self.settle();
+        }
+    }
+
+    /// Puts the clients that wait into their slots.
+    pub fn settle(&mut self) {
+        let mut clients = std::mem::take(&mut self.clients);
+        for level in Level::ALL {
+            let slot_of =
+                |(second, _): &(i64, u64)| (second * SECOND_MS).div_euclid(level.slot_ms());
+            clients.sort_unstable_by_key(|client| (slot_of(client), client.1));
+            clients.dedup_by_key(|client| (slot_of(client), client.1));
+            for of_slot in clients.chunk_by(|a, b| slot_of(a) == slot_of(b)) {
+                let Some(slot) = of_slot.first().map(slot_of) else { continue };
+                let slot = Arc::make_mut(self.slots.entry((level, slot)).or_default());
+                of_slot.iter().for_each(|(_, hash)| {
+                    slot.clients.insert(*hash);
+                });
+            }
+        }
+        clients.clear();
+        self.clients = clients;
     }
 
     /// Adds a number to a UTC second.
@@ -120,6 +148,9 @@ mod tests {
                 let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 sketches.add_client(second, hash);
                 sketches.add_reading(second, reading, number);
+                if hash % 3 == 0 {
+                    sketches.settle();
+                }
                 let is_in = (from..from + length).contains(&second);
                 if is_in {
                     clients.insert(hash);
@@ -130,6 +161,7 @@ mod tests {
                     numbers.insert(number);
                 }
             }
+            sketches.settle();
             let (from_ms, to_ms) = (from * 1_000, (from + length) * 1_000);
             prop_assert_eq!(sketches.clients(from_ms, to_ms), clients);
             prop_assert_eq!(sketches.readings(from_ms, to_ms, reading), numbers);

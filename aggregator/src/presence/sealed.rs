@@ -110,14 +110,16 @@ pub struct Sealed {
 impl Sealed {
     /// The day of a crowd.
     pub(super) fn of(crowd: &super::Crowd) -> Self {
-        let visits = crowd.persons.values().map(|count| u64::from(*count)).sum();
-        let faces = Faces::of(crowd.persons.keys().copied(), crowd.by_name.keys().copied());
+        let mut faces = Faces::default();
+        crowd.persons(|person| faces.all.add(person));
+        crowd.pairs(|person, name| faces.by_name.entry(name).or_default().add(person));
+        let visits = crowd.events();
         Self { visits, faces: faces.into() }
     }
 
-    /// The day after an event came or went.
-    pub(super) fn changed(&self, is_added: bool) -> Self {
-        let visits = if is_added { self.visits + 1 } else { self.visits.saturating_sub(1) };
+    /// The day after so many events came, and so many went.
+    pub(super) fn changed(&self, came: usize, went: usize) -> Self {
+        let visits = (self.visits + came as u64).saturating_sub(went as u64);
         Self { visits, faces: OnceLock::new() }
     }
 

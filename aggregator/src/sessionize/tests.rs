@@ -40,8 +40,7 @@ fn entry(record: u32, occurred_at_ms: i64, class: Class) -> Entry {
 /// The whole fold over a line, from its first entry on.
 fn whole(entries: &[Entry], told: &Told) -> Vec<Session> {
     let rules = &Rules::default().into();
-    let day = Range::default();
-    let mut fold = Fold { rules, lookup: told, days: &Utc, last: None, current: None, day };
+    let mut fold = Fold { rules, lookup: told, days: &Utc, last: None, current: None };
     (0..).zip(entries).filter_map(|(place, entry)| fold.read(place, entry)).collect()
 }
 

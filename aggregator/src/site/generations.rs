@@ -71,8 +71,10 @@ impl Site {
         self.people.watch_before(Some(self.zone.start_of(before)));
     }
 
-    /// Raises the generations of the sealed days of which something was told meanwhile.
+    /// Raises the generations of the sealed days of which something was told meanwhile. Nothing of
+    /// that waits any more.
     pub(super) fn raise_generations(&mut self) {
+        self.settle();
         let starts = self.people.watch_before(None).into_iter();
         let mut days: Vec<i64> = starts.map(|start_ms| self.zone.day_of(start_ms)).collect();
         days.sort_unstable();

@@ -71,7 +71,10 @@ impl Site {
                 self.presence.change(at_ms, name, person, is_added, &self.zone);
             }
         }
-        effects.seconds.insert(second_of(at_ms));
+        // The second of a new activity is there already, because it was counted.
+        if from.is_some() {
+            effects.seconds.insert(second_of(at_ms));
+        }
     }
 
     /// Every activity and fact with its person.

@@ -21,6 +21,10 @@ use serde_json::{Value, json};
 
 use crate::args::{Options, Part};
 
+// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let options = Options::parse()?;
     if let Some(part) = options.alone {

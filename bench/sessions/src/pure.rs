@@ -37,8 +37,11 @@ impl Engine {
         let mut world = World::default();
         let settings =
             SiteSettings { timezone: "Asia/Ho_Chi_Minh".to_owned(), ..SiteSettings::default() };
-        let write =
-            AdminWrite::PutSite { site: SiteId::parse(SITE)?, settings: Box::new(settings), at_ms: 0 };
+        let write = AdminWrite::PutSite {
+            site: SiteId::parse(SITE)?,
+            settings: Box::new(settings),
+            at_ms: 0,
+        };
         world.write(&write, &mut Changed::default());
         Ok(Self { world, frames: 0, at: vec![0; pack::SHARDS as usize] })
     }
@@ -115,9 +118,8 @@ pub fn memory(options: &Options) -> Result<Value> {
     let before = resident_bytes("self")?;
     engine.take_all(&frames)?;
     let bytes = resident_bytes("self")?.saturating_sub(before);
-    Ok(
-        json!({"persons": persons, "bytes": bytes, "bytes_per_person": bytes as f64 / f64::from(persons)}),
-    )
+    let of_one = bytes as f64 / f64::from(persons);
+    Ok(json!({"persons": persons, "bytes": bytes, "bytes_per_person": of_one}))
 }
 
 /// Milliseconds of a login that claims a week of a heavy user's activity on one client.

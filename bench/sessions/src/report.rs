@@ -117,6 +117,11 @@ fn batch(found: &Value) -> Vec<Row> {
                     seconds("/sessions_seconds"),
                     "-",
                 ),
+                row(
+                    &format!("{name}, the same in processor seconds"),
+                    seconds("/sessions_processor_seconds"),
+                    "-",
+                ),
                 row(&format!("{name}, orders in one batch"), seconds("/orders_seconds"), "-"),
                 row(
                     &format!("{name}, reading the table before that"),
