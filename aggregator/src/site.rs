@@ -338,6 +338,7 @@ impl Site {
         if let Some(step) = self.step(number, record, name) {
             self.credits.note(record.client, &step, record.received_at_ms);
             let timeline = self.timelines.entry(record.client).or_default();
+            timeline.note_receipt(record.received_at_ms);
             let moves = timeline.insert(step, &self.rules, &self.records);
             self.apply_moves(record.client, &step, &moves, effects);
         }

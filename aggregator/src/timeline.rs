@@ -55,6 +55,7 @@ pub struct Timeline {
     facts: Vec<Step>,
     /// Tagged activity among the steps, likewise.
     tags: Vec<Step>,
+    newest_receipt_ms: i64,
 }
 
 /// The places that a change touched, as they were before it.
@@ -145,6 +146,17 @@ impl Timeline {
         let mut moves = self.moves(old);
         moves.push(Move { step: *step, from, to: None });
         moves
+    }
+
+    /// Takes note of when an event was received that is put in its place.
+    pub fn note_receipt(&mut self, received_at_ms: i64) {
+        self.newest_receipt_ms = self.newest_receipt_ms.max(received_at_ms);
+    }
+
+    /// No event here was received later, and none that was taken out.
+    #[must_use]
+    pub fn newest_receipt_ms(&self) -> i64 {
+        self.newest_receipt_ms
     }
 
     /// How many events there are.
