@@ -205,7 +205,7 @@ impl Site {
     }
 
     /// Credits anew whatever a merge of two persons may concern.
-    pub(super) fn credit_all_of(&mut self, persons: [PersonId; 2]) {
+    pub(super) fn credit_all_of(&mut self, persons: &[PersonId]) {
         let orders = persons.iter().filter_map(|person| self.credits.by_person.get(person));
         let mut keys: BTreeSet<OrderKey> = orders.flat_map(BTreeMap::values).cloned().collect();
         keys.extend(self.credits.frozen.keys().cloned());

@@ -59,6 +59,8 @@ impl Site {
         let old = old.and_then(|person| self.people.known(person));
         let (Some(old), Some(new)) = (old, new) else {
             self.merges.set(change, &mut self.texts);
+            // What came too late may have taken all that they had; credits leave it out.
+            self.credit_all_of(&[]);
             return Moved { is_new: true, ..Moved::default() };
         };
         let new = self.people.number(new);
@@ -68,7 +70,7 @@ impl Site {
             self.change_presence(entry.record, *from, *to, effects);
         }
         self.shift(&shifts);
-        self.credit_all_of([old, new]);
+        self.credit_all_of(&[old, new]);
         Moved { events: shifts.len(), clients, is_new: true }
     }
 

@@ -273,14 +273,22 @@ fn disagreements(site: &Site, events: &[Event], config: &Config) -> Vec<String> 
 }
 
 /// Holds the engine against the oracle after each event, in the order given.
-pub(super) fn agree(mut events: Vec<Event>, config: &Config) {
-    let mut site = site(config);
+pub(super) fn agree(events: Vec<Event>, config: &Config) {
+    agree_merging(events, config, None);
+}
+
+/// The same; after the event at a place somebody is merged into `u:u0`.
+pub(super) fn agree_merging(mut events: Vec<Event>, config: &Config, merge: Option<(usize, &str)>) {
+    let (mut site, mut config) = (site(config), config.clone());
     for event in &mut events {
-        event.hash = hash(&accepted(event, config));
+        event.hash = hash(&accepted(event, &config));
     }
     for (at, event) in events.iter().enumerate() {
-        deliver(&mut site, std::slice::from_ref(event), config);
-        let lines = disagreements(&site, &events[..=at], config);
+        deliver(&mut site, std::slice::from_ref(event), &config);
+        if let Some((_, from)) = merge.filter(|(after, _)| *after == at) {
+            wish(&mut site, &mut config, &[from.to_owned()], (0, 0, false));
+        }
+        let lines = disagreements(&site, &events[..=at], &config);
         assert!(lines.is_empty(), "after {:?}: {}", event.id, lines.join("\n"));
     }
 }

@@ -2,7 +2,7 @@
 
 use edgetally_proto::time::{DAY_MS, MINUTE_MS};
 
-use super::engine::agree;
+use super::engine::{agree, agree_merging};
 use super::model::{Config, Event};
 use super::rules::{at, click, fact, login, said};
 
@@ -46,4 +46,19 @@ fn a_credit_past_its_freeze_follows_the_user_of_then() {
         ],
         &Config::new("Asia/Ho_Chi_Minh"),
     );
+}
+
+/// Nothing is left of the client's own person but what a credit past its freeze says.
+#[test]
+fn a_merge_of_somebody_who_has_nothing_left_moves_his_frozen_credits() {
+    let minutes = |count: i64| count * MINUTE_MS;
+    let events = [
+        login("l", "D", "u0", minutes(-5)),
+        click("c", "D", "facebook", minutes(-3)),
+        late(login("a", "W", "u0", minutes(-1)), 8 * DAY_MS),
+        said("p", "purchase", 0, fact(Some(100), &[])),
+    ];
+    let config = Config::new("Asia/Ho_Chi_Minh");
+    agree_merging(events.to_vec(), &config, Some((0, "c:W")));
+    agree_merging(events.to_vec(), &config, Some((3, "c:W")));
 }
