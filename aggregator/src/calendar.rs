@@ -165,7 +165,7 @@ mod tests {
         #[test]
         fn every_instant_has_one_day(
             zones in prop::sample::subsequence(
-                vec!["Asia/Ho_Chi_Minh", "America/New_York", "Pacific/Apia", "Asia/Kathmandu", "UTC"], 2,
+                vec!["Asia/Ho_Chi_Minh", "America/New_York", "Pacific/Apia", "Asia/Kathmandu"], 2,
             ).prop_shuffle(),
             hour in 0i64..24 * 20, minute in 0i64..60,
         ) {
