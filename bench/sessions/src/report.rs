@@ -72,6 +72,11 @@ fn pure(found: &Value) -> Vec<Row> {
         row("of that, reading frames alone", millions(of("/decode_events_per_second")), "-"),
         row("engine, memory of an event", bytes(of("/bytes_per_event")), "-"),
         row(&moved, format!("{} ms", tenths(of("/logins/median_ms"))), "< 10 ms"),
+        row(
+            "the same on the processor, mean",
+            format!("{} ms", tenths(of("/logins/processor_ms"))),
+            "< 10 ms",
+        ),
         row("the longest of them", format!("{} ms", tenths(of("/logins/longest_ms"))), "-"),
     ]
 }
