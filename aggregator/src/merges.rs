@@ -117,6 +117,8 @@ pub struct Merges {
     in_force: HashMap<Whom, UserId>,
     into: FxHashMap<Name, TextId>,
     from: FxHashMap<TextId, Vec<Name>>,
+    /// Into whom anonymous persons of a client were merged.
+    of_client: FxHashMap<TextId, Vec<TextId>>,
 }
 
 impl Merges {
@@ -214,12 +216,7 @@ impl Merges {
 
     /// The users into whom anonymous persons of a client were merged.
     pub fn users_of(&self, client: TextId) -> impl Iterator<Item = Person> {
-        let is_his = move |name: &Name| match name {
-            Name::User(_) => false,
-            Name::Client(of) | Name::AfterLogout(of, _) => *of == client,
-        };
-        let merged = self.into.iter().filter(move |(name, _)| is_his(name));
-        merged.map(|(_, user)| Person::User(*user))
+        self.of_client.get(&client).into_iter().flatten().map(|user| Person::User(*user))
     }
 
     /// Who is told as a person: himself and all who were merged into him.
@@ -268,11 +265,20 @@ impl Merges {
         if self.from.get(&into).is_some_and(Vec::is_empty) {
             self.from.remove(&into);
         }
+        if let Name::Client(client) | Name::AfterLogout(client, _) = name {
+            let users = self.of_client.entry(*client).or_default();
+            if !is_undo {
+                users.push(into);
+            } else if let Some(at) = users.iter().position(|user| *user == into) {
+                users.swap_remove(at);
+            }
+        }
     }
 
     /// Puts nobody together, but keeps the list.
     pub fn restart(&mut self) {
-        (self.in_force, self.into, self.from) = Default::default();
+        (self.in_force, self.into) = Default::default();
+        (self.from, self.of_client) = Default::default();
     }
 
     /// The places of the changes that name somebody.
@@ -357,7 +363,9 @@ mod tests {
         let between = Person::User(number(&texts, "a"));
         assert_eq!(merges.root(Person::Client(number(&texts, "x")), &Nobody), between);
         assert_eq!(merges.history().len(), 4);
+        assert_eq!(merges.users_of(number(&texts, "x")).count(), 1);
         put(&mut merges, &mut texts, &change("c:x", "a", true));
+        assert_eq!(merges.users_of(number(&texts, "x")).count(), 0);
         put(&mut merges, &mut texts, &change("u:b", "c", true));
         assert!(merges.is_empty() && merges.texts().next().is_none());
     }

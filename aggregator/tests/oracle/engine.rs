@@ -21,7 +21,7 @@ use super::model::{Config, Event, EventKey, OrderFact};
 use super::outcome::{Order, Session, Touch, TouchKey, Why};
 use super::streams::stream;
 use super::warehouse::{Warehouse, are_ids_unique};
-use super::wishes::{candidates, undo_all, wish, wishes};
+use super::wishes::{candidates, merge, undo_all, wish, wishes};
 
 /// What an event of an order says, as the edge would have read it.
 fn fact(event: &Event, said: &OrderFact) -> Fact {
@@ -274,22 +274,29 @@ fn disagreements(site: &Site, events: &[Event], config: &Config) -> Vec<String> 
 
 /// Holds the engine against the oracle after each event, in the order given.
 pub(super) fn agree(events: Vec<Event>, config: &Config) {
-    agree_merging(events, config, None);
+    agree_merged(events, &[], config);
 }
 
-/// The same; after the event at a place somebody is merged into `u:u0`.
-pub(super) fn agree_merging(mut events: Vec<Event>, config: &Config, merge: Option<(usize, &str)>) {
+/// The same with merges, from and into, each after so many events.
+pub(super) fn agree_merged(
+    mut events: Vec<Event>,
+    merges: &[(usize, &str, &str)],
+    config: &Config,
+) {
     let (mut site, mut config) = (site(config), config.clone());
     for event in &mut events {
         event.hash = hash(&accepted(event, &config));
     }
-    for (at, event) in events.iter().enumerate() {
-        deliver(&mut site, std::slice::from_ref(event), &config);
-        if let Some((_, from)) = merge.filter(|(after, _)| *after == at) {
-            wish(&mut site, &mut config, &[from.to_owned()], (0, 0, false));
+    for at in 0..=events.len() {
+        for (_, from, into) in merges.iter().filter(|(after, ..)| *after == at) {
+            merge(&mut site, &mut config, from, into);
         }
-        let lines = disagreements(&site, &events[..=at], &config);
-        assert!(lines.is_empty(), "after {:?}: {}", event.id, lines.join("\n"));
+        let lines = disagreements(&site, &events[..at], &config);
+        assert!(lines.is_empty(), "after {at} events: {}", lines.join("\n"));
+        deliver(&mut site, events.get(at..=at).unwrap_or_default(), &config);
+        let upto = (at + 1).min(events.len());
+        let lines = disagreements(&site, &events[..upto], &config);
+        assert!(lines.is_empty(), "after {upto} events: {}", lines.join("\n"));
     }
 }
 

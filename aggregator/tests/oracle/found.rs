@@ -2,7 +2,7 @@
 
 use edgetally_proto::time::{DAY_MS, MINUTE_MS};
 
-use super::engine::{agree, agree_merging};
+use super::engine::{agree, agree_merged};
 use super::model::{Config, Event};
 use super::rules::{at, click, fact, login, said};
 
@@ -59,6 +59,33 @@ fn a_merge_of_somebody_who_has_nothing_left_moves_his_frozen_credits() {
         said("p", "purchase", 0, fact(Some(100), &[])),
     ];
     let config = Config::new("Asia/Ho_Chi_Minh");
-    agree_merging(events.to_vec(), &config, Some((0, "c:W")));
-    agree_merging(events.to_vec(), &config, Some((3, "c:W")));
+    agree_merged(events.to_vec(), &[(1, "c:W", "u:u0")], &config);
+    agree_merged(events.to_vec(), &[(4, "c:W", "u:u0")], &config);
+}
+
+/// A late login took the order away from one user, to whom it is credited all the same. Merging him
+/// into another one gives it the click of that one's device.
+#[test]
+fn a_merge_reaches_a_credit_past_its_freeze() {
+    let events = vec![
+        Event { user: Some("B".to_owned()), ..click("d", "D", "facebook", -MINUTE_MS) },
+        said("p", "purchase", 0, fact(Some(100), &[])),
+        login("a", "W", "A", 3 * DAY_MS),
+        late(login("x", "W", "X", 2 * DAY_MS), 6 * DAY_MS),
+    ];
+    agree_merged(events, &[(4, "u:A", "u:B")], &Config::new("Asia/Ho_Chi_Minh"));
+}
+
+/// What an anonymous browser clicked is a user's by a merge, though a late login took it away; the
+/// click itself is learned last.
+#[test]
+fn a_merged_browsers_click_reaches_a_credit_past_its_freeze() {
+    let buyer =
+        |event: Event| Event { client: Some("D".to_owned()), user: Some("B".to_owned()), ..event };
+    let events = vec![
+        buyer(said("p", "purchase", 0, fact(Some(100), &[]))),
+        late(login("z", "X", "Z", 2 * DAY_MS), 6 * DAY_MS),
+        click("x", "X", "facebook", -MINUTE_MS),
+    ];
+    agree_merged(events, &[(0, "c:X", "u:B")], &Config::new("Asia/Ho_Chi_Minh"));
 }

@@ -47,6 +47,15 @@ pub fn wish(site: &mut Site, config: &mut Config, whom: &[String], (from, into, 
     }
 }
 
+/// Merges a person into another, on both sides.
+pub fn merge(site: &mut Site, config: &mut Config, from: &str, into: &str) {
+    let whom = Person::parse(from, |_| false).unwrap();
+    let user = UserId::parse(into.trim_start_matches("u:")).unwrap();
+    let change = site.plan_merge(whom, user, false, 1).unwrap().unwrap();
+    config.merges.push((from.to_owned(), into.to_owned()));
+    site.merge(&change, &mut Effects::default());
+}
+
 /// Takes all merges back, the first ones first.
 pub fn undo_all(site: &mut Site, config: &mut Config) {
     for (from, into) in std::mem::take(&mut config.merges) {
