@@ -60,7 +60,8 @@ impl Site {
         let (Some(old), Some(new)) = (old, new) else {
             self.merges.set(change, &mut self.texts);
             // What came too late may have taken all that they had; credits leave it out.
-            self.credit_all_of(&[]);
+            let known = old.into_iter().chain(new.and_then(|person| self.people.known(person)));
+            self.credit_all_of(&known.collect::<Vec<_>>());
             return Moved { is_new: true, ..Moved::default() };
         };
         let new = self.people.number(new);

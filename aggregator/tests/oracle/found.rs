@@ -89,3 +89,15 @@ fn a_merged_browsers_click_reaches_a_credit_past_its_freeze() {
     ];
     agree_merged(events, &[(0, "c:X", "u:B")], &Config::new("Asia/Ho_Chi_Minh"));
 }
+
+/// Until the merge nothing that came late concerned the order.
+#[test]
+fn a_merge_brings_a_touch_that_a_late_login_took_away() {
+    let events = vec![
+        click("c", "D", "facebook", -2),
+        late(login("b", "D", "B", -1), 8 * DAY_MS),
+        login("a", "W", "u0", -1),
+        said("p", "purchase", 0, fact(Some(100), &[])),
+    ];
+    agree_merged(events, &[(4, "c:D", "u:u0")], &Config::new("Asia/Ho_Chi_Minh"));
+}

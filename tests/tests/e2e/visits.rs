@@ -201,6 +201,9 @@ fn by(dev: &Dev, site: &Site, key: &str, dimension: &str) -> Rows {
     rows.map(row).collect()
 }
 
+/// Values of a dimension, each with what is counted under it.
+type Counted = Vec<(&'static str, [i64; 4])>;
+
 /// Every dimension of visits, each with the rows that the day has.
 #[test]
 fn every_dimension_of_visits_is_as_counted_by_hand() {
@@ -210,7 +213,7 @@ fn every_dimension_of_visits_is_as_counted_by_hand() {
     let (w, v, x) = ([2, 1, 1, 300_000], [1, 1, 1, 80_000], [1, 1, 0, 0]);
     let (vx, wvx) = ([2, 2, 1, 80_000], [4, 3, 2, 380_000]);
     let none = "(none)";
-    let expected: [(&str, Vec<(&str, [i64; 4])>); 18] = [
+    let expected: [(&str, Counted); 18] = [
         ("visit:channel", vec![("Paid Social", w), ("Organic Search", v), ("Direct", x)]),
         ("visit:source", vec![("facebook", w), ("google", v), (none, x)]),
         ("visit:medium", vec![("cpc", w), ("organic", v), (none, x)]),
