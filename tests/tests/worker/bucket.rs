@@ -119,8 +119,14 @@ fn frames_are_read_from_a_bucket_that_comes_back() {
         })
         .expect("asked for");
     }
-    let early = place.peer.books().order("client-0");
-    assert!(!early.contains(&"e-000000-0".to_owned()), "it came from elsewhere: {early:?}");
+    // Which shards had theirs there is a matter of pace; what some had cannot have come.
+    let books = place.peer.books();
+    let is_missing = |(client, ids): (&String, &Vec<String>)| {
+        let arrived = books.order(client);
+        ids.iter().any(|id| id.as_str() < "e-000008" && !arrived.contains(id))
+    };
+    assert!(place.told.iter().any(is_missing), "all of it came from elsewhere");
+    drop(books);
     place.edge().bucket(&Value::Null).expect("set");
     place.expect_all_once();
     place.expect_one_epoch();
