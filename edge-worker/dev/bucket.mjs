@@ -8,8 +8,8 @@ const PLUGIN = "as-written";
 
 // What an operation meets is told in the header `Gate`, as JSON {"ops", "how", "status", "ms"} or
 // null; answered by what operations met so far: {"put": {"done": 3, "hang": 1}, ...}.
-const GATE = `
-let fault = null;
+const gate = (fault) => `
+let fault = ${JSON.stringify(fault)};
 const met = {};
 
 function operation(headers, body) {
@@ -64,12 +64,12 @@ function asWritten(name, options) {
   return { name, type: PLUGIN, plugin, options };
 }
 
-/** The gate to a bucket. */
-function gateTo(bucket) {
+/** The gate to a bucket, with what operations meet from the start. */
+function gateTo(bucket, fault) {
   const props = { json: JSON.stringify({ MINIFLARE_NAMESPACE: bucket }) };
   return {
     name: NAME,
-    modules: [{ type: "ESModule", path: "gate.mjs", contents: GATE }],
+    modules: [{ type: "ESModule", path: "gate.mjs", contents: gate(fault) }],
     compatibilityDate: "2026-04-01",
     // So that Miniflare runs its bucket.
     r2Buckets: { KEPT: bucket },
@@ -78,11 +78,11 @@ function gateTo(bucket) {
 }
 
 /** A worker whose bucket is behind a gate, and the gate. */
-export function behindGate({ r2Buckets, ...worker }) {
+export function behindGate({ r2Buckets, ...worker }, fault) {
   const [[binding, bucket]] = Object.entries(r2Buckets);
   const name = typeof bucket === "string" ? bucket : bucket.id;
   const gated = asWritten(binding, { r2Bucket: { name: `core:user:${NAME}` } });
-  return [{ ...worker, unsafeBindings: [gated] }, gateTo(name)];
+  return [{ ...worker, unsafeBindings: [gated] }, gateTo(name, fault)];
 }
 
 /** Says what goes wrong from now on; gives what was met so far. */

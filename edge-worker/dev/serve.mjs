@@ -27,7 +27,8 @@ const USAGE = `usage: node edge-worker/dev/serve.mjs --persist DIR [options]
   --no-cron          leaves the cron to the commands
   --commands         takes commands from stdin, see commands.mjs
   --twin             runs a second instance of the worker on the objects of the first
-  --gate             puts a gate before the bucket, for the command that makes it fail
+  --gate FAULT       puts a gate before the bucket, for the command that makes it fail; FAULT is
+                     what operations meet from the start, as JSON, null for nothing
   --clock            gives the worker a clock that a command can set
 `;
 
@@ -58,7 +59,7 @@ function readOptions() {
         "no-cron": { type: "boolean", default: false },
         commands: { type: "boolean", default: false },
         twin: { type: "boolean", default: false },
-        gate: { type: "boolean", default: false },
+        gate: { type: "string" },
         clock: { type: "boolean", default: false },
       },
     }));
@@ -162,7 +163,8 @@ async function main() {
   mkdirSync(options.persist, { recursive: true });
   const { name, triggers } = wrangler.unstable_readConfig({ config: options.config });
   const plain = workerOptions(wrangler, name, options);
-  const [worker, ...gate] = options.gate ? behindGate(plain) : [plain];
+  const isGated = options.gate !== undefined;
+  const [worker, ...gate] = isGated ? behindGate(plain, JSON.parse(options.gate)) : [plain];
   const started = watchForWorkerd();
   const settings = {
     host: options.host,

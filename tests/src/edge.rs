@@ -35,8 +35,9 @@ pub struct Options {
     pub port: u16,
     /// Whether a second instance runs on the same objects.
     pub twin: bool,
-    /// Whether its bucket can be made to fail, see [`Edge::bucket`].
-    pub gate: bool,
+    /// What operations on its bucket meet from the start, if it can be made to fail: a fault of
+    /// [`Edge::bucket`], or null for nothing.
+    pub gate: Option<Value>,
     /// Whether its clock can be set, see [`Edge::clock`].
     pub clock: bool,
     /// Variables that `wrangler.toml` has other values for, as `NAME=VALUE`.
@@ -70,7 +71,7 @@ impl Edge {
             .args(["--secret", "EDGE_SECRET", "--commands", "--port", &options.port.to_string()])
             .args((!options.cron).then_some("--no-cron"))
             .args(options.twin.then_some("--twin"))
-            .args(options.gate.then_some("--gate"))
+            .args(options.gate.iter().flat_map(|fault| ["--gate".to_owned(), fault.to_string()]))
             .args(options.clock.then_some("--clock"))
             .args(options.vars.iter().flat_map(|var| ["--var", var]))
             .env("EDGE_SECRET", SECRET)

@@ -39,7 +39,7 @@ fn reads(place: &mut Place) -> u64 {
 fn two_days_without_the_aggregator_cost_nothing_but_delay() {
     let mut place = Place::with(|settings, options| {
         settings.spread = 1;
-        (options.gate, options.clock) = (true, true);
+        (options.gate, options.clock) = (Some(Value::Null), true);
     });
     for _ in 0..3 {
         place.send();
