@@ -1,8 +1,8 @@
 //! Sites and keys: what administrators write.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use edgetally_proto::channel::check_rules;
 use edgetally_proto::edge_config::KeyKind;
 use edgetally_proto::ids::SiteId;
@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::extract::{Body, Params};
+use super::access::{Admin, AdminSent};
+use super::extract::{Named, Params};
 use super::problem::Problem;
-use super::{App, auth, query};
+use super::{App, query};
 use crate::directory::{AdminWrite, Key};
 use crate::store::engine::Command;
 use crate::zone::Zone;
@@ -70,10 +71,9 @@ fn site_json(app: &App, site: &SiteId) -> Result<Value, Problem> {
 /// `GET /v1/sites`
 pub async fn sites(
     State(app): State<App>,
+    _: Admin,
     Params(part): Params<Page>,
-    headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    auth::admin(&app, &headers)?;
     let view = app.engine.shared.view.load();
     let rows = view.directory.sites.iter().map(|(site, entry)| {
         let row = json!({"site": site, "version": entry.version, "settings": entry.settings});
@@ -85,21 +85,18 @@ pub async fn sites(
 /// `GET /v1/sites/{site}`
 pub async fn site(
     State(app): State<App>,
-    Path(site): Path<String>,
-    headers: HeaderMap,
+    _: Admin,
+    Named(site): Named,
 ) -> Result<Json<Value>, Problem> {
-    auth::admin(&app, &headers)?;
     site_json(&app, &site_id(&site)?).map(Json)
 }
 
 /// `PUT /v1/sites/{site}`
 pub async fn put_site(
     State(app): State<App>,
-    Path(site): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
+    Named(site): Named,
+    AdminSent { body, .. }: AdminSent,
 ) -> Result<Json<Value>, Problem> {
-    auth::admin(&app, &headers)?;
     let site = site_id(&site)?;
     let settings: SiteSettings = query::json_strict(&body)?;
     check(&settings)?;
@@ -137,10 +134,9 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
 /// `DELETE /v1/sites/{site}`: settings, keys and everything counted.
 pub async fn delete_site(
     State(app): State<App>,
-    Path(site): Path<String>,
-    headers: HeaderMap,
+    _: Admin,
+    Named(site): Named,
 ) -> Result<StatusCode, Problem> {
-    auth::admin(&app, &headers)?;
     let site = site_id(&site)?;
     site_json(&app, &site)?;
     write(&app, AdminWrite::DeleteSite { site }).await?;
@@ -157,10 +153,8 @@ struct NewKey {
 /// `POST /v1/keys`: the key is shown in this answer and never again.
 pub async fn post_key(
     State(app): State<App>,
-    headers: HeaderMap,
-    Body(body): Body,
+    AdminSent { body, .. }: AdminSent,
 ) -> Result<Json<Value>, Problem> {
-    auth::admin(&app, &headers)?;
     let NewKey { site, kind } = query::json(&body)?;
     if !app.engine.shared.view.load().directory.sites.contains_key(&site) {
         return Err(Problem::invalid("site", "there is no such site"));
@@ -184,10 +178,9 @@ fn random_hex(bytes: usize) -> Result<String, Problem> {
 /// `GET /v1/keys`
 pub async fn keys(
     State(app): State<App>,
+    _: Admin,
     Params(part): Params<Page>,
-    headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    auth::admin(&app, &headers)?;
     let view = app.engine.shared.view.load();
     let rows = view
         .directory
@@ -200,10 +193,9 @@ pub async fn keys(
 /// `DELETE /v1/keys/{id}`
 pub async fn delete_key(
     State(app): State<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
+    _: Admin,
+    Named(id): Named,
 ) -> Result<StatusCode, Problem> {
-    auth::admin(&app, &headers)?;
     if !app.engine.shared.view.load().directory.keys.contains_key(&id) {
         return Err(Problem::not_found("there is no such key"));
     }

@@ -1,17 +1,17 @@
 //! `GET /v1/sessions` and `GET /v1/orders`: facts, one by one.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use edgetally_proto::ids::SiteId;
+use axum::extract::State;
+use axum::http::StatusCode;
 use edgetally_proto::settings::SiteSettings;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::extract::Params;
+use super::access::Reader;
+use super::extract::Named;
 use super::list;
 use super::problem::Problem;
-use super::{App, auth, now_ms};
+use super::{App, now_ms};
 use crate::facts::{changes, list as pages, order, session};
 use crate::orders::ledger::{DEFAULT_PLATFORM, OrderKey};
 use crate::view::SiteView;
@@ -20,7 +20,6 @@ use crate::view::SiteView;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct List {
-    site: Option<String>,
     /// A local date or an instant, in.
     from: Option<String>,
     /// A local date, in, or an instant, not in.
@@ -88,23 +87,6 @@ impl List {
     }
 }
 
-/// A site's snapshot and settings, for whoever may read it.
-///
-/// # Errors
-/// If the key may not, or there is no such site.
-pub fn open(
-    app: &App,
-    headers: &HeaderMap,
-    site: &SiteId,
-) -> Result<(std::sync::Arc<SiteView>, SiteSettings), Problem> {
-    auth::reader(app, headers, Some(site))?;
-    let view = app.engine.shared.view.load();
-    let entry = view.directory.sites.get(site).ok_or_else(Problem::unknown_site)?;
-    let (zone, rev_base) = (entry.calendar(), view.rev_base);
-    let empty = || SiteView { zone, rev_base, ..SiteView::default() }.into();
-    Ok((view.sites.get(site).cloned().unwrap_or_else(empty), entry.settings.clone()))
-}
-
 /// Works on a thread that may take its time.
 ///
 /// # Errors
@@ -135,61 +117,50 @@ pub fn told_of_orders(settings: &SiteSettings) -> order::Told {
 /// `GET /v1/sessions`
 pub async fn sessions(
     State(app): State<App>,
-    headers: HeaderMap,
-    asked: Result<Params<List>, Problem>,
+    Reader { site, asked, .. }: Reader<List>,
 ) -> Result<Json<Value>, Problem> {
-    // Whoever has no key learns nothing, not even that the request is wrong.
-    auth::reader(&app, &headers, None)?;
-    let Params(asked) = asked?;
-    let (site, settings) = open(&app, &headers, &list::site(asked.site.as_deref())?)?;
-    let (ask, with_events) = (asked.ask(&site)?, asked.with_events()?);
-    let told = told_of_sessions(&settings, with_events);
+    let view = site.view(&app);
+    let (ask, with_events) = (asked.ask(&view)?, asked.with_events()?);
+    let told = told_of_sessions(&site.settings, with_events);
     if let Some(since) = asked.since()? {
         let (from_ms, to_ms, limit) = (ask.from_ms, ask.to_ms, ask.limit);
         let ask = changes::Ask { since, from_ms, to_ms, limit };
-        return blocking(move || changes::changes(&site, &ask, &told)).await.map(Json);
+        return blocking(move || changes::changes(&view, &ask, &told)).await.map(Json);
     }
-    blocking(move || pages::sessions(&site, &ask, &told)).await.map(Json)
+    blocking(move || pages::sessions(&view, &ask, &told)).await.map(Json)
 }
 
 /// `GET /v1/orders`
 pub async fn orders(
     State(app): State<App>,
-    headers: HeaderMap,
-    asked: Result<Params<List>, Problem>,
+    Reader { site, asked, .. }: Reader<List>,
 ) -> Result<Json<Value>, Problem> {
-    auth::reader(&app, &headers, None)?;
-    let Params(asked) = asked?;
-    let (site, settings) = open(&app, &headers, &list::site(asked.site.as_deref())?)?;
-    let ask = asked.ask(&site)?;
+    let view = site.view(&app);
+    let ask = asked.ask(&view)?;
     if asked.changes_since.is_some() {
         return Err(Problem::invalid("changes_since", "only sessions have changes_since"));
     }
-    let told = told_of_orders(&settings);
-    blocking(move || pages::orders(&site, &ask, &told)).await.map(Json)
+    let told = told_of_orders(&site.settings);
+    blocking(move || pages::orders(&view, &ask, &told)).await.map(Json)
 }
 
 /// Which order.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Which {
-    site: Option<String>,
     platform: Option<String>,
 }
 
 /// `GET /v1/orders/{transaction_id}`
 pub async fn order(
     State(app): State<App>,
-    Path(transaction): Path<String>,
-    headers: HeaderMap,
-    which: Result<Params<Which>, Problem>,
+    Reader { site, asked, .. }: Reader<Which>,
+    Named(transaction): Named,
 ) -> Result<Json<Value>, Problem> {
-    auth::reader(&app, &headers, None)?;
-    let Params(Which { site, platform }) = which?;
-    let (site, settings) = open(&app, &headers, &list::site(site.as_deref())?)?;
-    let platform = platform.as_deref().unwrap_or(DEFAULT_PLATFORM).into();
+    let view = site.view(&app);
+    let platform = asked.platform.as_deref().unwrap_or(DEFAULT_PLATFORM).into();
     let key = OrderKey { platform, transaction: transaction.into() };
-    let row = site.order_places.get(&key).and_then(|place| site.orders.get(place));
+    let row = view.order_places.get(&key).and_then(|place| view.orders.get(place));
     let row = row.ok_or_else(|| Problem::not_found("there is no such order"))?;
-    Ok(Json(json!(order::order_json(&site, row, &told_of_orders(&settings)))))
+    Ok(Json(json!(order::order_json(&view, row, &told_of_orders(&site.settings)))))
 }

@@ -12,13 +12,12 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use edgetally_proto::ids::SiteId;
 use futures_util::Stream as Events;
 use futures_util::StreamExt;
-use serde::Deserialize;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::extract::Params;
+use super::access::Reader;
 use super::problem::Problem;
-use super::{App, auth, now_ms};
+use super::{App, now_ms};
 use crate::apply::Changed;
 use crate::directory::SiteEntry;
 use crate::live::{Message, Stream};
@@ -108,16 +107,10 @@ pub async fn run(app: App) {
     }
 }
 
-/// Which site.
-#[derive(Debug, Deserialize)]
-pub struct Watch {
-    site: Option<String>,
-}
-
 /// Counts a reader for as long as it is there.
-struct Reader(App);
+struct Listener(App);
 
-impl Drop for Reader {
+impl Drop for Listener {
     fn drop(&mut self) {
         self.0.metrics.live_readers.fetch_sub(1, Ordering::Relaxed);
     }
@@ -126,24 +119,20 @@ impl Drop for Reader {
 /// The stream of a site.
 pub async fn get(
     State(app): State<App>,
-    Params(watch): Params<Watch>,
+    Reader { site, .. }: Reader,
     headers: HeaderMap,
 ) -> Result<Sse<impl Events<Item = Result<Event, Infallible>>>, Problem> {
-    auth::reader(&app, &headers, None)?;
-    let site = watch.site.unwrap_or_default();
-    let site = SiteId::parse(&site).map_err(|error| Problem::invalid("site", error.to_string()))?;
-    auth::reader(&app, &headers, Some(&site))?;
     let last_id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let last_id = last_id.and_then(|value| value.parse().ok());
     let view = app.engine.shared.view.load_full();
     let (missed, receiver) =
-        app.hub.watch(&site, &view, last_id).ok_or_else(Problem::unknown_site)?;
+        app.hub.watch(&site.id, &view, last_id).ok_or_else(Problem::unknown_site)?;
     app.metrics.live_readers.fetch_add(1, Ordering::Relaxed);
-    let reader = Reader(app);
+    let listener = Listener(app);
     let to_come = BroadcastStream::new(receiver).map(move |message| match message {
         Ok(message) => Some(message),
         Err(_) => {
-            reader.0.metrics.live_dropped.fetch_add(1, Ordering::Relaxed);
+            listener.0.metrics.live_dropped.fetch_add(1, Ordering::Relaxed);
             None
         }
     });

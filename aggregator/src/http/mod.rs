@@ -1,5 +1,6 @@
 //! The HTTP interface.
 
+pub mod access;
 pub mod admin;
 pub mod auth;
 pub mod edges;

@@ -4,27 +4,19 @@ pub mod merge;
 pub mod show;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use edgetally_proto::ids::SiteId;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::extract::Params;
+use super::access::AdminOf;
+use super::extract::Named;
 use super::problem::Problem;
-use super::{App, auth, list, now_ms};
-use crate::calendar::Calendar;
+use super::{App, now_ms};
 use crate::local::{Answer, Ask};
 use crate::store::engine::Command;
 use crate::tombstones::{Person, Veiled};
-
-/// Whose person.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Whose {
-    site: Option<String>,
-}
 
 fn fatal(error: impl Into<String>) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", error)
@@ -39,13 +31,6 @@ fn salt() -> Result<Veiled, Problem> {
     let mut salt = Veiled::default();
     getrandom::fill(&mut salt).map_err(|error| fatal(error.to_string()))?;
     Ok(salt)
-}
-
-/// The days of a site.
-fn calendar(app: &App, site: &SiteId) -> Result<Calendar, Problem> {
-    let view = app.engine.shared.view.load();
-    let entry = view.directory.sites.get(site).ok_or_else(Problem::unknown_site)?;
-    Ok(entry.calendar())
 }
 
 /// Reads a person of a site; `field` is where he is named.
@@ -69,15 +54,10 @@ async fn ask(app: &App, ask: Ask) -> Result<Answer, Problem> {
 /// `DELETE /v1/people/{person}`: erases a person, and whoever was merged with him.
 pub async fn delete(
     State(app): State<App>,
-    Path(text): Path<String>,
-    headers: HeaderMap,
-    whose: Result<Params<Whose>, Problem>,
+    AdminOf { site, .. }: AdminOf,
+    Named(text): Named,
 ) -> Result<Json<Value>, Problem> {
-    // Whoever has no key learns nothing, not even that the request is wrong.
-    auth::admin(&app, &headers)?;
-    let Params(whose) = whose?;
-    let site = list::site(whose.site.as_deref())?;
-    let zone = calendar(&app, &site)?;
+    let (site, zone) = (site.id, site.zone);
     let person = person(&app, &site, "person", &text)?;
     let erase = Ask::Erase { site: site.clone(), person, salt: salt()? };
     let Answer::Erased(report) = ask(&app, erase).await? else { return Err(misunderstood()) };

@@ -2,13 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::extract::Body;
+use super::access::{NamesSite, ReaderTold};
 use super::problem::Problem;
-use super::{App, auth, now_ms};
+use super::{App, now_ms};
 use crate::query::{self, QueryError, funnel, request::Request};
 use crate::view::View;
 
@@ -63,29 +62,32 @@ fn path_text(path: &serde_ignored::Path<'_>) -> String {
     }
 }
 
+impl NamesSite for Request {
+    fn site(&self) -> Option<&str> {
+        Some(self.site_id.as_str())
+    }
+}
+
+impl NamesSite for funnel::Request {
+    fn site(&self) -> Option<&str> {
+        Some(self.site_id.as_str())
+    }
+}
+
 /// Answers a query.
 pub async fn post(
     State(app): State<App>,
-    headers: HeaderMap,
-    Body(body): Body,
+    ReaderTold { asked, .. }: ReaderTold<Request>,
 ) -> Result<Json<Value>, Problem> {
-    // Whoever has no key learns nothing, not even that the query is wrong.
-    auth::reader(&app, &headers, None)?;
-    let request: Request = json(&body)?;
-    auth::reader(&app, &headers, Some(&request.site_id))?;
-    answer(&app, move |view, now_ms| query::answer(view, &request, now_ms)).await
+    answer(&app, move |view, now_ms| query::answer(view, &asked, now_ms)).await
 }
 
 /// Answers a funnel.
 pub async fn post_funnel(
     State(app): State<App>,
-    headers: HeaderMap,
-    Body(body): Body,
+    ReaderTold { asked, .. }: ReaderTold<funnel::Request>,
 ) -> Result<Json<Value>, Problem> {
-    auth::reader(&app, &headers, None)?;
-    let request: funnel::Request = json(&body)?;
-    auth::reader(&app, &headers, Some(&request.site_id))?;
-    answer(&app, move |view, now_ms| funnel::answer(view, &request, now_ms)).await
+    answer(&app, move |view, now_ms| funnel::answer(view, &asked, now_ms)).await
 }
 
 /// Works out an answer from the snapshot of this moment, beside the threads of requests.

@@ -4,15 +4,15 @@ pub mod replay;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use edgetally_proto::time::{EARLIEST_MS, HOUR_MS, LATEST_MS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::extract::Params;
+use super::App;
+use super::access::Reader;
 use super::list;
 use super::problem::Problem;
-use super::{App, auth};
 use crate::calendar::Calendar;
 use crate::rejects::page::{self, Ask, Page, Place, Row, Tally};
 
@@ -20,7 +20,6 @@ use crate::rejects::page::{self, Ask, Page, Place, Row, Tally};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct List {
-    site: Option<String>,
     code: Option<String>,
     /// A local date or an instant, in.
     from: Option<String>,
@@ -94,19 +93,11 @@ fn page_json(page: &Page, zone: &Calendar) -> Value {
 /// A page of the list.
 pub async fn get(
     State(app): State<App>,
-    headers: HeaderMap,
-    asked: Result<Params<List>, Problem>,
+    Reader { site, asked, .. }: Reader<List>,
 ) -> Result<Json<Value>, Problem> {
-    // Whoever has no key learns nothing, not even that the request is wrong.
-    auth::reader(&app, &headers, None)?;
-    let Params(asked) = asked?;
-    let site = list::site(asked.site.as_deref())?;
-    auth::reader(&app, &headers, Some(&site))?;
-    let view = app.engine.shared.view.load_full();
-    let entry = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
-    let zone = entry.calendar();
+    let zone = site.zone.clone();
     let ask = asked.ask(&zone)?;
-    let buckets = view.sites.get(&site).map(|state| state.rejects.clone()).unwrap_or_default();
+    let buckets = site.view(&app).rejects.clone();
     let read = move || page_json(&page::page(&buckets, &ask), &zone);
     let answer = tokio::task::spawn_blocking(read).await;
     answer.map(Json).map_err(|error| {

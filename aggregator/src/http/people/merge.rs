@@ -2,16 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use edgetally_proto::event::user_id;
-use edgetally_proto::ids::{SiteId, UserId};
+use edgetally_proto::ids::UserId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Whose, ask, calendar, misunderstood, person};
-use crate::http::extract::{Body, Params};
+use super::{ask, misunderstood, person};
+use crate::http::access::{AdminTold, NamesSite, Reader, Site};
 use crate::http::problem::Problem;
-use crate::http::{App, auth, list, now_ms, query};
+use crate::http::{App, list, now_ms};
 use crate::local::{Answer, Ask};
 use crate::merges::Refusal;
 use crate::site::Moved;
@@ -19,7 +19,8 @@ use crate::tombstones::Person;
 
 /// Who is who.
 #[derive(Debug, Deserialize)]
-struct Merge {
+#[serde(deny_unknown_fields)]
+pub struct Merge {
     /// The site, if the address does not name it.
     #[serde(alias = "site_id")]
     site: Option<String>,
@@ -42,13 +43,10 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// The site that a request names, in its address or in its body.
-fn site_of(whose: &Whose, merge: &Merge) -> Result<SiteId, Problem> {
-    let (address, body) = (whose.site.as_deref(), merge.site.as_deref());
-    if address.is_some() && body.is_some() && address != body {
-        return Err(Problem::invalid("site", "the address names another site"));
+impl NamesSite for Merge {
+    fn site(&self) -> Option<&str> {
+        self.site.as_deref()
     }
-    list::site(address.or(body))
 }
 
 /// The user of a person who is one; `field` is where he is named.
@@ -70,16 +68,10 @@ fn check_user(field: &str, person: &Person) -> Result<(), Problem> {
 
 async fn change(
     app: App,
-    headers: HeaderMap,
-    whose: Result<Params<Whose>, Problem>,
-    body: Result<Body, Problem>,
+    AdminTold { site, asked: merge, .. }: AdminTold<Merge>,
     is_undo: bool,
 ) -> Result<Json<Value>, Problem> {
-    auth::admin(&app, &headers)?;
-    let (Params(whose), Body(body)) = (whose?, body?);
-    let merge: Merge = query::json_strict(&body)?;
-    let site = site_of(&whose, &merge)?;
-    let zone = calendar(&app, &site)?;
+    let zone = Site::find(&app, site.clone())?.zone;
     let from = person(&app, &site, "from", &merge.from)?;
     let into = person(&app, &site, "into", &merge.into)?;
     check_user("from", &from)?;
@@ -102,30 +94,19 @@ async fn change(
 }
 
 /// `POST /v1/people/merge`; answers when it is durable.
-pub async fn post(
-    State(app): State<App>,
-    headers: HeaderMap,
-    whose: Result<Params<Whose>, Problem>,
-    body: Result<Body, Problem>,
-) -> Result<Json<Value>, Problem> {
-    change(app, headers, whose, body, false).await
+pub async fn post(State(app): State<App>, told: AdminTold<Merge>) -> Result<Json<Value>, Problem> {
+    change(app, told, false).await
 }
 
 /// `DELETE /v1/people/merge` and `POST /v1/people/merge/undo`; answers when it is durable.
-pub async fn undo(
-    State(app): State<App>,
-    headers: HeaderMap,
-    whose: Result<Params<Whose>, Problem>,
-    body: Result<Body, Problem>,
-) -> Result<Json<Value>, Problem> {
-    change(app, headers, whose, body, true).await
+pub async fn undo(State(app): State<App>, told: AdminTold<Merge>) -> Result<Json<Value>, Problem> {
+    change(app, told, true).await
 }
 
 /// Which part of the list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Part {
-    site: Option<String>,
     limit: Option<String>,
     /// `next` of the page before.
     #[serde(alias = "cursor")]
@@ -135,25 +116,18 @@ pub struct Part {
 /// `GET /v1/people/merge`: merges and undone merges, in their order.
 pub async fn get(
     State(app): State<App>,
-    headers: HeaderMap,
-    part: Result<Params<Part>, Problem>,
+    Reader { site, asked: part, .. }: Reader<Part>,
 ) -> Result<Json<Value>, Problem> {
-    auth::reader(&app, &headers, None)?;
-    let Params(part) = part?;
-    let site = list::site(part.site.as_deref())?;
-    auth::reader(&app, &headers, Some(&site))?;
-    let zone = calendar(&app, &site)?;
     let limit = list::limit(part.limit.as_deref())?;
     let after = part.after.as_deref().map_or(Ok(0), str::parse::<usize>);
     let after = after.map_err(|_| Problem::invalid("after", "this is not what next said"))?;
-    let view = app.engine.shared.view.load();
-    let merges = view.sites.get(&site).map(|state| state.merges.clone()).unwrap_or_default();
+    let merges = site.view(&app).merges.clone();
     let rows = merges.iter().skip(after).take(limit).map(|change| {
         json!({
             "from": change.from.to_string(),
             "into": format!("u:{}", change.into),
             "op": if change.is_undo { "undo" } else { "merge" },
-            "at": zone.rfc3339(change.at_ms),
+            "at": site.zone.rfc3339(change.at_ms),
         })
     });
     let results: Vec<Value> = rows.collect();

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::record::Letter;
 use edgetally_proto::settings::SiteSettings;
 use serde_json::{Value, json};
 
-use super::{Whose, ask, misunderstood, person};
+use super::{ask, misunderstood, person};
 use crate::facts::person as told;
-use crate::http::extract::Params;
+use crate::http::access::{AdminOf, Reader};
+use crate::http::extract::Named;
 use crate::http::problem::Problem;
-use crate::http::{App, auth, facts, list};
+use crate::http::{App, facts};
 use crate::local::{Answer, Ask};
 use crate::site::{Copied, Known};
 use crate::story;
@@ -46,23 +47,17 @@ async fn known(
 /// `GET /v1/people/{person}`
 pub async fn get(
     State(app): State<App>,
-    Path(text): Path<String>,
-    headers: HeaderMap,
-    whose: Result<Params<Whose>, Problem>,
+    Reader { site, .. }: Reader,
+    Named(text): Named,
 ) -> Result<Json<Value>, Problem> {
-    auth::reader(&app, &headers, None)?;
-    let Params(whose) = whose?;
-    let site = list::site(whose.site.as_deref())?;
-    auth::reader(&app, &headers, Some(&site))?;
-    let person = person(&app, &site, "person", &text)?;
+    let person = person(&app, &site.id, "person", &text)?;
+    let known = known(&app, &site.id, person, false).await?.0.ok_or_else(nobody)?;
     // The snapshot is taken after the answer, so it holds all that the answer speaks of.
-    let (_, settings) = facts::open(&app, &headers, &site)?;
-    let known = known(&app, &site, person, false).await?.0.ok_or_else(nobody)?;
-    let (view, _) = facts::open(&app, &headers, &site)?;
+    let view = site.view(&app);
     let answer = facts::blocking(move || {
         let Known { name, number, sources } = known;
         let log = story::log(sources, view.as_ref());
-        told::person_json(&site, &view, (&name, number), &log, &told_of(&settings))
+        told::person_json(&site.id, &view, (&name, number), &log, &told_of(&site.settings))
     });
     answer.await?.map(Json).ok_or_else(nobody)
 }
@@ -101,18 +96,13 @@ fn copy(
 /// `GET /v1/people/{person}/export`
 pub async fn export(
     State(app): State<App>,
-    Path(text): Path<String>,
-    headers: HeaderMap,
-    whose: Result<Params<Whose>, Problem>,
+    AdminOf { site, .. }: AdminOf,
+    Named(text): Named,
 ) -> Result<Response, Problem> {
-    auth::admin(&app, &headers)?;
-    let Params(whose) = whose?;
-    let site = list::site(whose.site.as_deref())?;
-    let person = person(&app, &site, "person", &text)?;
-    let (_, settings) = facts::open(&app, &headers, &site)?;
-    let known = known(&app, &site, person.clone(), true).await?;
-    let (view, _) = facts::open(&app, &headers, &site)?;
-    let body = facts::blocking(move || copy(&view, &person, known, &settings)).await?;
+    let person = person(&app, &site.id, "person", &text)?;
+    let known = known(&app, &site.id, person.clone(), true).await?;
+    let view = site.view(&app);
+    let body = facts::blocking(move || copy(&view, &person, known, &site.settings)).await?;
     let body = body.ok_or_else(nobody)?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::settings::SiteSettings;
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::super::extract::Body;
-use super::super::problem::Problem;
-use super::super::{App, auth, query};
 use super::List;
-use crate::http::list::{self, LIMIT_MAX};
+use crate::http::App;
+use crate::http::access::{AdminTold, NamesSite, Site};
+use crate::http::list::LIMIT_MAX;
+use crate::http::problem::Problem;
 use crate::local::{Answer, Ask};
 use crate::rejects::again::judge;
 use crate::rejects::page::{Page, Row, page};
@@ -27,7 +27,7 @@ const SHOWN_MAX: usize = 100;
 /// Which rejected events.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Again {
+pub struct Again {
     site: Option<String>,
     code: Option<String>,
     from: Option<String>,
@@ -37,11 +37,17 @@ struct Again {
     after: Option<String>,
 }
 
+impl NamesSite for Again {
+    fn site(&self) -> Option<&str> {
+        self.site.as_deref()
+    }
+}
+
 impl From<Again> for List {
     fn from(again: Again) -> Self {
-        let Again { site, code, from, to, limit, after } = again;
+        let Again { site: _, code, from, to, limit, after } = again;
         let limit = limit.unwrap_or(LIMIT_MAX as u64).to_string();
-        Self { site, code, from, to, limit: Some(limit), after }
+        Self { code, from, to, limit: Some(limit), after }
     }
 }
 
@@ -73,16 +79,11 @@ fn refusal(row: &Row, reject: &Reject) -> Value {
 /// Judges a page of the list again, the newest first.
 pub async fn post(
     State(app): State<App>,
-    headers: HeaderMap,
-    Body(body): Body,
+    AdminTold { site, asked, .. }: AdminTold<Again>,
 ) -> Result<Json<Value>, Problem> {
-    auth::admin(&app, &headers)?;
-    let asked = List::from(query::json::<Again>(&body)?);
-    let site = list::site(asked.site.as_deref())?;
+    let Site { settings, zone, .. } = Site::find(&app, site.clone())?;
+    let ask = List::from(asked).ask(&zone)?;
     let view = app.engine.shared.view.load_full();
-    let entry = view.directory.sites.get(&site).ok_or_else(Problem::unknown_site)?;
-    let settings = entry.settings.clone();
-    let ask = asked.ask(&entry.calendar())?;
     let buckets = view.sites.get(&site).map(|state| state.rejects.clone()).unwrap_or_default();
     let of = site.clone();
     let read = move || {
