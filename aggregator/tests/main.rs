@@ -11,6 +11,7 @@
 mod support;
 
 mod api;
+mod comparison;
 mod durability;
 mod erasure;
 mod examples;

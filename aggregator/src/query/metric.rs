@@ -347,6 +347,12 @@ impl Metric {
         amount || matches!(self, Orders | OrdersPending | Units)
     }
 
+    /// Whether it is a share of a whole, in percent.
+    #[must_use]
+    pub fn is_share(self) -> bool {
+        matches!(self, Self::BounceRate | Self::ConversionRate | Self::PaymentSuccessRate)
+    }
+
     /// Whether it follows from events that each have a name.
     #[must_use]
     pub fn takes_names(self) -> bool {

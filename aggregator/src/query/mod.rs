@@ -3,6 +3,7 @@
 //! What cannot be answered exactly is refused with the pair that does not fit.
 
 pub mod buckets;
+pub mod compare;
 pub mod filter;
 pub mod funnel;
 pub mod metric;
@@ -60,7 +61,10 @@ pub fn answer(view: &View, query: &request::Request, now_ms: i64) -> Result<Valu
     let (site, currency) = site_of(view, &query.site_id)?;
     let plan = request::plan(query, &site, currency, now_ms)?;
     let rows = run::run(&plan, &site)?;
-    Ok(report::report(&plan, query, rows, view, &site, now_ms))
+    let compared = query.include.comparison.as_ref();
+    let compared = compared.map(|with| compare::compare(with, &query.date_range, &plan, &site));
+    let compared = compared.transpose()?;
+    Ok(report::report(&plan, query, rows, compared.as_ref(), view, &site, now_ms))
 }
 
 /// The snapshot of a site, and its currency.

@@ -135,6 +135,12 @@ pub fn end_of_range(text: &str, zone: &Calendar) -> Result<Range, String> {
     Ok(Range { from_ms: at, to_ms: at })
 }
 
+/// Whether an end of a range is a local date.
+#[must_use]
+pub fn is_date(text: &str) -> bool {
+    date(text).is_ok()
+}
+
 /// A plain date. The library would read a date off a longer text too.
 fn date(text: &str) -> Result<Date, ()> {
     if text.len() == "2026-01-01".len() { text.parse().map_err(|_| ()) } else { Err(()) }

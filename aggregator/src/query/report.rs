@@ -3,6 +3,7 @@
 use edgetally_proto::money::{Currency, format_minor};
 use serde_json::{Number, Value as Json, json};
 
+use super::compare::Compared;
 use super::request::{Plan, Request};
 use super::run::{Row, Value};
 use crate::view::{SiteView, View};
@@ -23,14 +24,19 @@ pub fn json_of(value: &Value) -> Json {
     match value {
         Value::Count(count) => json!(count),
         Value::Money(Some(all)) => money(all),
-        Value::Percent(Some(hundredths)) => {
-            let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
-            text.parse::<Number>().map_or(Json::Null, Json::Number)
-        }
+        Value::Percent(Some(percent)) => hundredths(i128::from(*percent)),
         Value::About(estimate) => json!(estimate.value),
         Value::Quantile(Some((between, decimals))) => decimal(between.middle(), *decimals),
         Value::Percent(None) | Value::Money(None) | Value::Quantile(None) => Json::Null,
     }
+}
+
+/// Hundredths with the two decimals of reports.
+#[must_use]
+pub fn hundredths(number: i128) -> Json {
+    let (sign, of) = (if number < 0 { "-" } else { "" }, number.unsigned_abs());
+    let text = format!("{sign}{}.{:02}", of / 100, of % 100);
+    text.parse::<Number>().map_or(Json::Null, Json::Number)
 }
 
 /// A whole number with the last of its digits behind the point.
@@ -44,7 +50,8 @@ fn decimal(number: u64, decimals: u32) -> Json {
 }
 
 /// Lower and upper bound of a number; none of exact ones.
-fn bounds_of(value: &Value) -> Json {
+#[must_use]
+pub fn bounds_of(value: &Value) -> Json {
     match value {
         Value::About(estimate) => json!([estimate.low, estimate.high]),
         Value::Quantile(Some((between, decimals))) if between.low < between.high => {
@@ -70,6 +77,7 @@ pub fn report(
     plan: &Plan,
     query: &Request,
     rows: Vec<Row>,
+    compared: Option<&Compared>,
     view: &View,
     site: &SiteView,
     now_ms: i64,
@@ -82,6 +90,9 @@ pub fn report(
             let mut result = json!({"dimensions": row.dimensions, "metrics": metrics});
             if query.include.bounds {
                 result["bounds"] = row.values.iter().map(bounds_of).collect();
+            }
+            if let Some(compared) = compared {
+                result["comparison"] = compared.beside(&row, plan, query.include.bounds);
             }
             result
         })
@@ -98,5 +109,8 @@ pub fn report(
     let mut echo = serde_json::to_value(query).unwrap_or_default();
     let range = plan.range;
     echo["date_range"] = json!([site.zone.rfc3339(range.from_ms), site.zone.rfc3339(range.to_ms)]);
+    if let Some(compared) = compared {
+        echo["comparison_date_range"] = compared.range(&site.zone);
+    }
     json!({"results": results, "meta": meta, "query": echo})
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::QueryError;
 use super::buckets::{self, Bucket};
+use super::compare::Comparison;
 use super::filter::{self, Filter};
 use super::metric::{self, Dimension, Metric};
 use super::range::{self, DateRange, Range};
@@ -85,7 +86,7 @@ pub struct Include {
     pub total_rows: bool,
     /// Another stretch to compare with.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub comparison: Option<Value>,
+    pub comparison: Option<Comparison>,
 }
 
 /// What to order by.
@@ -150,10 +151,6 @@ pub fn plan(
     let filter = filter::parse(&query.filters)?;
     check_pairs(query, &metrics, &dimensions, filter.as_ref())?;
     let measure = measure(query, &metrics)?;
-    if query.include.comparison.is_some() {
-        let detail = "include.comparison is not answered by this version".to_owned();
-        return Err(QueryError::Unsupported { detail });
-    }
     if query.pagination.limit == 0 || query.pagination.limit > buckets::ROWS_MAX {
         let detail = format!("the limit is 1 to {}", buckets::ROWS_MAX);
         return Err(QueryError::invalid("pagination.limit", detail));

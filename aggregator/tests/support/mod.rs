@@ -3,3 +3,4 @@
 pub mod archive;
 pub mod events;
 pub mod server;
+pub mod snapshot;
