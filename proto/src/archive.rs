@@ -15,7 +15,7 @@
 pub mod manifest;
 mod money;
 pub mod names;
-mod scrub;
+pub(crate) mod scrub;
 
 use std::sync::Arc;
 
@@ -92,6 +92,9 @@ pub struct Facts {
     /// What its visitor used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
+    /// The parameters that the site kept of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// The site's own rule by which its click id was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub click_rule: Option<ChannelRule>,
@@ -161,6 +164,7 @@ impl Line {
             grade: event.grade.as_deref().cloned(),
             place: event.place.as_deref().cloned(),
             device: event.device,
+            kept: kept(event),
             click_rule: click_rule(event, rules),
         };
         let facts = serde_json::to_string(&facts).unwrap_or_default();
@@ -200,6 +204,7 @@ impl Line {
         let raw = RawEvent::alone(&doc, doc.root());
         let mut settings = permissive(facts.currency);
         settings.channel_rules.extend(facts.click_rule.clone());
+        settings.params.keep.clone_from(&facts.kept);
         let rules = Rules {
             site: &self.site,
             settings: &settings,
@@ -229,6 +234,11 @@ impl Line {
         }
         Ok(event)
     }
+}
+
+fn kept(event: &Event) -> Vec<String> {
+    let params = event.fact.iter().flat_map(|fact| &fact.params);
+    params.map(|(name, _)| name.clone()).collect()
 }
 
 /// The site's own rule of the event's click id, if it has one of those.

@@ -148,7 +148,8 @@ pub struct Item {
     pub quantity: u32,
 }
 
-/// What a commerce event says beside its record: orders, payments, refunds, stock, experiments.
+/// What an event says beside its record: orders, payments, refunds, stock, experiments, searches,
+/// its products, and the parameters that its site keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Fact {
@@ -211,7 +212,14 @@ pub struct Fact {
     /// The click id of its page's link; of any event, not of commerce alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub click: Option<Box<Click>>,
-    /// Lines.
+    /// Lines; of an event that is of no order they have neither price nor variant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
+    /// What was searched for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_term: Option<String>,
+    /// Parameters that the site keeps (`params.keep`), each once, in the order of their
+    /// names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<(String, String)>,
 }

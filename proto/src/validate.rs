@@ -132,6 +132,7 @@ pub fn validate(
     let referrer = text(context.referrer, Path::Event("context.referrer"))?;
     let referrer = referrer.and_then(host_of);
     let click_rules = &rules.settings.channel_rules;
+    let fact = visitor::with_params(fact, sent.params, rules.settings, cookieless);
     let click = url.filter(|_| !cookieless).and_then(|url| Click::of_url(url, click_rules));
     let id = id.unwrap_or_else(|| made_id(&sent, client.as_ref(), rules, index, &mut warnings));
     let background = params.background.and_then(Json::as_bool) == Some(true);

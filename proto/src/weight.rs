@@ -59,6 +59,7 @@ pub fn of_fact(fact: &Fact) -> usize {
         &fact.item_id,
         &fact.experiment,
         &fact.variant,
+        &fact.search_term,
     ];
     let transaction = fact.transaction.as_ref().map_or(0, |id| id.as_str().len());
     let item = |item: &Item| {
@@ -66,8 +67,9 @@ pub fn of_fact(fact: &Fact) -> usize {
         ITEM_BYTES + texts.map(length).iter().sum::<usize>()
     };
     let items: usize = fact.items.iter().map(item).sum();
+    let params: usize = fact.params.iter().map(|(name, value)| 16 + name.len() + value.len()).sum();
     let click = fact.click.as_ref().map_or(0, |click| click.kind.len() + click.value.len());
-    FACT_BYTES + click + transaction + texts.map(length).iter().sum::<usize>() + items
+    FACT_BYTES + click + params + transaction + texts.map(length).iter().sum::<usize>() + items
 }
 
 /// About what a dead letter weighs in a frame.

@@ -69,7 +69,8 @@ fn check(case: &Case) -> bool {
 fn settings() -> impl Strategy<Value = SiteSettings> {
     (0..4u8).prop_map(|kind| {
         serde_json::from_value(match kind {
-            0 => json!({"currency": "VND", "events": {"allow": ["custom_one"]}}),
+            0 => json!({"currency": "VND", "events": {"allow": ["custom_one"]},
+                "params": {"keep": ["value", "note", "gclid", "page_location", "user_id"]}}),
             1 => json!({"channel_rules": [{"source": "b", "channel": "B", "click_id": "b"}],
                 "currency": "KWD", "lateness": "1h", "retention": {"facts": "2h"}}),
             2 => json!({"privacy": {"default": "denied"}, "events": {"allow": ["*"]}}),

@@ -2,13 +2,14 @@
 //! A fixture of every released version is kept for ever.
 
 use edgetally_proto::error::DecodeError;
-use edgetally_proto::frame::{HEAD_BYTES, VERSION, decode, encode, peek};
+use edgetally_proto::frame::{HEAD_BYTES, VERSION, decode, encode, peek, sections};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::samples::{full, small};
+use crate::samples::{full, later, small};
 
 const FULL_V1: &[u8] = include_bytes!("fixtures/v1/full.etf");
+const LATER_V1: &[u8] = include_bytes!("fixtures/v1/later.etf");
 
 #[test]
 fn a_full_batch_has_these_bytes() {
@@ -20,6 +21,21 @@ fn a_full_batch_has_these_bytes() {
     }
     assert_eq!(bytes, FULL_V1, "version {VERSION} must not change");
     assert_eq!(decode(FULL_V1), Ok(full()));
+}
+
+/// What came later has a part of its own at the end: the parts before it are those of a frame
+/// without, so a reader that does not know it reads everything else.
+#[test]
+fn later_facts_have_a_part_of_their_own() {
+    let bytes = encode(&later());
+    #[cfg(not(target_arch = "wasm32"))]
+    if std::env::var_os("EDGETALLY_WRITE_FIXTURES").is_some() {
+        std::fs::write("tests/fixtures/v1/later.etf", &bytes).unwrap();
+    }
+    assert_eq!(bytes, LATER_V1, "version {VERSION} must not change");
+    assert_eq!(decode(LATER_V1), Ok(later()));
+    let facts = |batch| sections(&batch).into_iter().find(|(name, _)| *name == "facts");
+    assert_eq!(facts(later()), facts(full()));
 }
 
 /// Seeds of the fuzzer, each wrong in one way; written together with the fixture.
@@ -44,7 +60,11 @@ fn wrong_frames_are_refused() {
         assert!(decode(seed).is_err(), "{name}");
     }
     if std::env::var_os("EDGETALLY_WRITE_FIXTURES").is_some() {
-        let good = [("good-full", encode(&full())), ("odd-small", encode(&small()))];
+        let good = [
+            ("good-full", encode(&full())),
+            ("good-later", encode(&later())),
+            ("odd-small", encode(&small())),
+        ];
         for (name, seed) in seeds.iter().chain(&good) {
             std::fs::write(format!("../fuzz/corpus/frame/{name}.etf"), seed).unwrap();
         }

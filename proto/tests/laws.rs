@@ -5,6 +5,7 @@ use edgetally_proto::frame::{decode, encode};
 use edgetally_proto::ids::{EventId, EventName};
 use edgetally_proto::money::{Currency, format_minor, parse_minor};
 use edgetally_proto::raw::RawBatch;
+use edgetally_proto::record::Fact;
 use proptest::prelude::*;
 
 use crate::samples::full;
@@ -12,7 +13,10 @@ use crate::samples::full;
 proptest! {
     /// What was written is read again, whatever times and references records have.
     #[test]
-    fn frames_come_back(times in prop::collection::vec(any::<(i64, i64, u8)>(), 0..50)) {
+    fn frames_come_back(
+        times in prop::collection::vec(any::<(i64, i64, u8)>(), 0..50),
+        said in prop::collection::vec((any::<bool>(), "[a-c]{0,3}", "[a-c]{0,3}"), 0..50),
+    ) {
         let mut batch = full();
         let site = &mut batch.sites[0];
         let template = site.records[0].clone();
@@ -22,6 +26,11 @@ proptest! {
             (record.occurred_at_ms, record.received_at_ms) = (occurred, received);
             record.flags.0 = flags;
             site.records.push(record);
+        }
+        for (record, (is_search, text, value)) in (2..).zip(said).take(site.records.len() - 2) {
+            let term = is_search.then(|| text.clone());
+            let params = if text.is_empty() { vec![] } else { vec![(text, value); 2] };
+            site.facts.push(Fact { record, search_term: term, params, ..Fact::default() });
         }
         prop_assert_eq!(decode(&encode(&batch)), Ok(batch));
     }

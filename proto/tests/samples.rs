@@ -114,6 +114,17 @@ pub fn full() -> Batch {
     Batch { committed_at_ms: T + 250, sites: vec![site] }
 }
 
+/// Facts that came later than the others: of an event that has both, and of one that has no others.
+pub fn later() -> Batch {
+    let mut batch = full();
+    let site = &mut batch.sites[0];
+    let kept = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    site.facts[0].params = vec![kept("color", "đỏ"), kept("size", "XL")];
+    let search = Fact { record: 0, search_term: Some("laptop".to_owned()), ..Fact::default() };
+    site.facts.insert(0, Fact { params: vec![kept("color", "đen")], ..search });
+    batch
+}
+
 /// A site without events.
 pub fn small() -> Batch {
     let site = SiteBatch::new(SiteId::parse("s").unwrap());

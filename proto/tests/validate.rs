@@ -4,7 +4,7 @@ use edgetally_proto::error::{RejectCode, WarningCode};
 use edgetally_proto::event::Event;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::raw::RawBatch;
-use edgetally_proto::record::Flags;
+use edgetally_proto::record::{Flags, Item};
 use edgetally_proto::settings::{Consent, OnDenied, Retention, SiteSettings};
 use edgetally_proto::time::EARLIEST_MS;
 use edgetally_proto::validate::{Ids, Reject, Rules, Visitor, Warning, ids_of, validate};
@@ -250,6 +250,38 @@ fn a_refund_travels_as_written() {
     assert_eq!(fact.value_written.as_deref(), Some("10.005"));
     assert_eq!((fact.value, fact.currency_written.as_deref()), (None, Some("USD")));
     assert!(warnings.is_empty());
+}
+
+#[test]
+fn searches_products_and_kept_parameters_are_carried() {
+    let fact = |changes| Case::default().accept(&event(changes)).0.fact;
+    let search = fact(json!({"name": "search", "params": {"search_term": " laptop "}}));
+    assert_eq!(search.unwrap().search_term.as_deref(), Some("laptop"));
+    let items = json!([{"item_id": "sku-1", "item_name": "Laptop", "item_category": "it",
+        "item_brand": "b", "item_variant": "v", "price": 5, "quantity": 2}]);
+    let viewed = fact(json!({"name": "add_to_cart", "params": {"items": items}})).unwrap();
+    let item = Item { quantity: 2, ..item(["sku-1", "Laptop", "it", "b"]) };
+    assert_eq!((viewed.items.as_slice(), viewed.value), (&[item][..], None));
+    assert_eq!(fact(json!({"name": "view_item_list", "params": {"items": items}})), None);
+
+    let mut case = Case::default();
+    case.settings.params.keep =
+        ["size", "n", "b", "gclid", "none", "list"].map(String::from).into();
+    let sent = event(json!({"params": {"size": " XL ", "n": 1.25, "b": true, "none": null,
+        "list": [1], "other": "x", "gclid": "g"}}));
+    let kept = |case: &Case| -> Vec<String> {
+        let fact = case.accept(&sent).0.fact.unwrap();
+        fact.params.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    assert_eq!(kept(&case), ["b=true", "gclid=g", "n=1.25", "size=XL"]);
+    case.ids = Ids::Cookieless;
+    assert_eq!(kept(&case), ["b=true", "n=1.25", "size=XL"]);
+}
+
+fn item([id, name, category, brand]: [&str; 4]) -> Item {
+    let text = |text: &str| Some(text.to_owned());
+    let (id, name, category, brand) = (text(id), text(name), text(category), text(brand));
+    Item { id, name, category, brand, quantity: 1, ..Item::default() }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! One event as JSON, with everything that is kept of it.
 
+use std::collections::BTreeMap;
+
 use edgetally_proto::money::{Currency, format_minor};
 use edgetally_proto::record::{Fact, Flags, Item};
 use edgetally_proto::visitor::{Kind, Place};
@@ -78,6 +80,8 @@ fn fact_json(fact: &Fact) -> Value {
         "web_vital": vital,
         "click_id": click.map(|click| json!({"name": click.kind, "value": click.value})),
         "items": items,
+        "search_term": fact.search_term,
+        "kept": fact.params.iter().cloned().collect::<BTreeMap<_, _>>(),
     }))
 }
 

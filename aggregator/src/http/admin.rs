@@ -23,6 +23,8 @@ use crate::zone::Zone;
 
 /// Most custom parameters that can be kept.
 const PARAMS_KEEP_MAX: usize = 20;
+/// Longest name of one.
+const PARAM_BYTES_MAX: usize = 64;
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 const KEY_BYTES: usize = 32;
@@ -114,6 +116,11 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
     if settings.params.keep.len() > PARAMS_KEEP_MAX {
         let detail = format!("at most {PARAMS_KEEP_MAX} parameters are kept");
         return Err(Problem::invalid("params.keep", detail));
+    }
+    let fits = |name: &String| (1..=PARAM_BYTES_MAX).contains(&name.len());
+    if let Some(at) = settings.params.keep.iter().position(|name| !fits(name)) {
+        let detail = format!("the name of a parameter has 1 to {PARAM_BYTES_MAX} bytes");
+        return Err(Problem::invalid(format!("params.keep[{at}]"), detail));
     }
     if settings.session.gap.ms == 0 {
         return Err(Problem::invalid("session.gap", "a gap of nothing ends every session"));

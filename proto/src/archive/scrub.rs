@@ -88,6 +88,14 @@ pub(super) fn scrub<'a>(
     Cow::Owned(object(written))
 }
 
+/// Whether a parameter may be kept of a visitor without consent: it is no id of a visitor or click,
+/// and no link with one in it. `own` are the site's rules.
+pub(crate) fn is_anonymous(name: &str, text: &str, own: &[ChannelRule]) -> bool {
+    let names = Names(own);
+    let is_link = text.contains("://") || LINKS.iter().any(|ending| name.ends_with(ending));
+    !names.are_personal(name) && (!is_link || names.without_clicks(text) == text)
+}
+
 fn member(name: &str, value: &str) -> String {
     format!("{}:{value}", serde_json::to_string(name).unwrap_or_default())
 }

@@ -21,7 +21,13 @@ const STOCK: u64 = 1 << 6;
 const AMOUNTS: [u64; 3] = [1 << 7, 1 << 8, 1 << 9];
 const FIRST_TEXT: u32 = 10;
 const TEXTS: usize = 10;
-const ALL: u64 = (1 << (FIRST_TEXT + TEXTS as u32)) - 1;
+/// Members of the first version. A reader that knows no others takes a fact with more for damaged,
+/// so in frames the others have a part of their own.
+pub const FIRST: u64 = (1 << (FIRST_TEXT + TEXTS as u32)) - 1;
+const SEARCH_TERM: u64 = 1 << 20;
+const PARAMS: u64 = 1 << 21;
+/// Members that came later.
+pub const LATER: u64 = SEARCH_TERM | PARAMS;
 /// Bits of an item's members; five texts come first.
 const PRICE: u8 = 1 << 5;
 const QUANTITY: u8 = 1 << 6;
@@ -75,30 +81,59 @@ fn mask_of(fact: &Fact) -> u64 {
         (CLICK, fact.click.is_some()),
         (VITAL, fact.vital.is_some()),
         (STOCK, fact.stock.is_some()),
+        (SEARCH_TERM, fact.search_term.is_some()),
+        (PARAMS, !fact.params.is_empty()),
     ];
     let texts = texts.into_iter().enumerate().map(|(at, is)| (1 << FIRST_TEXT << at, is));
     let all = single.into_iter().chain(AMOUNTS.into_iter().zip(amounts)).chain(texts);
     all.fold(0, |mask, (bit, is_there)| if is_there { mask | bit } else { mask })
 }
 
-/// The bytes of facts.
-pub fn encode(facts: &[Fact]) -> Vec<u8> {
+/// The bytes of facts, of whose members only some are written. A fact that has others alone is left
+/// out.
+pub fn encode(facts: &[Fact], members: u64) -> Vec<u8> {
     let (mut out, empty, no_item) = (Writer::default(), Fact::default(), Item::default());
     let (mut before, mut item_before) = (&empty, &no_item);
     for fact in facts {
-        out.signed(i64::from(fact.record) - i64::from(before.record));
-        out.unsigned(mask_of(fact));
-        write_members(&mut out, fact, before);
-        if !fact.items.is_empty() {
-            out.unsigned(fact.items.len() as u64);
+        let all = mask_of(fact);
+        let mask = all & members;
+        // One without any stands among the first.
+        if mask == 0 && (all != 0 || members & FIRST == 0) {
+            continue;
         }
-        for item in &fact.items {
-            write_item(&mut out, item, item_before);
-            item_before = item;
+        out.signed(i64::from(fact.record) - i64::from(before.record));
+        out.unsigned(mask >> members.trailing_zeros());
+        if mask & FIRST != 0 {
+            write_members(&mut out, fact, before);
+        }
+        if mask & ITEMS != 0 {
+            out.unsigned(fact.items.len() as u64);
+            for item in &fact.items {
+                write_item(&mut out, item, item_before);
+                item_before = item;
+            }
+        }
+        if mask & LATER != 0 {
+            write_later(&mut out, fact, before);
         }
         before = fact;
     }
     out.into_bytes()
+}
+
+fn write_later(out: &mut Writer, fact: &Fact, before: &Fact) {
+    if let Some(term) = &fact.search_term {
+        texts::write(out, or_empty(&before.search_term), term);
+    }
+    if !fact.params.is_empty() {
+        out.unsigned(fact.params.len() as u64);
+    }
+    let nothing = (String::new(), String::new());
+    for (at, (name, value)) in fact.params.iter().enumerate() {
+        let (like, like_value) = before.params.get(at).unwrap_or(&nothing);
+        texts::write(out, like, name);
+        texts::write(out, like_value, value);
+    }
 }
 
 fn write_members(out: &mut Writer, fact: &Fact, before: &Fact) {
@@ -164,11 +199,11 @@ fn write_item(out: &mut Writer, item: &Item, before: &Item) {
     }
 }
 
-/// Reads facts, whose records are below `records`.
+/// Reads facts, whose records are below `records`, as they were written with the same `members`.
 ///
 /// # Errors
 /// If the bytes are no facts, or one has no record.
-pub fn decode(bytes: &[u8], records: usize) -> Result<Vec<Fact>, DecodeError> {
+pub fn decode(bytes: &[u8], records: usize, members: u64) -> Result<Vec<Fact>, DecodeError> {
     let (mut reader, mut facts) = (Reader::new(bytes), Vec::<Fact>::new());
     let (empty, mut item_before) = (Fact::default(), Item::default());
     while !reader.is_at_end() {
@@ -184,7 +219,8 @@ pub fn decode(bytes: &[u8], records: usize) -> Result<Vec<Fact>, DecodeError> {
             .ok_or(DecodeError::Malformed("a fact has no record"))?;
         let mut fact = Fact { record, ..Fact::default() };
         let mask = reader.unsigned()?;
-        if mask & !ALL != 0 {
+        let mask = mask.saturating_mul(1 << members.trailing_zeros());
+        if mask & !members != 0 {
             return Err(DecodeError::Malformed("a fact has members that nobody knows"));
         }
         read_members(&mut reader, mask, &mut fact, before)?;
@@ -193,9 +229,52 @@ pub fn decode(bytes: &[u8], records: usize) -> Result<Vec<Fact>, DecodeError> {
             item_before.clone_from(&item);
             fact.items.push(item);
         }
+        read_later(&mut reader, mask, &mut fact, before)?;
         facts.push(fact);
     }
     Ok(facts)
+}
+
+fn read_later(
+    reader: &mut Reader<'_>,
+    mask: u64,
+    fact: &mut Fact,
+    before: &Fact,
+) -> Result<(), DecodeError> {
+    if mask & SEARCH_TERM != 0 {
+        fact.search_term = Some(texts::read(reader, or_empty(&before.search_term))?);
+    }
+    let nothing = (String::new(), String::new());
+    for at in 0..if mask & PARAMS == 0 { 0 } else { reader.unsigned()? } {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let (like, like_value) = before.params.get(at).unwrap_or(&nothing);
+        let (name, value) = (texts::read(reader, like)?, texts::read(reader, like_value)?);
+        fact.params.push((name, value));
+    }
+    Ok(())
+}
+
+/// Facts with what came in a part of its own.
+///
+/// The list is in the order of the records if there is any such.
+#[must_use]
+pub fn with_later(mut facts: Vec<Fact>, later: Vec<Fact>) -> Vec<Fact> {
+    if later.is_empty() {
+        return facts;
+    }
+    facts.sort_by_key(|fact| fact.record);
+    let known = facts.len();
+    for more in later {
+        let place = facts
+            .get(..known)
+            .map(|known| known.binary_search_by_key(&more.record, |fact| fact.record));
+        match place.and_then(Result::ok).and_then(|at| facts.get_mut(at)) {
+            Some(fact) => (fact.search_term, fact.params) = (more.search_term, more.params),
+            None => facts.push(more),
+        }
+    }
+    facts.sort_by_key(|fact| fact.record);
+    facts
 }
 
 fn read_members(

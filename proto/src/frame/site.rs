@@ -36,7 +36,7 @@ fn is_none_there(letters: &Cow<'_, [Letter]>) -> bool {
     letters.is_empty()
 }
 
-const OTHERS: [&str; 4] = ["facts", "rejects", "duplicates", "dropped"];
+const OTHERS: [&str; 5] = ["facts", "rejects", "duplicates", "dropped", "later facts"];
 const PARTS: usize = tables::PARTS.len() + records::PARTS.len() + OTHERS.len();
 
 /// Tables, columns and the rest: their places stay for ever, new ones go to the end.
@@ -45,10 +45,11 @@ fn parts_of(site: &SiteBatch, at_ms: i64) -> Vec<Vec<u8>> {
     let mut parts = tables::encode(&site.tables);
     parts.extend(records::encode(site, at_ms));
     parts.extend([
-        facts::encode(&site.facts),
+        facts::encode(&site.facts, facts::FIRST),
         counters::encode_rejects(&site.rejects, second),
         counters::encode_seconds(&site.duplicates, second),
         counters::encode_seconds(&site.dropped, second),
+        facts::encode(&site.facts, facts::LATER),
     ]);
     parts
 }
@@ -73,14 +74,16 @@ pub fn decode(wire: WireSite<'_>, at_ms: i64) -> Result<SiteBatch, DecodeError> 
     let all = parts::split::<PARTS>(&wire.parts)?;
     let (of_tables, rest) = all.split_first_chunk().ok_or(LOST)?;
     let (of_records, rest) = rest.split_first_chunk().ok_or(LOST)?;
-    let [facts, rejects, duplicates, dropped] = rest else { return Err(LOST) };
+    let [facts, rejects, duplicates, dropped, later] = rest else { return Err(LOST) };
     let tables = tables::decode(*of_tables)?;
     let count = usize::try_from(wire.count).map_err(|_| DecodeError::Truncated)?;
     let records = records::decode(*of_records, count, at_ms, &tables)?;
     let second = second_of(at_ms);
+    let facts = facts::decode(facts, records.len(), facts::FIRST)?;
+    let later = facts::decode(later, records.len(), facts::LATER)?;
     Ok(SiteBatch {
         site,
-        facts: facts::decode(facts, records.len())?,
+        facts: facts::with_later(facts, later),
         records,
         rejects: counters::decode_rejects(rejects, second)?,
         letters: wire.letters.into_owned(),

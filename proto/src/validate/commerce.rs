@@ -142,7 +142,10 @@ pub(super) fn fact(
             let stock = u64::try_from(stock).ok();
             Ok(Some(Fact { item_id: Some(item_id), stock, ..Fact::default() }))
         }
-        "search" => required(params.search_term, Path::Param("search_term")).map(|_| None),
+        "search" => {
+            let term = required(params.search_term, Path::Param("search_term"))?.trim();
+            Ok(Some(Fact { search_term: Some(term.to_owned()), ..Fact::default() }))
+        }
         "experiment_view" => {
             let experiment = required(params.experiment_id, Path::Param("experiment_id"))?;
             let variant = required(params.variant_id, Path::Param("variant_id"))?;
@@ -156,9 +159,20 @@ pub(super) fn fact(
             Ok(vital.map(|vital| Fact { vital: Some(vital), ..Fact::default() }))
         }
         // Their money is only looked at.
-        _ => priced(&amounts, warnings, |_, _| {}).map(|_| None),
+        _ => {
+            priced(&amounts, warnings, |_, _| {})?;
+            let items = if NAMING_ITEMS.contains(&name) { &amounts.lines[..] } else { &[] };
+            let named = |line: &Line<'_>| Item { variant: None, ..line.to_item(None) };
+            let items: Vec<Item> = items.iter().map(named).collect();
+            Ok((!items.is_empty()).then(|| Fact { items, ..Fact::default() }))
+        }
     }
 }
+
+/// Names whose products are carried though they are of no order. Lists of products are not among
+/// them: they are long, and say little of each.
+const NAMING_ITEMS: [&str; 5] =
+    ["view_item", "add_to_cart", "remove_from_cart", "begin_checkout", "add_to_wishlist"];
 
 /// Rounds the amounts of an event, and hands on every item with its price.
 fn priced<'t>(

@@ -1,13 +1,17 @@
 //! What a server key says of the visitor it speaks of. A write key is public: what it says of
 //! places and devices is not looked at.
 
+use std::collections::BTreeMap;
+
 use super::fields::{Path, Reject, reject, text};
 use super::{Rules, Visitor};
+use crate::archive::scrub;
 use crate::campaign::Click;
 use crate::error::RejectCode;
 use crate::json::Json;
 use crate::raw::ContextMembers;
 use crate::record::Fact;
+use crate::settings::SiteSettings;
 use crate::visitor::{Place, country_code};
 
 /// A member of the context that only a server key may set; none where it is blank or no text.
@@ -42,6 +46,42 @@ pub(super) fn named_place(
         return Err(reject(RejectCode::ValueInvalid, Path::Event("context.country"), message));
     }
     Ok(Place::of(country, region, city))
+}
+
+/// Puts the parameters that the site keeps beside what the event says of itself: texts, numbers and
+/// truth values, as they were written; blank ones are absent. Of visitors without consent nothing
+/// is kept that tells who they are.
+pub(super) fn with_params(
+    fact: Option<Fact>,
+    params: Option<Json<'_>>,
+    settings: &SiteSettings,
+    cookieless: bool,
+) -> Option<Fact> {
+    let keep = &settings.params.keep;
+    let members = params.filter(|_| !keep.is_empty()).and_then(Json::members);
+    let mut kept: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, value) in members.into_iter().flatten() {
+        let Some(value) = plain(value).filter(|_| keep.iter().any(|known| known == name)) else {
+            continue;
+        };
+        if cookieless && !scrub::is_anonymous(name, value, &settings.channel_rules) {
+            continue;
+        }
+        // Of a member that is there twice the last one counts, as everywhere.
+        kept.insert(name, value);
+    }
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let params: Vec<_> = kept.into_iter().map(own).collect();
+    match params.is_empty() {
+        true => fact,
+        false => Some(Fact { params, ..fact.unwrap_or_default() }),
+    }
+}
+
+fn plain(value: Json<'_>) -> Option<&str> {
+    let is_plain = !value.is_null() && !value.is_object() && value.items().is_none();
+    let text = value.as_str().or(is_plain.then(|| value.raw()))?.trim();
+    (!text.is_empty()).then_some(text)
 }
 
 /// Puts a click id beside what the event says of itself.
