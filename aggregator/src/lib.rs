@@ -44,6 +44,7 @@ pub mod checkpoint;
 pub mod store;
 pub mod view;
 
+pub mod address;
 pub mod archive;
 pub mod http;
 pub mod live;

@@ -6,6 +6,7 @@ use edgetally_proto::archive::{Listing, ROUTE};
 use edgetally_proto::sign::{archive_request, header};
 
 use super::bucket::{Bucket, BucketError, Only};
+use crate::address::encoded;
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -33,17 +34,6 @@ struct Answer {
     body: Vec<u8>,
 }
 
-fn encoded(text: &str) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match is_plain(&byte) {
-            true => encoded.push(char::from(byte)),
-            false => encoded.push_str(&format!("%{byte:02X}")),
-        }
-        encoded
-    })
-}
-
 #[expect(clippy::disallowed_methods, reason = "requests are signed with the time")]
 fn now_ms() -> i64 {
     let elapsed = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -51,7 +41,7 @@ fn now_ms() -> i64 {
 }
 
 fn path_of(name: &str) -> String {
-    let parts: Vec<String> = name.split('/').map(encoded).collect();
+    let parts: Vec<String> = name.split('/').map(|part| encoded(part).to_string()).collect();
     format!("{ROUTE}/{}", parts.join("/"))
 }
 

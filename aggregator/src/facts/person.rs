@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::event::event_json;
 use super::{order, session};
+use crate::address::encoded;
 use crate::merges::Name;
 use crate::people::SessionRow;
 use crate::presence::PersonId;
@@ -133,17 +134,6 @@ fn log_json(site: &SiteView, person: &str, log: &[Reassigned]) -> Vec<Value> {
 
 fn newest<T>(all: &[T]) -> &[T] {
     all.get(all.len().saturating_sub(SHOWN_MAX)..).unwrap_or_default()
-}
-
-fn encoded(text: &str) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match is_plain(&byte) {
-            true => encoded.push(char::from(byte)),
-            false => encoded.push_str(&format!("%{byte:02X}")),
-        }
-        encoded
-    })
 }
 
 /// Clients on which a person was active, in the order in which they are seen first.
