@@ -13,7 +13,7 @@ use crate::apply::World;
 use crate::dedup::Mark;
 use crate::merge::Block;
 use crate::merges::Change;
-use crate::records::Stored;
+use crate::records::Block as RecordBlock;
 use crate::rejects::{Count, Letters};
 use crate::site::generations::Kept;
 use crate::site::{Site, Terms};
@@ -42,7 +42,7 @@ pub enum Piece {
     /// Texts of a site.
     Texts(Vec<Arc<str>>),
     /// Records of a site.
-    Records(Arc<Vec<Stored>>),
+    Records(RecordBlock),
     /// Counters of a site.
     Counters(Arc<Block>),
     /// Counts of a site's rejected events.
@@ -84,7 +84,7 @@ impl Piece {
             Self::Texts(texts) => {
                 cbor(&texts.iter().map(|text| text.as_ref()).collect::<Vec<&str>>()).map(Some)
             }
-            Self::Records(records) => cbor(records.as_ref()).map(Some),
+            Self::Records(block) => block.encode(),
             Self::Counters(block) => cbor(block.as_ref()).map(Some),
             Self::RejectDay(counts) => cbor(counts).map(Some),
             Self::Letters(letters) => {
@@ -227,7 +227,7 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
     match key {
         SiteKey::Texts(at) => site.texts.restore(at, read(value)?),
         SiteKey::Records(at) if at == site.records.block_count() => {
-            site.records.restore(read(value)?);
+            site.records.restore(value)?;
         }
         SiteKey::Records(at) => return Err(format!("block {at} of records is out of turn")),
         SiteKey::Counters(block) => site.counters.restore(block, read(value)?),

@@ -11,6 +11,7 @@ pub mod intake;
 
 pub mod merge;
 pub mod estimate;
+pub mod held;
 pub mod records;
 pub mod texts;
 

@@ -36,9 +36,7 @@ impl Name {
         Some(match person {
             Person::User(user) => Self::User(user),
             Person::Client(client) => Self::Client(client),
-            Person::AfterLogout(client, logout) => {
-                Self::AfterLogout(client, ids.id(logout)?.clone())
-            }
+            Person::AfterLogout(client, logout) => Self::AfterLogout(client, ids.id(logout)?),
         })
     }
 
@@ -341,7 +339,7 @@ mod tests {
     struct Nobody;
 
     impl Ids for Nobody {
-        fn id(&self, _: u32) -> Option<&EventId> {
+        fn id(&self, _: u32) -> Option<EventId> {
             None
         }
     }

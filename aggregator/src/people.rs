@@ -174,18 +174,18 @@ pub struct Named<'a> {
 }
 
 impl Ids for Named<'_> {
-    fn id(&self, record: u32) -> Option<&EventId> {
+    fn id(&self, record: u32) -> Option<EventId> {
         self.records.id(record)
     }
 }
 
 impl Lookup for Named<'_> {
     fn key(&self, record: u32) -> Option<TextId> {
-        self.records.get(record)?.campaign
+        self.records.campaign(record)
     }
 
     fn client(&self, record: u32) -> Option<&str> {
-        Some(self.texts.text(self.records.get(record)?.client))
+        Some(self.texts.text(self.records.client(record)?))
     }
 }
 
@@ -349,11 +349,11 @@ impl People {
             return Some(Stretch { person, from_ms: at_ms, to_ms });
         }
         let record = line.sessions().get(last)?.record;
-        let start_ms = told.records.get(record)?.occurred_at_ms;
+        let start_ms = told.records.occurred_at_ms(record)?;
         self.note(start_ms);
         let rev = self.next_rev();
         let row = Arc::make_mut(self.rows.get_mut(&(start_ms, record))?);
-        row.add(told.records.get(entry.record)?, reading.page_view);
+        row.add(&*told.records.get(entry.record)?, reading.page_view);
         row.rev = rev;
         self.longest_ms = self.longest_ms.max(row.end_ms - row.start_ms);
         Some(Stretch { person, from_ms: start_ms, to_ms })
@@ -374,14 +374,14 @@ impl People {
         let following = line.sessions().get(after.end).map(|session| session.record);
         let mut taken = Vec::with_capacity(before.len());
         for (at, session) in before.iter().enumerate() {
-            let start_ms = reading.told.records.get(session.record)?.occurred_at_ms;
+            let start_ms = reading.told.records.occurred_at_ms(session.record)?;
             let next = before.get(at + 1).map(|next| next.record).or(following);
             let row = self.rows.remove(&(start_ms, session.record));
             taken.extend(row.map(|row| Former { row, next }));
         }
         if let (true, [of], Some(entry)) = (is_extended, taken.as_slice(), line.entries().last()) {
             let mut row = SessionRow::clone(&of.row);
-            row.add(reading.told.records.get(entry.record)?, reading.page_view);
+            row.add(&*reading.told.records.get(entry.record)?, reading.page_view);
             new.push(row);
         } else {
             let rows = after.map(|place| row_of(line, place, person, reading));
@@ -449,7 +449,7 @@ fn row_of(line: &Line, place: usize, person: PersonId, reading: Reading<'_>) -> 
     let mut row = SessionRow::new(session, person, entries.first()?);
     for entry in entries {
         if let Some(record) = reading.told.records.get(entry.record) {
-            row.add(record, reading.page_view);
+            row.add(&record, reading.page_view);
         }
     }
     Some(row)

@@ -3,171 +3,31 @@
 //! Nothing lossy decides that an event is a repeat: the index finds the record, and the record
 //! holds the whole id.
 
+mod block;
+mod chains;
 mod index;
+mod packed;
+mod stored;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use edgetally_proto::copies::Said;
-use edgetally_proto::event::Platform;
 use edgetally_proto::ids::EventId;
-use edgetally_proto::record::{Fact, Flags};
-use edgetally_proto::visitor::Device;
 use hashbrown::HashTable;
 use imbl::Vector;
-use serde::{Deserialize, Serialize};
 
+use crate::held::Held;
 use crate::texts::{TextId, Texts};
 use crate::timeline::Ids;
+pub use block::{Away, Block, Shown};
+use block::{Opened, place_of};
+use chains::Chains;
 use index::{Indexed, hash, spread};
+pub use packed::Packed;
+pub use stored::Stored;
 
 /// Records of one checkpoint block.
 pub const BLOCK_RECORDS: usize = 128;
-
-/// One accepted event as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Row", into = "Row")]
-pub struct Stored {
-    /// Its id.
-    pub id: EventId,
-    /// Its client; the empty text for events of the shop's server without one.
-    pub client: TextId,
-    /// The valid user id it carries.
-    pub user: Option<TextId>,
-    /// Its name.
-    pub name: TextId,
-    /// Where it came from.
-    pub platform: Platform,
-    /// Event time, epoch ms.
-    pub occurred_at_ms: i64,
-    /// When the edge took it, epoch ms.
-    pub received_at_ms: i64,
-    /// Marks.
-    pub flags: Flags,
-    /// Path of its page.
-    pub page: Option<TextId>,
-    /// Host of its referrer.
-    pub referrer: Option<TextId>,
-    /// Its campaign, as JSON.
-    pub campaign: Option<TextId>,
-    /// Its channel, as JSON; the empty text if nothing came from outside.
-    pub grade: TextId,
-    /// Its place, as JSON: country, region, city; the empty text if it is not known.
-    pub place: TextId,
-    /// What its visitor used.
-    pub device: Device,
-    /// What it says about an order.
-    pub fact: Option<Arc<Fact>>,
-    /// Whether an earlier copy turned up, which stands in its place.
-    pub is_superseded: bool,
-}
-
-/// The stored form: without names, because there are very many.
-type Row = (
-    (EventId, TextId, Option<TextId>, TextId),
-    (u8, i64, i64, u8),
-    (Option<TextId>, Option<TextId>, Option<TextId>, TextId, TextId, Device),
-    (Option<Fact>, bool),
-);
-
-impl From<Row> for Stored {
-    fn from(row: Row) -> Self {
-        let ((id, client, user, name), times, refs, (fact, is_superseded)) = row;
-        let (platform, occurred_at_ms, received_at_ms, flags) = times;
-        let (page, referrer, campaign, grade, place, device) = refs;
-        Self {
-            id,
-            client,
-            user,
-            name,
-            platform: Platform::from_wire(platform).unwrap_or(Platform::Web),
-            occurred_at_ms,
-            received_at_ms,
-            flags: Flags(flags),
-            page,
-            referrer,
-            campaign,
-            grade,
-            place,
-            device,
-            fact: fact.map(Arc::new),
-            is_superseded,
-        }
-    }
-}
-
-impl From<Stored> for Row {
-    fn from(record: Stored) -> Self {
-        let fact = record.fact.map(Arc::unwrap_or_clone);
-        let Stored { page, referrer, campaign, grade, place, device, .. } = record;
-        (
-            (record.id, record.client, record.user, record.name),
-            (record.platform as u8, record.occurred_at_ms, record.received_at_ms, record.flags.0),
-            (page, referrer, campaign, grade, place, device),
-            (fact, record.is_superseded),
-        )
-    }
-}
-
-impl Stored {
-    /// What it says, with its texts.
-    fn said<'a>(&'a self, texts: &'a Texts) -> Said<'a> {
-        let text = |id: Option<TextId>| id.map(|id| texts.text(id));
-        Said {
-            name: texts.text(self.name),
-            client: texts.text(self.client),
-            user: text(self.user),
-            platform: self.platform,
-            occurred_at_ms: self.occurred_at_ms,
-            flags: self.flags,
-            page: text(self.page),
-            referrer: text(self.referrer),
-            campaign: text(self.campaign),
-            grade: texts.text(self.grade),
-            place: texts.text(self.place),
-            device: self.device,
-            fact: self.fact.as_deref(),
-        }
-    }
-}
-
-impl Stored {
-    /// What is left of a record that was erased: its number.
-    #[must_use]
-    pub fn blank() -> Self {
-        Self {
-            id: EventId::Uuid([0; 16]),
-            client: 0,
-            user: None,
-            name: 0,
-            platform: Platform::Web,
-            occurred_at_ms: 0,
-            received_at_ms: 0,
-            flags: Flags(0),
-            page: None,
-            referrer: None,
-            campaign: None,
-            grade: 0,
-            place: 0,
-            device: Device::default(),
-            fact: None,
-            is_superseded: true,
-        }
-    }
-
-    /// Whether nothing is left of it.
-    #[must_use]
-    pub fn is_blank(&self) -> bool {
-        self.is_superseded && self.received_at_ms == 0
-    }
-
-    /// The texts that may tell who somebody is; names of events do not.
-    pub fn personal_texts(&self) -> impl Iterator<Item = TextId> {
-        let own = [self.user, self.page, self.referrer, self.campaign];
-        let of_table = [self.client, self.grade, self.place];
-        own.into_iter().flatten().chain(of_table).filter(|text| *text != 0)
-    }
-}
 
 /// What is done with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,21 +71,50 @@ fn take_each(list: &mut Vec<usize>) -> Vec<usize> {
 /// The records of one site.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    blocks: Vec<Arc<Vec<Stored>>>,
-    shown: Vector<Arc<Vec<Stored>>>,
+    blocks: Vec<Block>,
+    shown: Vector<Block>,
+    away: Option<Arc<dyn Away>>,
     index: HashTable<Indexed>,
     /// Copies that do not stand, so that one that is delivered again is known.
     copies: HashTable<Indexed>,
+    chains: Chains,
     dirty: Dirty,
     len: u32,
 }
 
 impl Records {
+    fn opened(&self, record: u32) -> Option<(Opened<'_>, usize)> {
+        let (number, at) = place_of(record);
+        let block = Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?;
+        Some((block, at))
+    }
+
     /// The record with a number.
     #[must_use]
-    pub fn get(&self, number: u32) -> Option<&Stored> {
-        let at = usize::try_from(number).ok()?;
-        self.blocks.get(at / BLOCK_RECORDS)?.get(at % BLOCK_RECORDS)
+    pub fn get(&self, number: u32) -> Option<Held<'_, Stored>> {
+        let (block, at) = self.opened(number)?;
+        block.get(at)
+    }
+
+    /// The client of a record, without reading the rest of it.
+    #[must_use]
+    pub fn client(&self, number: u32) -> Option<TextId> {
+        let (block, at) = self.opened(number)?;
+        block.client(at)
+    }
+
+    /// The event time of a record, without reading the rest of it.
+    #[must_use]
+    pub fn occurred_at_ms(&self, number: u32) -> Option<i64> {
+        let (block, at) = self.opened(number)?;
+        block.occurred_at_ms(at)
+    }
+
+    /// The campaign of a record, without reading the rest of it.
+    #[must_use]
+    pub fn campaign(&self, number: u32) -> Option<TextId> {
+        let (block, at) = self.opened(number)?;
+        block.campaign(at)
     }
 
     /// How many there are, superseded ones included.
@@ -241,13 +130,25 @@ impl Records {
     }
 
     /// Every record that stands, with its number.
-    pub fn standing(&self) -> impl Iterator<Item = (u32, &Stored)> {
+    pub fn standing(&self) -> impl Iterator<Item = (u32, Held<'_, Stored>)> {
         self.all().filter(|(_, record)| !record.is_superseded)
     }
 
     /// Every record with its number, superseded ones too.
-    pub fn all(&self) -> impl Iterator<Item = (u32, &Stored)> {
-        (0u32..).zip(self.blocks.iter().flat_map(|block| block.iter()))
+    pub fn all(&self) -> impl Iterator<Item = (u32, Held<'_, Stored>)> {
+        block::all(self.blocks.iter(), self.away.as_ref())
+    }
+
+    /// The records of a client that stand, the newest arrival first.
+    pub fn of_client(&self, client: TextId) -> impl Iterator<Item = (u32, Held<'_, Stored>)> {
+        let all = self.chains.of(client).filter_map(|number| Some((number, self.get(number)?)));
+        // One that was erased is nobody's.
+        all.filter(move |(_, record)| record.client == client && !record.is_superseded)
+    }
+
+    /// Every client that ever had a record.
+    pub fn clients(&self) -> impl Iterator<Item = TextId> {
+        self.chains.clients()
     }
 
     /// What the arrival of a record means. Of copies the one with the smallest time of receipt
@@ -286,14 +187,17 @@ impl Records {
     #[must_use]
     pub fn standing_for(&self, client: TextId, id: &EventId) -> Option<u32> {
         let hash = hash(client, id);
-        let same = |of: &Indexed| {
-            let is_it = |held: &Stored| held.client == client && held.id == *id;
-            of.hash == hash && self.get(of.record).is_some_and(is_it)
+        let is_it = |held: u32| {
+            let held = self.opened(held);
+            held.is_some_and(|(block, at)| {
+                block.client(at) == Some(client) && block.id(at).as_ref() == Some(id)
+            })
         };
+        let same = |of: &Indexed| of.hash == hash && is_it(of.record);
         self.index.find(spread(hash), same).map(|of| of.record)
     }
 
-    fn find(&self, record: &Stored) -> Option<(u32, &Stored)> {
+    fn find(&self, record: &Stored) -> Option<(u32, Held<'_, Stored>)> {
         let number = self.standing_for(record.client, &record.id)?;
         self.get(number).map(|held| (number, held))
     }
@@ -305,7 +209,7 @@ impl Records {
 
     /// Keeps a record under the next number; a copy that it supersedes is marked.
     pub fn push(&mut self, record: Stored) -> u32 {
-        if let Some((superseded, _)) = self.find(&record) {
+        if let Some(superseded) = self.standing_for(record.client, &record.id) {
             self.supersede(superseded);
         }
         self.append(record)
@@ -319,20 +223,37 @@ impl Records {
     fn append(&mut self, record: Stored) -> u32 {
         let number = self.len;
         self.index_record(number, &record);
-        if self.blocks.last().is_none_or(|block| block.len() == BLOCK_RECORDS) {
-            self.blocks.push(Arc::new(Vec::with_capacity(BLOCK_RECORDS)));
-        }
-        if let Some(block) = self.blocks.last_mut() {
-            Arc::make_mut(block).push(record);
+        self.chains.push(record.client);
+        match self.blocks.last_mut() {
+            Some(Block::Open(records)) => {
+                let records = Arc::make_mut(records);
+                records.push(record);
+                if records.len() == BLOCK_RECORDS {
+                    let packed = Packed::of(records);
+                    let last = self.blocks.len() - 1;
+                    self.put(last, Block::Packed(Arc::new(packed)));
+                }
+            }
+            _ => {
+                let mut records = Vec::with_capacity(BLOCK_RECORDS);
+                records.push(record);
+                self.blocks.push(Block::Open(Arc::new(records)));
+            }
         }
         self.len += 1;
         self.dirty.insert(self.blocks.len() - 1);
         number
     }
 
+    fn put(&mut self, number: usize, block: Block) {
+        if let Some(held) = self.blocks.get_mut(number) {
+            *held = block;
+        }
+    }
+
     fn supersede(&mut self, number: u32) {
         self.withdraw(number, |record| record.is_superseded = true);
-        if let Some(copy) = self.get(number).cloned() {
+        if let Some(copy) = self.get(number).map(Held::into_owned) {
             self.index_record(number, &copy);
         }
     }
@@ -345,18 +266,21 @@ impl Records {
     /// Takes a record out of its index and changes it.
     fn withdraw(&mut self, number: u32, change: impl FnOnce(&mut Stored)) {
         let Some(held) = self.get(number) else { return };
-        let key = spread(hash(held.client, &held.id));
-        let index = if held.is_superseded { &mut self.copies } else { &mut self.index };
+        let (key, is_superseded) = (spread(hash(held.client, &held.id)), held.is_superseded);
+        drop(held);
+        let index = if is_superseded { &mut self.copies } else { &mut self.index };
         if let Ok(entry) = index.find_entry(key, |other| other.record == number) {
             entry.remove();
         }
-        let at = usize::try_from(number).unwrap_or(usize::MAX);
-        if let Some(block) = self.blocks.get_mut(at / BLOCK_RECORDS) {
-            if let Some(record) = Arc::make_mut(block).get_mut(at % BLOCK_RECORDS) {
-                change(record);
-            }
-            self.dirty.insert(at / BLOCK_RECORDS);
+        let (block, at) = place_of(number);
+        if let Some(Block::Open(records)) = self.blocks.get_mut(block) {
+            Arc::make_mut(records).get_mut(at).map(change);
+        } else if let Some((opened, _)) = self.opened(number) {
+            let mut records: Vec<Stored> = opened.iter().map(Held::into_owned).collect();
+            records.get_mut(at).map(change);
+            self.put(block, Block::Packed(Arc::new(Packed::of(&records))));
         }
+        self.dirty.insert(block);
     }
 
     fn index_record(&mut self, number: u32, record: &Stored) {
@@ -366,14 +290,14 @@ impl Records {
     }
 
     /// The blocks that changed since the last call.
-    pub fn take_dirty(&mut self) -> Vec<(usize, Arc<Vec<Stored>>)> {
+    pub fn take_dirty(&mut self) -> Vec<(usize, Block)> {
         let dirty = take_each(&mut self.dirty.unsaved);
         let block = |at: usize| self.blocks.get(at).map(|block| (at, block.clone()));
         dirty.into_iter().filter_map(block).collect()
     }
 
     /// What readers see: the blocks as they are now.
-    pub fn show(&mut self) -> Vector<Arc<Vec<Stored>>> {
+    pub fn show(&mut self) -> Shown {
         for block in self.blocks.iter().skip(self.shown.len()) {
             self.shown.push_back(block.clone());
         }
@@ -382,7 +306,7 @@ impl Records {
                 self.shown.set(at, block.clone());
             }
         }
-        self.shown.clone()
+        Shown { blocks: self.shown.clone(), away: self.away.clone() }
     }
 
     /// How many blocks there are.
@@ -392,27 +316,44 @@ impl Records {
     }
 
     /// Puts back a block as it was stored; blocks come in order.
-    pub fn restore(&mut self, block: Vec<Stored>) {
-        let first = self.len;
-        self.len += u32::try_from(block.len()).unwrap_or(u32::MAX);
-        let block = Arc::new(block);
-        self.blocks.push(block.clone());
-        for (number, record) in (first..).zip(block.iter()) {
+    ///
+    /// # Errors
+    /// If it is no block.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let records: Vec<Stored> = if Packed::is_one(bytes) {
+            Packed::decode(bytes)?.iter().collect()
+        } else {
+            // As blocks were before they were packed.
+            ciborium::from_reader(bytes).map_err(|error| error.to_string())?
+        };
+        for (number, record) in (self.len..).zip(&records) {
+            self.chains.push(record.client);
             if !record.is_blank() {
                 self.index_record(number, record);
             }
         }
+        self.len += u32::try_from(records.len()).unwrap_or(u32::MAX);
+        self.blocks.push(match records.len() {
+            BLOCK_RECORDS => Block::Packed(Arc::new(Packed::of(&records))),
+            _ => Block::Open(Arc::new(records)),
+        });
+        Ok(())
     }
 }
 
 impl Ids for Records {
-    fn id(&self, record: u32) -> Option<&EventId> {
-        self.get(record).map(|record| &record.id)
+    fn id(&self, record: u32) -> Option<EventId> {
+        let (block, at) = self.opened(record)?;
+        block.id(at)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use edgetally_proto::event::Platform;
+    use edgetally_proto::record::{Fact, Flags};
+    use edgetally_proto::visitor::Device;
+
     use super::*;
 
     fn record(id: &str, client: TextId, received_at_ms: i64) -> Stored {
@@ -457,6 +398,18 @@ mod tests {
         assert_eq!(standing, [1]);
     }
 
+    /// The bytes of a block as a checkpoint holds it now, or held it once.
+    fn form(is_now: bool, block: &Block) -> Vec<u8> {
+        if is_now {
+            return block.encode().unwrap().unwrap();
+        }
+        let records: Vec<Stored> =
+            Opened::of(block, 0, None).unwrap().iter().map(Held::into_owned).collect();
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&records, &mut bytes).unwrap();
+        bytes
+    }
+
     #[test]
     fn blocks_bring_back_the_same_records() {
         let mut records = Records::default();
@@ -468,10 +421,8 @@ mod tests {
         assert_eq!(records.take_dirty().iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 2]);
 
         let mut restored = Records::default();
-        for block in &records.blocks {
-            let mut bytes = Vec::new();
-            ciborium::into_writer(block.as_ref(), &mut bytes).unwrap();
-            restored.restore(ciborium::from_reader(bytes.as_slice()).unwrap());
+        for (number, block) in records.blocks.iter().enumerate() {
+            restored.restore(&form(number % 2 == 0, block)).unwrap();
         }
         assert_eq!(restored.len(), 301);
         assert!(restored.standing().eq(records.standing()));

@@ -30,6 +30,7 @@ use crate::attribution::Window;
 use crate::calendar::Calendar;
 use crate::directory::{Former, SiteEntry};
 use crate::eras::Eras;
+use crate::held::Held;
 use crate::identity::{Role, Step};
 use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
@@ -364,7 +365,7 @@ impl Site {
 
     /// Undoes what followed from a record, because an earlier copy of it turned up.
     fn take_back(&mut self, number: u32, effects: &mut Effects) {
-        let Some(record) = self.records.get(number).cloned() else {
+        let Some(record) = self.records.get(number).map(Held::into_owned) else {
             return;
         };
         self.count_repeat(&record, effects);
@@ -445,7 +446,7 @@ impl Site {
             while let Some(change) = changes.next_if(|change| change.after <= number) {
                 self.put_merge(change, &mut effects);
             }
-            if let Some(record) = self.records.get(number).cloned() {
+            if let Some(record) = self.records.get(number).map(Held::into_owned) {
                 self.follow(number, &record, &mut effects);
             }
             // Nobody watches a rebuild.

@@ -203,8 +203,8 @@ mod tests {
     struct Numbered(Vec<EventId>);
 
     impl Ids for Numbered {
-        fn id(&self, record: u32) -> Option<&EventId> {
-            self.0.get(record as usize)
+        fn id(&self, record: u32) -> Option<EventId> {
+            self.0.get(record as usize).cloned()
         }
     }
 

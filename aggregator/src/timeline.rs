@@ -36,7 +36,7 @@ pub struct Move {
 /// Reads the id of a record, which decides between events of the same millisecond and rank.
 pub trait Ids {
     /// The id of the record with a number.
-    fn id(&self, record: u32) -> Option<&EventId>;
+    fn id(&self, record: u32) -> Option<EventId>;
 }
 
 /// The order of events: time, rank, id.
@@ -346,8 +346,8 @@ mod tests {
     struct Numbered(Vec<EventId>);
 
     impl Ids for Numbered {
-        fn id(&self, record: u32) -> Option<&EventId> {
-            self.0.get(record as usize)
+        fn id(&self, record: u32) -> Option<EventId> {
+            self.0.get(record as usize).cloned()
         }
     }
 

@@ -9,6 +9,7 @@ use crate::calendar::Calendar;
 use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
 use crate::eras::Eras;
+use crate::held::Held;
 use crate::merge::sketches::Sketches;
 use crate::merge::{Counters, Level};
 use crate::merges::Change;
@@ -16,7 +17,7 @@ use crate::orders::ledger::OrderKey;
 use crate::orders::sales::Sales;
 use crate::people::{Person, RowKey, SessionRow};
 use crate::presence::{PersonId, Presence};
-use crate::records::{BLOCK_RECORDS, Stored};
+use crate::records::{Shown, Stored};
 use crate::rejects::Buckets;
 use crate::retractions::Retractions;
 use crate::sessionize::{Entry, Line, Rules};
@@ -47,8 +48,8 @@ pub struct SiteView {
     pub erasures: Arc<Vec<Arc<Erasure>>>,
     /// Merges and what was undone of them, in their order.
     pub merges: Arc<Vec<Change>>,
-    /// Records by number, in blocks.
-    pub records: Vector<Arc<Vec<Stored>>>,
+    /// Records by number.
+    pub records: Shown,
     /// Persons by number.
     pub persons: Vector<Person>,
     /// Their lines, by the same number.
@@ -84,15 +85,14 @@ pub struct SiteView {
 impl SiteView {
     /// The record with a number.
     #[must_use]
-    pub fn record(&self, number: u32) -> Option<&Stored> {
-        let at = usize::try_from(number).ok()?;
-        self.records.get(at / BLOCK_RECORDS)?.get(at % BLOCK_RECORDS)
+    pub fn record(&self, number: u32) -> Option<Held<'_, Stored>> {
+        self.records.get(number)
     }
 
     /// The id of the event with a record.
     #[must_use]
     pub fn id_of(&self, record: u32) -> String {
-        self.record(record).map(|record| record.id.to_string()).unwrap_or_default()
+        self.records.id(record).map(|id| id.to_string()).unwrap_or_default()
     }
 
     /// The line of a person.
@@ -147,8 +147,8 @@ impl SiteView {
 }
 
 impl Ids for SiteView {
-    fn id(&self, record: u32) -> Option<&EventId> {
-        self.record(record).map(|record| &record.id)
+    fn id(&self, record: u32) -> Option<EventId> {
+        self.records.id(record)
     }
 }
 

@@ -34,7 +34,8 @@ fn place_device_and_channel_stay_with_the_record() {
     }
     let mut site = Site::default();
     site.apply(&share);
-    let stored: Vec<Stored> = site.records.standing().map(|(_, record)| record.clone()).collect();
+    let stored: Vec<Stored> =
+        site.records.standing().map(|(_, record)| record.into_owned()).collect();
     let mut bytes = Vec::new();
     ciborium::into_writer(&stored, &mut bytes).unwrap();
     assert_eq!(ciborium::from_reader::<Vec<Stored>, _>(bytes.as_slice()).unwrap(), stored);

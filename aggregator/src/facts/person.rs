@@ -65,6 +65,7 @@ fn reassigned_json(site: &SiteView, one: &Reassigned) -> (i64, Value) {
     let (at_ms, because) = match &one.cause {
         Cause::Event(step) => {
             let record = site.record(step.record);
+            let record = record.as_deref();
             let at_ms = record.map_or(step.occurred_at_ms, |record| record.received_at_ms);
             let text = |id| text_of(&site.texts, id).to_owned();
             let because = json!({
@@ -223,7 +224,7 @@ pub fn export(
         .filter_map(|number| Some((site.record(*number)?.occurred_at_ms, *number)))
         .collect();
     events.sort_unstable();
-    let event = |(_, number): &(i64, u32)| Some(event_json(site, *number, site.record(*number)?));
+    let event = |(_, number): &(i64, u32)| Some(event_json(site, *number, &*site.record(*number)?));
     lines.extend(events.iter().filter_map(event).map(|event| kind("event", event)));
     let with_events = session::Told { with_events: true, ..told.sessions };
     let sessions = sessions(site, number);

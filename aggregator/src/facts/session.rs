@@ -73,6 +73,7 @@ pub fn session_json(site: &SiteView, row: &SessionRow, told: &Told) -> Value {
     let mut sum = Sum::default();
     orders.iter().for_each(|order| sum.add(&order.order, 1));
     let first = site.record(row.record);
+    let first = first.as_deref();
     let place = first.map(|record| text_of(&site.texts, record.place)).unwrap_or_default();
     let place: Place = serde_json::from_str(place).unwrap_or_default();
     let device = first.map(|record| record.device.kind).filter(|kind| *kind != Kind::Other);

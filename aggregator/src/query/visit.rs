@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
             Visit::EntryPage => self.text(row.entry_page),
             Visit::ExitPage => self.text(row.exit_page),
             _ if by.is_of_touch() => self.of_touch(row.attributed, by),
-            _ => self.of_record(self.site.record(row.record), by),
+            _ => self.of_record(self.site.record(row.record).as_deref(), by),
         }
     }
 
@@ -73,6 +73,7 @@ impl<'a> Reader<'a> {
             }
             Dimension::Visit(by) => {
                 let record = self.site.record(row.order.record);
+                let record = record.as_deref();
                 let city = || record?.fact.as_ref()?.shipping_city.clone();
                 match city() {
                     Some(city) if by == Visit::City => or_none(&city),
@@ -91,7 +92,7 @@ impl<'a> Reader<'a> {
         match by {
             Visit::Channel => self.channel(record.grade),
             Visit::Referrer => self.text(record.referrer),
-            _ => self.tag(record, by),
+            _ => self.tag(&record, by),
         }
     }
 

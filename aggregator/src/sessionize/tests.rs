@@ -8,8 +8,8 @@ use super::*;
 struct Told(Vec<(EventId, Option<TextId>)>);
 
 impl Ids for Told {
-    fn id(&self, record: u32) -> Option<&EventId> {
-        self.0.get(record as usize).map(|(id, _)| id)
+    fn id(&self, record: u32) -> Option<EventId> {
+        self.0.get(record as usize).map(|(id, _)| id.clone())
     }
 }
 

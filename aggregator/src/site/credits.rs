@@ -261,7 +261,7 @@ impl Site {
     /// Where an order stands: on the timeline of its client, else on its user's line.
     fn spot(&self, order: &Order) -> Option<Spot> {
         let record = self.records.get(order.record)?;
-        if let Some(step) = self.step(order.record, record, self.texts.text(record.name)) {
+        if let Some(step) = self.step(order.record, &record, self.texts.text(record.name)) {
             let place = self.timelines.get(&record.client)?.place_of(&step, &self.records)?;
             let (client, person) = (record.client, self.whose(record.client, place.owner));
             return Some(Spot { client: Some(client), person, step, class: place.class });

@@ -8,6 +8,7 @@ use edgetally_proto::record::Flags;
 use serde_bytes::ByteArray;
 
 use super::{Effects, Site};
+use crate::held::Held;
 use crate::identity::{Before, Owner, Role, Step};
 use crate::orders::ledger::OrderKey;
 use crate::records::Stored;
@@ -142,7 +143,7 @@ impl Site {
     fn beside_timelines(&self, user: Option<&str>, shares: &BTreeMap<TextId, Share>) -> Vec<u32> {
         let user = user.map(|user| self.texts.find(user));
         let name = |record: &Stored| self.texts.text(record.name);
-        let is_his = |(number, record): &(u32, &Stored)| match (record.user, user) {
+        let is_his = |(number, record): &(u32, Held<'_, Stored>)| match (record.user, user) {
             (Some(carried), Some(user)) => Some(carried) == user,
             (Some(_), None) => false,
             (None, _)
@@ -180,9 +181,9 @@ impl Site {
     /// Names the events in the tombstone, and adds the copies that they superseded.
     fn note_keys(&self, erasure: &mut Erasure, numbers: &mut BTreeSet<u32>) {
         let chosen = numbers.iter().filter_map(|number| self.records.get(*number));
-        let ids: HashSet<_> = chosen.map(|record| (record.client, &record.id)).collect();
+        let ids: HashSet<_> = chosen.map(|record| (record.client, record.id.clone())).collect();
         let copies = self.records.all().filter(|(_, record)| {
-            record.is_superseded && ids.contains(&(record.client, &record.id))
+            record.is_superseded && ids.contains(&(record.client, record.id.clone()))
         });
         numbers.extend(copies.map(|(number, _)| number).collect::<Vec<u32>>());
         let clients: BTreeSet<TextId> = ids.iter().map(|(client, _)| *client).collect();
@@ -206,7 +207,7 @@ impl Site {
         let (mut clients, mut orders) = (BTreeSet::new(), BTreeSet::new());
         let mut gone = Vec::new();
         for number in numbers {
-            let Some(record) = self.records.get(number).cloned() else { continue };
+            let Some(record) = self.records.get(number).map(Held::into_owned) else { continue };
             clients.insert(record.client);
             if record.is_superseded {
                 self.records.wipe(number);
@@ -312,7 +313,7 @@ impl Site {
         let mut texts: HashSet<TextId> =
             erased.iter().flat_map(Stored::personal_texts).filter(is_new).collect();
         let kept = (known.1..self.records.len()).filter_map(|number| self.records.get(number));
-        for text in kept.flat_map(Stored::personal_texts) {
+        for text in kept.flat_map(|record| record.personal_texts()) {
             texts.remove(&text);
         }
         texts.into_iter().for_each(|text| self.texts.erase(text));

@@ -1,6 +1,7 @@
 //! Whose every activity is, and what follows where that changes.
 
 use super::{Effects, Site};
+use crate::held::Held;
 use crate::identity::{Owner, Role, Step};
 use crate::people::{Named, Person, Reading, Shift, Stretch};
 use crate::presence::PersonId;
@@ -78,13 +79,14 @@ impl Site {
     }
 
     /// Every activity and fact with its person.
-    pub fn owned(&self) -> impl Iterator<Item = (&Stored, String)> {
+    pub fn owned(&self) -> impl Iterator<Item = (Held<'_, Stored>, String)> {
         let steps = self.timelines.values().flat_map(Timeline::iter);
         let owned =
             |step: &Step| step.is_activity || matches!(step.role, Role::Login(_) | Role::Logout);
         steps.filter(move |(step, _)| owned(step)).filter_map(|(step, place)| {
             let record = self.records.get(step.record)?;
-            Some((record, self.name_of(self.whose(record.client, place.owner))))
+            let person = self.name_of(self.whose(record.client, place.owner));
+            Some((record, person))
         })
     }
 

@@ -1,0 +1,393 @@
+//! A full block of records as one string of bytes, of which any record is read where it lies.
+//!
+//! Every column has numbers of one width in bits, above a base or as places in a short list of what
+//! occurs, so nothing is unpacked to find one. Checkpoints hold the same bytes, and after them what
+//! the records say of orders.
+//!
+//! `version count`, then for each column `width base place`, the places of ids and texts and the
+//! length of all that; then the columns, 16 bytes for each id, the texts of ids that are no UUIDs.
+
+use std::sync::Arc;
+
+use edgetally_proto::event::Platform;
+use edgetally_proto::ids::EventId;
+use edgetally_proto::record::{Fact, Flags};
+use edgetally_proto::visitor::Device;
+
+use super::stored::Stored;
+use crate::texts::TextId;
+
+/// Not the first byte of a CBOR list, which is what blocks were before.
+const VERSION: u8 = 1;
+const COLUMNS: usize = 14;
+const COLUMN_BYTES: usize = 13;
+const COLUMNS_AT: usize = 2;
+const IDS_AT: usize = COLUMNS_AT + COLUMNS * COLUMN_BYTES;
+const TEXTS_AT: usize = IDS_AT + 4;
+const END_AT: usize = TEXTS_AT + 4;
+const HEAD_BYTES: usize = END_AT + 4;
+const ID_BYTES: usize = 16;
+/// Numbers are read eight bytes at a time, also the last one.
+const PADDING: usize = 8;
+/// Marks a width whose numbers are places in a list.
+const LISTED: u8 = 0x80;
+/// Longest list of what occurs in a column.
+const LIST_MAX: usize = 64;
+/// Numbers of more bits begin at a byte, so that eight bytes hold them.
+const WIDEST: u32 = 56;
+/// Beside the flags of a record: an earlier copy stands in its place.
+const SUPERSEDED: u64 = 1 << 8;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy)]
+#[repr(usize)]
+enum Column {
+    Client,
+    User,
+    Name,
+    Platform,
+    Occurred,
+    Received,
+    Flags,
+    Page,
+    Referrer,
+    Campaign,
+    Grade,
+    Place,
+    Device,
+    IsText,
+}
+
+/// Some records, packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    bytes: Box<[u8]>,
+    /// What records say of orders, by place: it is large, rare, and shared with the ledger.
+    facts: Box<[(u8, Arc<Fact>)]>,
+}
+
+/// Keeps the order of times.
+fn of_time(ms: i64) -> u64 {
+    ms.cast_unsigned() ^ 1 << 63
+}
+
+fn to_time(number: u64) -> i64 {
+    (number ^ 1 << 63).cast_signed()
+}
+
+fn of_option(text: Option<TextId>) -> u64 {
+    text.map_or(0, |text| u64::from(text) + 1)
+}
+
+fn to_text(number: u64) -> TextId {
+    TextId::try_from(number).unwrap_or_default()
+}
+
+fn to_option(number: u64) -> Option<TextId> {
+    number.checked_sub(1).map(to_text)
+}
+
+fn of_device(device: Device) -> u64 {
+    let (kind, browser, system) = device.into();
+    u64::from_le_bytes([kind, browser, system, 0, 0, 0, 0, 0])
+}
+
+fn to_device(number: u64) -> Device {
+    let [kind, browser, system, ..] = number.to_le_bytes();
+    Device::from((kind, browser, system))
+}
+
+/// What each column holds of a record.
+fn numbers(record: &Stored) -> [u64; COLUMNS] {
+    let superseded = if record.is_superseded { SUPERSEDED } else { 0 };
+    [
+        record.client.into(),
+        of_option(record.user),
+        record.name.into(),
+        record.platform as u64,
+        of_time(record.occurred_at_ms),
+        of_time(record.received_at_ms),
+        u64::from(record.flags.0) | superseded,
+        of_option(record.page),
+        of_option(record.referrer),
+        of_option(record.campaign),
+        record.grade.into(),
+        record.place.into(),
+        of_device(record.device),
+        u64::from(matches!(record.id, EventId::Text(_))),
+    ]
+}
+
+fn bits_of(number: u64) -> u32 {
+    match u64::BITS - number.leading_zeros() {
+        bits if bits > WIDEST => u64::BITS,
+        bits => bits,
+    }
+}
+
+/// Appends numbers of one width, from the next whole byte on.
+fn push_bits(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>, width: u32) {
+    let (mut held, mut count) = (0u128, 0);
+    for number in numbers {
+        held |= u128::from(number) << count;
+        count += width;
+        while count >= 8 {
+            out.push((held & 0xFF) as u8);
+            held >>= 8;
+            count -= 8;
+        }
+    }
+    if count > 0 {
+        out.push((held & 0xFF) as u8);
+    }
+}
+
+/// Appends a column; gives its width and base.
+fn push_column(out: &mut Vec<u8>, numbers: &[u64]) -> (u8, u64) {
+    let (lowest, highest) =
+        numbers.iter().fold((u64::MAX, 0), |(low, high), n| (low.min(*n), high.max(*n)));
+    let width = bits_of(highest.saturating_sub(lowest));
+    let mut list = numbers.to_vec();
+    list.sort_unstable();
+    list.dedup();
+    let listed = bits_of(list.len().saturating_sub(1) as u64);
+    let cost = list.len() * 32 + numbers.len() * listed as usize;
+    let fits = list.len() <= LIST_MAX && highest <= u64::from(u32::MAX);
+    if fits && cost < numbers.len() * width as usize {
+        list.iter().for_each(|number| out.extend((*number as u32).to_le_bytes()));
+        let place = |number| list.binary_search(number).unwrap_or_default() as u64;
+        push_bits(out, numbers.iter().map(place), listed);
+        return (listed as u8 | LISTED, list.len() as u64);
+    }
+    push_bits(out, numbers.iter().map(|number| number - lowest), width);
+    (width as u8, lowest)
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at + value.len()) {
+        place.copy_from_slice(value);
+    }
+}
+
+fn put_place(bytes: &mut [u8], at: usize) {
+    let here = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    put(bytes, at, &here.to_le_bytes());
+}
+
+impl Packed {
+    /// Packs records, at most 255.
+    #[must_use]
+    pub fn of(records: &[Stored]) -> Self {
+        let mut bytes = vec![0; HEAD_BYTES];
+        put(&mut bytes, 0, &[VERSION, u8::try_from(records.len()).unwrap_or(u8::MAX)]);
+        let rows: Vec<[u64; COLUMNS]> = records.iter().map(numbers).collect();
+        for column in 0..COLUMNS {
+            let at = COLUMNS_AT + column * COLUMN_BYTES;
+            put_place(&mut bytes, at + 9);
+            let numbers: Vec<u64> =
+                rows.iter().filter_map(|row| row.get(column)).copied().collect();
+            let (width, base) = push_column(&mut bytes, &numbers);
+            put(&mut bytes, at, &[width]);
+            put(&mut bytes, at + 1, &base.to_le_bytes());
+        }
+        push_ids(&mut bytes, records);
+        bytes.resize(bytes.len() + PADDING, 0);
+        put_place(&mut bytes, END_AT);
+        let fact = |(at, record): (u8, &Stored)| Some((at, record.fact.clone()?));
+        let facts = (0..=u8::MAX).zip(records).filter_map(fact).collect();
+        Self { bytes: bytes.into(), facts }
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.get(1).copied().unwrap_or_default().into()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that it takes, what it says of orders left out, since the ledger has that too.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The record at a place.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<Stored> {
+        if at >= self.len() {
+            return None;
+        }
+        let number = |column| self.number(column, at);
+        let flags = number(Column::Flags);
+        let [platform, ..] = number(Column::Platform).to_le_bytes();
+        let [marks, ..] = flags.to_le_bytes();
+        Some(Stored {
+            id: self.id(at)?,
+            client: to_text(number(Column::Client)),
+            user: to_option(number(Column::User)),
+            name: to_text(number(Column::Name)),
+            platform: Platform::from_wire(platform).unwrap_or(Platform::Web),
+            occurred_at_ms: to_time(number(Column::Occurred)),
+            received_at_ms: to_time(number(Column::Received)),
+            flags: Flags(marks),
+            page: to_option(number(Column::Page)),
+            referrer: to_option(number(Column::Referrer)),
+            campaign: to_option(number(Column::Campaign)),
+            grade: to_text(number(Column::Grade)),
+            place: to_text(number(Column::Place)),
+            device: to_device(number(Column::Device)),
+            fact: self.fact(at),
+            is_superseded: flags & SUPERSEDED != 0,
+        })
+    }
+
+    /// Every record, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Stored> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+
+    /// The id of the record at a place.
+    #[must_use]
+    pub fn id(&self, at: usize) -> Option<EventId> {
+        let place = self.place(IDS_AT)? + at * ID_BYTES;
+        let id: [u8; ID_BYTES] = self.bytes.get(place..place + ID_BYTES)?.try_into().ok()?;
+        if self.number(Column::IsText, at) == 0 {
+            return Some(EventId::Uuid(id));
+        }
+        let ([from, ..], [.., length]) = (id.as_chunks::<4>().0, &id) else { return None };
+        let start = self.place(TEXTS_AT)? + usize::try_from(u32::from_le_bytes(*from)).ok()?;
+        let text = self.bytes.get(start..start + usize::from(*length))?;
+        Some(EventId::Text(std::str::from_utf8(text).ok()?.into()))
+    }
+
+    /// The client of the record at a place.
+    #[must_use]
+    pub fn client(&self, at: usize) -> TextId {
+        to_text(self.number(Column::Client, at))
+    }
+
+    /// The event time of the record at a place.
+    #[must_use]
+    pub fn occurred_at_ms(&self, at: usize) -> i64 {
+        to_time(self.number(Column::Occurred, at))
+    }
+
+    /// The campaign of the record at a place.
+    #[must_use]
+    pub fn campaign(&self, at: usize) -> Option<TextId> {
+        to_option(self.number(Column::Campaign, at))
+    }
+
+    fn fact(&self, at: usize) -> Option<Arc<Fact>> {
+        if self.facts.is_empty() {
+            return None;
+        }
+        let place = self.facts.binary_search_by_key(&at, |(of, _)| usize::from(*of)).ok()?;
+        self.facts.get(place).map(|(_, fact)| fact.clone())
+    }
+
+    fn place(&self, at: usize) -> Option<usize> {
+        let bytes = self.bytes.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    }
+
+    fn eight(&self, at: usize) -> u64 {
+        let bytes = self.bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u64::from_le_bytes)
+    }
+
+    fn bits(&self, from: usize, at: usize, width: u32) -> u64 {
+        let first = at * width as usize;
+        let read = self.eight(from + first / 8) >> (first % 8);
+        if width == u64::BITS { read } else { read & ((1 << width) - 1) }
+    }
+
+    fn number(&self, column: Column, at: usize) -> u64 {
+        let head = COLUMNS_AT + column as usize * COLUMN_BYTES;
+        let width = self.bytes.get(head).copied().unwrap_or_default();
+        let (base, place) = (self.eight(head + 1), self.place(head + 9).unwrap_or_default());
+        let bits = u32::from(width & !LISTED);
+        if width & LISTED == 0 {
+            return base.wrapping_add(self.bits(place, at, bits));
+        }
+        let length = usize::try_from(base).unwrap_or_default();
+        let listed = self.bits(place + 4 * length, at, bits);
+        let listed = usize::try_from(listed).unwrap_or_default();
+        self.eight(place + 4 * listed) & u64::from(u32::MAX)
+    }
+
+    /// What a checkpoint holds.
+    ///
+    /// # Errors
+    /// If what it says of orders cannot be written down, which no sound state can cause.
+    pub fn encode(&self) -> Result<Vec<u8>, String> {
+        let mut out = self.bytes.to_vec();
+        for (at, fact) in &self.facts {
+            let mut said = Vec::new();
+            ciborium::into_writer(fact.as_ref(), &mut said).map_err(|error| error.to_string())?;
+            out.push(*at);
+            out.extend(u32::try_from(said.len()).unwrap_or(u32::MAX).to_le_bytes());
+            out.extend(said);
+        }
+        Ok(out)
+    }
+
+    /// Whether bytes are a packed block, and not one as it was stored before there were any.
+    #[must_use]
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&VERSION)
+    }
+
+    /// Reads what a checkpoint holds.
+    ///
+    /// # Errors
+    /// If that is no packed block.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let broken = || "a block of records is broken".to_owned();
+        let end = Self { bytes: bytes.into(), facts: Box::default() }.place(END_AT);
+        let end = end.filter(|end| *end >= HEAD_BYTES && Self::is_one(bytes)).ok_or_else(broken)?;
+        let (packed, mut rest) = bytes.split_at_checked(end).ok_or_else(broken)?;
+        let mut facts = Vec::new();
+        while let Some((at, after)) = rest.split_first() {
+            let (length, after) = after.split_first_chunk::<4>().ok_or_else(broken)?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| broken())?;
+            let (said, after) = after.split_at_checked(length).ok_or_else(broken)?;
+            let fact: Fact = ciborium::from_reader(said).map_err(|error| error.to_string())?;
+            facts.push((*at, Arc::new(fact)));
+            rest = after;
+        }
+        let block = Self { bytes: packed.into(), facts: facts.into() };
+        if block.iter().count() != block.len() {
+            return Err(broken());
+        }
+        Ok(block)
+    }
+}
+
+fn push_ids(bytes: &mut Vec<u8>, records: &[Stored]) {
+    put_place(bytes, IDS_AT);
+    let mut texts: Vec<u8> = Vec::new();
+    for record in records {
+        match &record.id {
+            EventId::Uuid(id) => bytes.extend(id),
+            EventId::Text(text) => {
+                let mut slot = [0; ID_BYTES];
+                let from = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+                put(&mut slot, 0, &from.to_le_bytes());
+                put(&mut slot, ID_BYTES - 1, &[u8::try_from(text.len()).unwrap_or(u8::MAX)]);
+                bytes.extend(slot);
+                texts.extend(text.as_bytes());
+            }
+        }
+    }
+    put_place(bytes, TEXTS_AT);
+    bytes.extend(texts);
+}
+
+#[cfg(test)]
+mod tests;
