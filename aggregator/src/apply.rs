@@ -14,6 +14,7 @@ use edgetally_proto::sign::Backlog;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{Audit, Note};
 use crate::dedup::{Marks, Source, Verdict};
 use crate::directory::{AdminWrite, Directory};
 use crate::intake::{self, Incoming};
@@ -73,6 +74,8 @@ pub enum Entry {
         /// Their places on the list.
         places: Vec<u32>,
     },
+    /// Who made the change that follows.
+    Audit(Note),
 }
 
 /// How a frames request ends.
@@ -126,6 +129,8 @@ pub struct World {
     pub dirty_marks: BTreeSet<Source>,
     /// Whether the directory changed since the last checkpoint.
     pub is_directory_dirty: bool,
+    /// Who changed what.
+    pub audit: Audit,
     /// Keys of the store that the next checkpoint removes.
     pub removed: Vec<Vec<u8>>,
     /// What is added to the numbers of tellings of sessions: greater than any before the start.
@@ -284,7 +289,10 @@ impl World {
                 }
                 changed.sites.entry(site.clone()).or_default();
             }
-            AdminWrite::PutKey(_) | AdminWrite::DeleteKey { .. } => {}
+            AdminWrite::PutKey(_)
+            | AdminWrite::DeleteKey { .. }
+            | AdminWrite::PutLink(_)
+            | AdminWrite::DeleteLink { .. } => {}
         }
     }
 
@@ -312,6 +320,7 @@ impl World {
             Entry::Merge { site, change } => {
                 self.merge(&site, &change, &mut changed);
             }
+            Entry::Audit(note) => self.audit.push(note),
             Entry::Unmerge { site, places } => {
                 self.forget_merges(&site, &places, &mut changed);
             }
@@ -360,6 +369,7 @@ impl World {
         self.view.number += 1;
         self.view.directory = self.directory.clone();
         self.view.edges = self.edges.clone();
+        self.view.audit = self.audit.clone();
         self.view.rev_base = self.rev_base;
         self.view.clone()
     }

@@ -10,6 +10,7 @@ use edgetally_proto::record::Letter;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::World;
+use crate::audit::Note;
 use crate::dedup::Mark;
 use crate::merge::Block;
 use crate::merges::Change;
@@ -53,6 +54,8 @@ pub enum Piece {
     Erasure(Arc<Erasure>),
     /// How often sealed days of a site were told anew.
     Generations(Kept),
+    /// A block of the audit log.
+    Audit(Vec<Arc<Note>>),
     /// Persons of a site that an administrator joined.
     Merges(Arc<Vec<Change>>),
     /// Nothing any more.
@@ -93,6 +96,9 @@ impl Piece {
             }
             Self::Erasure(erasure) => cbor(erasure.as_ref()).map(Some),
             Self::Generations(kept) => cbor(kept).map(Some),
+            Self::Audit(notes) => {
+                cbor(&notes.iter().map(AsRef::as_ref).collect::<Vec<&Note>>()).map(Some)
+            }
             Self::Merges(changes) => cbor(changes.as_ref()).map(Some),
             Self::Removed => Ok(None),
         }
@@ -122,6 +128,9 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
     push(Key::Position, Piece::Position(position));
     if std::mem::take(&mut world.is_directory_dirty) {
         push(Key::Directory, Piece::Directory(world.directory.clone()));
+    }
+    for (block, notes) in world.audit.take_dirty() {
+        push(Key::Audit(block), notes.map_or(Piece::Removed, Piece::Audit));
     }
     for source in std::mem::take(&mut world.dirty_marks) {
         if let Some(mark) = world.marks.get(&source) {
@@ -187,6 +196,7 @@ impl Restore {
                 let directory = serde_json::from_slice(value).map_err(|error| error.to_string())?;
                 world.directory = Arc::new(directory);
             }
+            Key::Audit(block) => world.audit.restore(block, read(value)?)?,
             Key::Mark(source) => {
                 let mark: Mark = read(value)?;
                 let (last, tally) = (mark.last, mark.tally);

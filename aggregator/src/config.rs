@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use argon2::password_hash::phc::PasswordHash;
 use serde::Deserialize;
 
 /// Keys of the file, to name the nearest when one is not known.
-const KEYS: [&str; 3] = ["listen", "data", "edge"];
+const KEYS: [&str; 6] = ["listen", "data", "edge", "tls", "tls.certificate", "tls.key"];
 
 /// The configuration of `edgetally serve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +20,22 @@ pub struct Config {
     pub edge: Option<String>,
     /// A key that opens everything, if given.
     pub admin_key: Option<String>,
+    /// What argon2 made of the password of the dashboard, if given.
+    pub password_hash: Option<String>,
     /// Signs what goes between workers and aggregator.
     pub edge_secret: String,
+    /// With what connections are encrypted, if they are.
+    pub tls: Option<Tls>,
+}
+
+/// Where the parts of TLS are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The chain of certificates, the server's own first, as PEM.
+    pub certificate: PathBuf,
+    /// Its private key, as PEM.
+    pub key: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -29,12 +44,13 @@ struct File {
     listen: SocketAddr,
     data: PathBuf,
     edge: Option<String>,
+    tls: Option<Tls>,
 }
 
 impl Default for File {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8_080));
-        Self { listen, data: PathBuf::from("data"), edge: None }
+        Self { listen, data: PathBuf::from("data"), edge: None, tls: None }
     }
 }
 
@@ -88,8 +104,23 @@ impl Config {
             data: variable("EDGETALLY_DATA").map_or(file.data, PathBuf::from),
             edge: edge(variable("EDGETALLY_EDGE").or(file.edge))?,
             admin_key: variable("EDGETALLY_ADMIN_KEY"),
+            password_hash: password_hash(variable("EDGETALLY_PASSWORD_HASH"))?,
+            tls: file.tls,
             edge_secret,
         })
+    }
+}
+
+/// What argon2 wrote, or none. What is wrong with it is not said: it may be the password itself.
+fn password_hash(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    match text {
+        Some(text) if !text.starts_with("$argon2") || PasswordHash::new(&text).is_err() => {
+            Err(ConfigError::Variable {
+                name: "EDGETALLY_PASSWORD_HASH",
+                problem: "is not what `edgetally hash-password` prints".to_owned(),
+            })
+        }
+        text => Ok(text),
     }
 }
 
@@ -105,13 +136,23 @@ fn edge(text: Option<String>) -> Result<Option<String>, ConfigError> {
     }
 }
 
+/// Names of all keys, those of tables after the table and a dot.
+fn paths(table: &toml::Table) -> Vec<String> {
+    let below = |(key, value): (&String, &toml::Value)| {
+        let inner = value.as_table().map(paths).unwrap_or_default();
+        let inner = inner.into_iter().map(move |name| format!("{key}.{name}"));
+        [key.clone()].into_iter().chain(inner.collect::<Vec<_>>())
+    };
+    table.iter().flat_map(below).collect()
+}
+
 fn parse(text: &str) -> Result<File, ConfigError> {
     let unreadable = |error: toml::de::Error| ConfigError::File(error.to_string());
     let table: toml::Table = text.parse().map_err(unreadable)?;
-    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        let near = |known: &&str| (strsim::jaro_winkler(known, key) * 1e6) as u64;
+    if let Some(key) = paths(&table).into_iter().find(|key| !KEYS.contains(&key.as_str())) {
+        let near = |known: &&str| (strsim::jaro_winkler(known, &key) * 1e6) as u64;
         let nearest = KEYS.into_iter().max_by_key(near).unwrap_or_default();
-        return Err(ConfigError::UnknownKey { key: key.clone(), nearest });
+        return Err(ConfigError::UnknownKey { key, nearest });
     }
     toml::from_str(text).map_err(unreadable)
 }
@@ -148,6 +189,11 @@ mod tests {
         let said = |text, environment: &[_]| read(text, environment).unwrap_err().to_string();
         assert!(said(Some("lisen = \"127.0.0.1:9\""), &[SECRET]).contains("nearest is \"listen\""));
         assert!(said(Some("listen = 5"), &[SECRET]).contains("listen"));
+        let tls = said(Some("[tls]\ncertifcate = \"c\""), &[SECRET]);
+        assert!(tls.contains("nearest is \"tls.certificate\""), "{tls}");
+        assert!(said(Some("[tls]\nkey = \"k\""), &[SECRET]).contains("certificate"));
+        let password = said(None, &[SECRET, ("EDGETALLY_PASSWORD_HASH", "hunter2")]);
+        assert!(password.contains("hash-password") && !password.contains("hunter2"), "{password}");
         assert!(said(None, &[SECRET, ("EDGETALLY_EDGE", "shop")]).contains("edge is \"shop\""));
         assert!(said(None, &[]).contains("EDGETALLY_EDGE_SECRET is not set"));
         assert!(said(None, &[SECRET, ("EDGETALLY_LISTEN", "x")]).contains("EDGETALLY_LISTEN"));

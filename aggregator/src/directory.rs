@@ -94,6 +94,19 @@ pub struct Key {
     pub kind: KeyKind,
 }
 
+/// A public link as it is kept: what it bears opens the reports of one site, for reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Names the link without opening anything.
+    pub id: String,
+    /// SHA-256 of what it bears.
+    pub hash: String,
+    /// Its site.
+    pub site: SiteId,
+    /// When it was made, epoch ms.
+    pub at_ms: i64,
+}
+
 /// One write of an administrator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AdminWrite {
@@ -120,6 +133,13 @@ pub enum AdminWrite {
         /// Its id.
         id: String,
     },
+    /// Adds a public link.
+    PutLink(Link),
+    /// Revokes a public link.
+    DeleteLink {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// All sites and keys.
@@ -132,6 +152,8 @@ pub struct Directory {
     pub sites: BTreeMap<SiteId, SiteEntry>,
     /// Keys by id.
     pub keys: BTreeMap<String, Key>,
+    /// Public links by id.
+    pub links: BTreeMap<String, Link>,
 }
 
 impl Directory {
@@ -151,12 +173,19 @@ impl Directory {
             AdminWrite::DeleteSite { site } => {
                 next.sites.remove(site);
                 next.keys.retain(|_, key| key.site != *site);
+                next.links.retain(|_, link| link.site != *site);
             }
             AdminWrite::PutKey(key) => {
                 next.keys.insert(key.id.clone(), key.clone());
             }
             AdminWrite::DeleteKey { id } => {
                 next.keys.remove(id);
+            }
+            AdminWrite::PutLink(link) => {
+                next.links.insert(link.id.clone(), link.clone());
+            }
+            AdminWrite::DeleteLink { id } => {
+                next.links.remove(id);
             }
         }
         next

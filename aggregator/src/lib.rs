@@ -37,6 +37,8 @@ pub mod eras;
 pub mod calendar;
 
 pub mod apply;
+pub mod audit;
+pub mod login;
 pub mod directory;
 pub mod local;
 pub mod site;

@@ -1,11 +1,12 @@
 //! The edgetally program.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use aggregator::config::Config;
-use aggregator::http::{self, App};
+use aggregator::http::{self, App, tls};
 use aggregator::store::engine::Engine;
 use aggregator::store::recover::Layout;
 use aggregator::store::writer::{self, WriterError};
@@ -38,6 +39,8 @@ enum Command {
     Simulate(aggregator::simulate::Args),
     /// Rebuild the state of a data folder from a raw archive.
     Replay(aggregator::archive::replay::Args),
+    /// Print what to set as EDGETALLY_PASSWORD_HASH, for the password on the first line of stdin.
+    HashPassword,
     /// Rewrite a raw archive so that it no longer holds what was erased.
     Scrub(aggregator::archive::rewrite::Args),
 }
@@ -54,9 +57,27 @@ fn main() -> ExitCode {
             start_log();
             aggregator::archive::replay::run(&args)
         }
+        Command::HashPassword => hash_password(),
         Command::Scrub(args) => {
             start_log();
             aggregator::archive::rewrite::run(&args)
+        }
+    }
+}
+
+fn hash_password() -> ExitCode {
+    let mut line = String::new();
+    if std::io::stdin().is_terminal() {
+        eprintln!("The password, and Enter (it is shown as you type):");
+    }
+    let read = std::io::stdin().read_line(&mut line).map_err(|error| error.to_string());
+    let hash = read.and_then(|_| http::login::hash_password(line.trim_end_matches(['\r', '\n'])));
+    match hash {
+        Ok(hash) if writeln!(std::io::stdout(), "{hash}").is_ok() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(USAGE)
         }
     }
 }
@@ -95,6 +116,7 @@ fn start_log() {
 }
 
 fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    let tls = config.tls.as_ref().map(|tls| tls::load(&tls.certificate, &tls.key)).transpose()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let (engine, thread) = writer::start(Layout::below(&config.data))?;
     let (ended, end) = tokio::sync::oneshot::channel();
@@ -109,28 +131,30 @@ fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     if config.admin_key.is_none() {
         tracing::warn!("EDGETALLY_ADMIN_KEY is not set: only admin keys made before work");
     }
-    runtime.block_on(listen(config, engine, end))
+    runtime.block_on(listen(config, tls, engine, end))
 }
 
 type End = tokio::sync::oneshot::Receiver<Result<(), WriterError>>;
 
 async fn listen(
     config: &Config,
+    tls: Option<Arc<tls::ServerConfig>>,
     engine: Engine,
     mut end: End,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
-    tracing::info!(address = %listener.local_addr()?, data = %config.data.display(), "listening");
+    let address = listener.local_addr()?;
+    tracing::info!(%address, data = %config.data.display(), tls = tls.is_some(), "listening");
     let app = App::new(engine.clone(), config);
     let hub = app.hub.clone();
     tokio::spawn(http::live::run(app.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut graceful = stopped.clone();
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+    let server = tls::serve(listener, tls, http::router(app), async move {
         // A closed channel means that the program ends as well.
         let _ = graceful.wait_for(|stop| *stop).await;
     });
-    let server = tokio::spawn(server.into_future());
+    let server = tokio::spawn(server);
     tokio::select! {
         ended = &mut end => return Ok(ended??),
         result = asked_to_stop() => result?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use edgetally_proto::ids::{EventId, SiteId};
 use imbl::{OrdMap, Vector};
 
+use crate::audit::Audit;
 use crate::calendar::Calendar;
 use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
@@ -186,6 +187,8 @@ pub struct View {
     pub directory: Arc<Directory>,
     /// State by site.
     pub sites: OrdMap<SiteId, Arc<SiteView>>,
+    /// Who changed what.
+    pub audit: Audit,
     /// State by numbering.
     pub edges: OrdMap<Source, EdgeState>,
     /// What is added to the numbers of tellings of sessions.

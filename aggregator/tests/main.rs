@@ -10,6 +10,7 @@
 
 mod support;
 
+mod access;
 mod api;
 mod comparison;
 mod durability;
@@ -28,4 +29,5 @@ mod replayed_rejects;
 mod scrub;
 mod settings;
 mod sketches;
+mod tls;
 mod visitors;

@@ -231,7 +231,7 @@ impl<'a> Replay<'a> {
 
     fn ask(&self, ask: Ask) -> Result<oneshot::Receiver<Answer>, BucketError> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.engine.send(Command::Local { ask, reply });
+        let sent = self.engine.send(Command::Local { ask, note: None, reply });
         sent.map(|()| answer)
             .map_err(|refusal| fault(format!("the state takes no more: {refusal:?}")))
     }

@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::access::{Admin, AdminSent};
+use super::auth::random_hex;
 use super::extract::{Named, Params};
 use super::problem::Problem;
 use super::{App, query};
+use crate::audit::{Act, Note};
 use crate::directory::{AdminWrite, Key};
 use crate::store::engine::Command;
 use crate::zone::Zone;
@@ -31,7 +33,7 @@ const KEY_BYTES: usize = 32;
 
 /// Which part of a list.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Page {
     limit: Option<usize>,
     /// The last id of the part before.
@@ -39,7 +41,13 @@ pub struct Page {
 }
 
 /// Cuts a list, ordered by id, to the part that was asked for.
-fn page(page: &Page, rows: impl Iterator<Item = (String, Value)>) -> Result<Json<Value>, Problem> {
+///
+/// # Errors
+/// If the limit is none.
+pub fn page(
+    page: &Page,
+    rows: impl Iterator<Item = (String, Value)>,
+) -> Result<Json<Value>, Problem> {
     let limit = page.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Problem::invalid("limit", format!("the limit is 1 to {LIMIT_MAX}")));
@@ -53,10 +61,13 @@ fn page(page: &Page, rows: impl Iterator<Item = (String, Value)>) -> Result<Json
     Ok(Json(json!({"results": results, "next": next})))
 }
 
-/// Makes a write durable and gives the version after it.
-async fn write(app: &App, write: AdminWrite) -> Result<u64, Problem> {
+/// Makes a write durable, with the note of who did it, and gives the version after it.
+///
+/// # Errors
+/// If the program takes none now.
+pub async fn write(app: &App, write: AdminWrite, note: Note) -> Result<u64, Problem> {
     let (reply, version) = oneshot::channel();
-    app.engine.send(Command::Write { write, reply })?;
+    app.engine.send(Command::Write { write, note, reply })?;
     version.await.map_err(|_| Problem::not_ready())
 }
 
@@ -97,15 +108,26 @@ pub async fn site(
 pub async fn put_site(
     State(app): State<App>,
     Named(site): Named,
-    AdminSent { body, .. }: AdminSent,
+    AdminSent { caller, body, .. }: AdminSent,
 ) -> Result<Json<Value>, Problem> {
     let site = site_id(&site)?;
     let settings: SiteSettings = query::json_strict(&body)?;
     check(&settings)?;
     let settings = Box::new(settings);
-    let at_ms = super::now_ms();
-    write(&app, AdminWrite::PutSite { site: site.clone(), settings, at_ms }).await?;
+    let about = changed(&app, &site, &settings);
+    let note = caller.note(Act::PutSite, Some(&site), about);
+    let at_ms = note.at_ms;
+    write(&app, AdminWrite::PutSite { site: site.clone(), settings, at_ms }, note).await?;
     site_json(&app, &site).map(Json)
+}
+
+/// Names of the settings that will be others, for the audit log; none of a new site.
+fn changed(app: &App, site: &SiteId, settings: &SiteSettings) -> Option<String> {
+    let view = app.engine.shared.view.load();
+    let before = serde_json::to_value(&view.directory.sites.get(site)?.settings).ok()?;
+    let after = serde_json::to_value(settings).ok()?;
+    let members = after.as_object()?.iter().filter(|(name, value)| before.get(name) != Some(value));
+    Some(members.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))
 }
 
 fn check(settings: &SiteSettings) -> Result<(), Problem> {
@@ -141,12 +163,13 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
 /// `DELETE /v1/sites/{site}`: settings, keys and everything counted.
 pub async fn delete_site(
     State(app): State<App>,
-    _: Admin,
+    Admin { caller, .. }: Admin,
     Named(site): Named,
 ) -> Result<StatusCode, Problem> {
     let site = site_id(&site)?;
     site_json(&app, &site)?;
-    write(&app, AdminWrite::DeleteSite { site }).await?;
+    let note = caller.note(Act::DeleteSite, Some(&site), None);
+    write(&app, AdminWrite::DeleteSite { site }, note).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -160,7 +183,7 @@ struct NewKey {
 /// `POST /v1/keys`: the key is shown in this answer and never again.
 pub async fn post_key(
     State(app): State<App>,
-    AdminSent { body, .. }: AdminSent,
+    AdminSent { caller, body, .. }: AdminSent,
 ) -> Result<Json<Value>, Problem> {
     let NewKey { site, kind } = query::json(&body)?;
     if !app.engine.shared.view.load().directory.sites.contains_key(&site) {
@@ -169,17 +192,11 @@ pub async fn post_key(
     let key = format!("{}{}", kind.prefix(), random_hex(KEY_BYTES)?);
     let id = format!("key_{}", random_hex(KEY_BYTES / 4)?);
     let kept = Key { id: id.clone(), hash: key_hash(&key), site: site.clone(), kind };
-    write(&app, AdminWrite::PutKey(kept)).await?;
+    let about = format!("{id} ({})", format!("{kind:?}").to_lowercase());
+    let note = caller.note(Act::CreateKey, Some(&site), Some(about));
+    write(&app, AdminWrite::PutKey(kept), note).await?;
     let body = json!({"id": id, "key": key, "site": site, "kind": kind});
     Ok(Json(body))
-}
-
-fn random_hex(bytes: usize) -> Result<String, Problem> {
-    let mut random = vec![0u8; bytes];
-    getrandom::fill(&mut random).map_err(|error| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", error.to_string())
-    })?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// `GET /v1/keys`
@@ -200,12 +217,13 @@ pub async fn keys(
 /// `DELETE /v1/keys/{id}`
 pub async fn delete_key(
     State(app): State<App>,
-    _: Admin,
+    Admin { caller, .. }: Admin,
     Named(id): Named,
 ) -> Result<StatusCode, Problem> {
-    if !app.engine.shared.view.load().directory.keys.contains_key(&id) {
-        return Err(Problem::not_found("there is no such key"));
-    }
-    write(&app, AdminWrite::DeleteKey { id }).await?;
+    let view = app.engine.shared.view.load_full();
+    let key = view.directory.keys.get(&id);
+    let key = key.ok_or_else(|| Problem::not_found("there is no such key"))?;
+    let note = caller.note(Act::DeleteKey, Some(&key.site), Some(id.clone()));
+    write(&app, AdminWrite::DeleteKey { id }, note).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,14 +1,24 @@
-//! Who asks: keys in the header, compared in constant time.
+//! Who asks: keys in the header, compared in constant time, or the cookie of a login.
+
+use std::sync::PoisonError;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use edgetally_proto::edge_config::KeyKind;
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::sign::key_hash;
 use subtle::ConstantTimeEq;
+use tokio::sync::oneshot;
 
-use super::App;
 use super::problem::Problem;
+use super::{App, now_ms};
+use crate::audit::{Act, Note};
+use crate::store::engine::Command;
+
+/// The cookie of a login.
+pub const COOKIE: &str = "edgetally_login";
+/// The key of the environment, by name.
+const ENVIRONMENT: &str = "environment";
 
 /// What whoever asks may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,14 +32,12 @@ pub enum May {
 /// Whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// What names him without opening anything: the id of a key, or `environment`.
+    /// What names him without opening anything: the id of a key or link, `environment`, or
+    /// `login:<id>`.
     pub name: String,
     /// What he may do.
     pub may: May,
 }
-
-/// The key of the environment, by name.
-const ENVIRONMENT: &str = "environment";
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -38,25 +46,74 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
+/// What the cookie of a login holds.
+#[must_use]
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| name.trim() == COOKIE).map(|(_, value)| value.trim())
+}
+
+/// Refuses what a page of somewhere else has a browser send along with our cookie.
+///
+/// # Errors
+/// If another origin sent the request, or it changes something and nothing says who sent it.
+pub fn same_origin(parts: &Parts) -> Result<(), Problem> {
+    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let is_read = matches!(parts.method, Method::GET | Method::HEAD)
+        && !parts.headers.contains_key(header::UPGRADE);
+    let is_ours = match text("sec-fetch-site") {
+        // Whoever types the address comes from nowhere.
+        Some(site) => site == "same-origin" || is_read && site == "none",
+        None => match (text("origin"), text("host")) {
+            (Some(origin), Some(host)) => {
+                origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host))
+            }
+            (Some(_), None) => false,
+            (None, _) => is_read,
+        },
+    };
+    if is_ours {
+        return Ok(());
+    }
+    let detail = "with the cookie of a login only pages of this address may ask this";
+    Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail))
+}
+
 impl Caller {
-    /// Finds out who asks.
+    /// Finds out who asks. A key in the header goes before the cookie.
     ///
     /// # Errors
-    /// If the request bears no key, or one that is not known.
+    /// If the request bears no key and no login, or one that is not known; if a page of somewhere
+    /// else sent it with the cookie.
     pub fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
-        let hash = key_hash(bearer(&parts.headers).ok_or_else(Problem::key_invalid)?);
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            return Self::by_key(app, bearer(&parts.headers).ok_or_else(Problem::key_invalid)?);
+        }
+        let hash = key_hash(cookie(&parts.headers).ok_or_else(Problem::key_invalid)?);
+        let logins = app.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = logins.find(&hash, now_ms()).ok_or_else(Problem::key_invalid)?;
+        let caller = Self { name: format!("login:{id}"), may: May::All };
+        same_origin(parts).map(|()| caller)
+    }
+
+    fn by_key(app: &App, key: &str) -> Result<Self, Problem> {
+        let hash = key_hash(key);
         let is_same = |known: &str| bool::from(known.as_bytes().ct_eq(hash.as_bytes()));
         if app.admin_hash.as_deref().is_some_and(is_same) {
             return Ok(Self { name: ENVIRONMENT.to_owned(), may: May::All });
         }
-        let view = app.engine.shared.view.load();
-        let key = view.directory.keys.values().find(|key| is_same(&key.hash));
-        let key = key.ok_or_else(Problem::key_invalid)?;
-        let may = match key.kind {
-            KeyKind::Admin => May::All,
-            kind => May::Site(key.site.clone(), kind),
-        };
-        Ok(Self { name: key.id.clone(), may })
+        let directory = &app.engine.shared.view.load().directory;
+        if let Some(key) = directory.keys.values().find(|key| is_same(&key.hash)) {
+            let may = match key.kind {
+                KeyKind::Admin => May::All,
+                kind => May::Site(key.site.clone(), kind),
+            };
+            return Ok(Self { name: key.id.clone(), may });
+        }
+        let link = directory.links.values().find(|link| is_same(&link.hash));
+        let link = link.ok_or_else(Problem::key_invalid)?;
+        Ok(Self { name: link.id.clone(), may: May::Site(link.site.clone(), KeyKind::Read) })
     }
 
     /// The site of the key, where it has one.
@@ -80,4 +137,32 @@ impl Caller {
             _ => Ok(()),
         }
     }
+
+    /// A note for the audit log that he does something now.
+    #[must_use]
+    pub fn note(&self, act: Act, site: Option<&SiteId>, about: Option<String>) -> Note {
+        Note { at_ms: now_ms(), who: self.name.clone(), act, site: site.cloned(), about }
+    }
+}
+
+/// Makes a note durable that goes with no change of the state.
+///
+/// # Errors
+/// If the program takes none now.
+pub async fn noted(app: &App, note: Note) -> Result<(), Problem> {
+    let (reply, done) = oneshot::channel();
+    app.engine.send(Command::Note { note, reply })?;
+    done.await.map_err(|_| Problem::not_ready())
+}
+
+/// Something that nobody can guess, as hexadecimal digits.
+///
+/// # Errors
+/// If the system gives no randomness.
+pub fn random_hex(bytes: usize) -> Result<String, Problem> {
+    let mut random = vec![0u8; bytes];
+    getrandom::fill(&mut random).map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", error.to_string())
+    })?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -2,19 +2,24 @@
 
 pub mod access;
 pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod edges;
 pub mod extract;
 pub mod facts;
 pub mod frames;
+pub mod links;
 pub mod list;
 pub mod live;
+pub mod login;
 pub mod metrics;
 pub mod pages;
 pub mod people;
 pub mod problem;
 pub mod query;
 pub mod rejects;
+pub mod secure;
+pub mod tls;
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -22,13 +27,14 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use edgetally_proto::sign::key_hash;
 
 use crate::config::Config;
+use crate::login::Logins;
 use crate::store::engine::{Engine, Stage};
 use metrics::Metrics;
 use people::merge;
@@ -49,6 +55,12 @@ pub struct App {
     pub edge_config: Arc<Mutex<Option<(u64, Bytes)>>>,
     /// Live streams.
     pub hub: Arc<live::Hub>,
+    /// Who is logged in.
+    pub logins: Arc<Mutex<Logins>>,
+    /// What logging in needs.
+    pub door: Arc<login::Door>,
+    /// Whether connections are encrypted here.
+    pub is_tls: bool,
 }
 
 impl App {
@@ -62,6 +74,9 @@ impl App {
             metrics: Arc::default(),
             edge_config: Arc::default(),
             hub: Arc::default(),
+            logins: Arc::default(),
+            door: Arc::new(login::Door::new(config.password_hash.as_deref())),
+            is_tls: config.tls.is_some(),
         }
     }
 
@@ -103,6 +118,11 @@ pub fn router(app: App) -> Router {
         .route("/v1/sites/{site}", get(admin::site).put(admin::put_site).delete(admin::delete_site))
         .route("/v1/keys", get(admin::keys).post(admin::post_key))
         .route("/v1/keys/{id}", delete(admin::delete_key))
+        .route("/v1/links", get(links::get).post(links::post))
+        .route("/v1/links/{id}", delete(links::delete))
+        .route("/v1/audit", get(audit::get))
+        .route("/v1/login", post(login::login))
+        .route("/v1/logout", post(login::logout))
         .route_layer(middleware::from_fn_with_state(app.clone(), only_when_ready));
     Router::new()
         .route("/v1/frames", post(frames::post))
@@ -114,7 +134,7 @@ pub fn router(app: App) -> Router {
         .merge(pages::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
-        .layer(middleware::from_fn(never_stored))
+        .layer(middleware::from_fn_with_state(app.clone(), secure::headers))
         .with_state(app)
 }
 
@@ -123,16 +143,6 @@ async fn only_when_ready(State(app): State<App>, request: Request, next: Next) -
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
-}
-
-/// Answers are of this moment; only a page may say otherwise of its files.
-async fn never_stored(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    response
 }
 
 async fn healthz() -> &'static str {

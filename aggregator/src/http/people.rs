@@ -14,6 +14,7 @@ use super::access::AdminOf;
 use super::extract::Named;
 use super::problem::Problem;
 use super::{App, now_ms};
+use crate::audit::{Act, Note};
 use crate::local::{Answer, Ask};
 use crate::store::engine::Command;
 use crate::tombstones::{Person, Veiled};
@@ -41,10 +42,11 @@ fn person(app: &App, site: &SiteId, field: &str, text: &str) -> Result<Person, P
     Person::parse(text, is_client).map_err(|detail| Problem::invalid(field, detail))
 }
 
-/// Asks the thread that owns the state; it answers when what it did is durable.
-async fn ask(app: &App, ask: Ask) -> Result<Answer, Problem> {
+/// Asks the thread that owns the state; it answers when what it did is durable, with the note of
+/// who asked.
+async fn ask(app: &App, ask: Ask, note: Option<Note>) -> Result<Answer, Problem> {
     let (reply, answer) = oneshot::channel();
-    app.engine.send(Command::Local { ask, reply })?;
+    app.engine.send(Command::Local { ask, note, reply })?;
     match answer.await.map_err(|_| Problem::not_ready())? {
         Answer::Failed(error) => Err(fatal(error)),
         answer => Ok(answer),
@@ -54,13 +56,14 @@ async fn ask(app: &App, ask: Ask) -> Result<Answer, Problem> {
 /// `DELETE /v1/people/{person}`: erases a person, and whoever was merged with him.
 pub async fn delete(
     State(app): State<App>,
-    AdminOf { site, .. }: AdminOf,
+    AdminOf { caller, site, .. }: AdminOf,
     Named(text): Named,
 ) -> Result<Json<Value>, Problem> {
     let (site, zone) = (site.id, site.zone);
     let person = person(&app, &site, "person", &text)?;
     let erase = Ask::Erase { site: site.clone(), person, salt: salt()? };
-    let Answer::Erased(report) = ask(&app, erase).await? else { return Err(misunderstood()) };
+    let note = Some(caller.note(Act::Erase, Some(&site), None));
+    let Answer::Erased(report) = ask(&app, erase, note).await? else { return Err(misunderstood()) };
     Ok(Json(json!({
         "site": site,
         "person": text,

@@ -15,12 +15,13 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     field: Option<String>,
+    retry_after_ms: Option<u64>,
 }
 
 impl Problem {
     /// An error with a stable code.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None }
+        Self { status, code, detail: detail.into(), field: None, retry_after_ms: None }
     }
 
     /// A member of the request that is wrong.
@@ -50,6 +51,12 @@ impl Problem {
     /// Something else that is not there.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// Something that may be tried again after some ms.
+    pub fn rate_limited(detail: impl Into<String>, wait_ms: u64) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+        Self { retry_after_ms: Some(wait_ms), ..problem }
     }
 
     /// The program is starting or ending.
@@ -97,11 +104,16 @@ impl IntoResponse for Problem {
         if let Some(field) = self.field {
             body["field"] = field.into();
         }
+        if let Some(wait_ms) = self.retry_after_ms {
+            body["retry_after_ms"] = wait_ms.into();
+        }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(wait_ms) = self.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, wait_ms.div_ceil(1_000).max(1).into());
+        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if self.status == StatusCode::UNAUTHORIZED {

@@ -9,6 +9,7 @@ use edgetally_proto::sign::Backlog;
 use tokio::sync::oneshot;
 
 use crate::apply::{Changed, Outcome};
+use crate::audit::Note;
 use crate::dedup::Source;
 use crate::directory::AdminWrite;
 use crate::intake::Incoming;
@@ -37,6 +38,8 @@ pub enum Command {
     Write {
         /// What to write.
         write: AdminWrite,
+        /// Who, for the audit log.
+        note: Note,
         /// Where the version of the directory goes.
         reply: oneshot::Sender<u64>,
     },
@@ -44,8 +47,17 @@ pub enum Command {
     Local {
         /// What.
         ask: local::Ask,
+        /// Who, for the audit log, if somebody asked and something changes.
+        note: Option<Note>,
         /// Where the answer goes.
         reply: oneshot::Sender<local::Answer>,
+    },
+    /// Something for the audit log that changes nothing else.
+    Note {
+        /// Who did what.
+        note: Note,
+        /// Told when it is durable.
+        reply: oneshot::Sender<()>,
     },
     /// Save a checkpoint and end.
     Stop,

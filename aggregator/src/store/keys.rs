@@ -10,6 +10,8 @@ use crate::rejects::{BlockKey as LetterKey, BucketKey};
 /// What a key of the store names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
+    /// A block of the audit log.
+    Audit(u64),
     /// Sites and keys.
     Directory,
     /// How far one numbering has come.
@@ -41,6 +43,7 @@ pub enum SiteKey {
     Merges,
 }
 
+const AUDIT: u8 = b'a';
 const DIRECTORY: u8 = b'd';
 const MARK: u8 = b'm';
 const POSITION: u8 = b'p';
@@ -61,6 +64,7 @@ impl Key {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
+            Self::Audit(block) => [&[AUDIT], number(*block).as_slice()].concat(),
             Self::Directory => vec![DIRECTORY],
             Self::Position => vec![POSITION],
             Self::Mark(source) => {
@@ -94,6 +98,7 @@ impl Key {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         match (*kind, rest) {
+            (AUDIT, rest) => Some(Self::Audit(u64::from_be_bytes(rest.try_into().ok()?))),
             (DIRECTORY, []) => Some(Self::Directory),
             (POSITION, []) => Some(Self::Position),
             (MARK, rest) => {

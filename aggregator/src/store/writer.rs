@@ -18,6 +18,7 @@ use super::log::Log;
 use super::recover::{Layout, RecoverError, Recovered, recover};
 use super::saver::{self, Checkpoint, Saver};
 use crate::apply::{Changed, Decision, Entry, World};
+use crate::audit::Note;
 use crate::checkpoint;
 use crate::dedup::Source;
 use crate::intake::Incoming;
@@ -163,6 +164,7 @@ enum Answer {
     Frames(oneshot::Sender<FramesReply>, Source, Decision),
     Write(oneshot::Sender<u64>, u64),
     Local(oneshot::Sender<local::Answer>, local::Answer),
+    Noted(oneshot::Sender<()>),
 }
 
 impl Writer<'_> {
@@ -179,22 +181,30 @@ impl Writer<'_> {
                     entries.extend(decision.fresh.iter_mut().map(|frame| entry(&source, frame)));
                     answers.push(Answer::Frames(reply, source, decision));
                 }
-                Command::Write { write, reply } => {
+                Command::Write { write, note, reply } => {
+                    entries.push(self.note(note));
                     entries.push(Entry::Admin(serde_json::to_string(&write).unwrap_or_default()));
                     // Settings take effect between the frames around them, as in the log.
                     self.apply(&mut answers, now_ms, &mut changed);
                     self.world.write(&write, &mut changed);
                     answers.push(Answer::Write(reply, self.world.directory.version));
                 }
-                Command::Local { ask, reply } => {
+                Command::Local { ask, note, reply } => {
                     // Looked up in a state that holds every frame before it.
                     self.apply(&mut answers, now_ms, &mut changed);
                     if matches!(ask, local::Ask::Erase { .. }) {
                         self.erasing = ERASING_CHECKPOINTS;
                     }
                     let (more, answer) = self.world.take_in(ask, now_ms, &mut changed);
+                    if let Some(note) = note.filter(|_| !more.is_empty()) {
+                        entries.push(self.note(note));
+                    }
                     entries.extend(more);
                     answers.push(Answer::Local(reply, answer));
+                }
+                Command::Note { note, reply } => {
+                    entries.push(self.note(note));
+                    answers.push(Answer::Noted(reply));
                 }
                 Command::Stop => {}
             }
@@ -204,6 +214,12 @@ impl Writer<'_> {
         self.shared.publish(self.world.view(&changed), changed);
         self.answer(answers);
         Ok(())
+    }
+
+    /// Takes a note; the entry goes into the log in one group with the change that it tells of.
+    fn note(&mut self, note: Note) -> Entry {
+        self.world.audit.push(note.clone());
+        Entry::Audit(note)
     }
 
     fn apply(&mut self, answers: &mut [Answer], now_ms: i64, changed: &mut Changed) {
@@ -253,6 +269,9 @@ impl Writer<'_> {
                 }
                 Answer::Local(reply, answer) => {
                     let _ = reply.send(answer);
+                }
+                Answer::Noted(reply) => {
+                    let _ = reply.send(());
                 }
             }
         }

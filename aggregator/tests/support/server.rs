@@ -18,6 +18,7 @@ pub const SHARD: &str = "v1|apac|0";
 pub struct Server {
     child: Child,
     pub base: String,
+    agent: ureq::Agent,
     log: Arc<Mutex<String>>,
 }
 
@@ -42,12 +43,37 @@ fn binary(data: &Path) -> Command {
 impl Server {
     /// Starts the program and waits until it is ready.
     pub fn start(data: &Path) -> Self {
-        Self::try_start(data).unwrap_or_else(|refused| panic!("it ended: {}", refused.log))
+        Self::start_with(data, &[])
+    }
+
+    /// Starts the program with more variables in its environment.
+    pub fn start_with(data: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = binary(data);
+        command.envs(variables.iter().copied());
+        let started = Self::try_launch(command, "http", agent());
+        started.unwrap_or_else(|refused| panic!("it ended: {}", refused.log))
+    }
+
+    /// Starts the program with a configuration that has TLS; the agent trusts its certificate.
+    pub fn start_tls(data: &Path, config: &Path, agent: ureq::Agent) -> Self {
+        let started = Self::try_start_tls(data, config, agent);
+        started.unwrap_or_else(|refused| panic!("it ended: {}", refused.log))
+    }
+
+    /// The same; gives its log if it ends before it is ready.
+    pub fn try_start_tls(data: &Path, config: &Path, agent: ureq::Agent) -> Result<Self, Refused> {
+        let mut command = binary(data);
+        command.arg("--config").arg(config);
+        Self::try_launch(command, "https", agent)
     }
 
     /// Starts the program; gives its log if it ends before it is ready.
     pub fn try_start(data: &Path) -> Result<Self, Refused> {
-        let mut child = binary(data).spawn().unwrap();
+        Self::try_launch(binary(data), "http", agent())
+    }
+
+    fn try_launch(mut command: Command, scheme: &str, agent: ureq::Agent) -> Result<Self, Refused> {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let mut base = None;
@@ -55,7 +81,7 @@ impl Server {
             let line = line.unwrap();
             log.lock().unwrap().push_str(&format!("{line}\n"));
             if let Some((_, rest)) = line.split_once("address=") {
-                base = Some(format!("http://{}", rest.split_whitespace().next().unwrap()));
+                base = Some(format!("{scheme}://{}", rest.split_whitespace().next().unwrap()));
                 break;
             }
         }
@@ -73,8 +99,9 @@ impl Server {
                 return Err(Refused { status, log });
             }
             let base = base.clone().unwrap_or_default();
-            if ureq::get(format!("{base}/readyz")).call().is_ok() {
-                return Ok(Self { child, base, log });
+            let ready = agent.get(format!("{base}/readyz")).call();
+            if ready.is_ok_and(|answer| answer.status() == 200) {
+                return Ok(Self { child, base, agent, log });
             }
             assert!(Instant::now() < deadline, "not ready: {}", log.lock().unwrap());
             std::thread::sleep(Duration::from_millis(10));
@@ -135,13 +162,38 @@ impl Server {
             "" => request,
             key => request.header("authorization", format!("Bearer {key}")),
         };
-        let agent = agent();
+        let (status, _, text) = self.run(request, body);
+        (status, text)
+    }
+
+    /// A request with these headers; status, headers and body of the answer.
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> (u16, ureq::http::HeaderMap, String) {
+        let uri = self.base.clone() + path;
+        let request = ureq::http::Request::builder().method(method).uri(uri);
+        let with = |request: ureq::http::request::Builder, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        self.run(headers.iter().fold(request, with), body.map(str::to_owned))
+    }
+
+    fn run(
+        &self,
+        request: ureq::http::request::Builder,
+        body: Option<String>,
+    ) -> (u16, ureq::http::HeaderMap, String) {
         let answer = match body {
-            Some(body) => agent.run(request.body(body).unwrap()),
-            None => agent.run(request.body(()).unwrap()),
+            Some(body) => self.agent.run(request.body(body).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
         };
         let mut answer = answer.unwrap();
-        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+        let text = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), answer.headers().clone(), text)
     }
 
     /// Makes the demo site.
@@ -168,7 +220,7 @@ impl Server {
             .header(header::FIRST, head.first.to_string())
             .header(header::LAST, head.last.to_string())
             .header(header::SIGNATURE, sign::frames(secret, head, body));
-        let mut answer = agent().run(request.body(body).unwrap()).ok()?;
+        let mut answer = self.agent.run(request.body(body).unwrap()).ok()?;
         let text = answer.body_mut().read_to_string().ok()?;
         Some((answer.status().as_u16(), serde_json::from_str(&text).unwrap()))
     }

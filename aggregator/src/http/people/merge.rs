@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ask, misunderstood, person};
+use crate::audit::Act;
 use crate::http::access::{AdminTold, NamesSite, Reader, Site};
 use crate::http::problem::Problem;
 use crate::http::{App, list, now_ms};
@@ -68,7 +69,7 @@ fn check_user(field: &str, person: &Person) -> Result<(), Problem> {
 
 async fn change(
     app: App,
-    AdminTold { site, asked: merge, .. }: AdminTold<Merge>,
+    AdminTold { caller, site, asked: merge, .. }: AdminTold<Merge>,
     is_undo: bool,
 ) -> Result<Json<Value>, Problem> {
     let zone = Site::find(&app, site.clone())?.zone;
@@ -79,7 +80,9 @@ async fn change(
     let into = user("into", &into)?;
     let (told_from, told_into) = (from.to_string(), format!("u:{into}"));
     let asked = Ask::Merge { site: site.clone(), from, into, is_undo };
-    let Answer::Merged(moved) = ask(&app, asked).await? else { return Err(misunderstood()) };
+    let act = if is_undo { Act::Unmerge } else { Act::Merge };
+    let note = Some(caller.note(act, Some(&site), None));
+    let Answer::Merged(moved) = ask(&app, asked, note).await? else { return Err(misunderstood()) };
     let Moved { events, clients, is_new } = moved?;
     Ok(Json(json!({
         "site": site,

@@ -12,8 +12,10 @@ use edgetally_proto::settings::SiteSettings;
 use serde_json::{Value, json};
 
 use super::{ask, misunderstood, person};
+use crate::audit::Act;
 use crate::facts::person as told;
 use crate::http::access::{AdminOf, Reader};
+use crate::http::auth::noted;
 use crate::http::extract::Named;
 use crate::http::problem::Problem;
 use crate::http::{App, facts};
@@ -40,7 +42,7 @@ async fn known(
     with_records: bool,
 ) -> Result<(Option<Known>, Copied), Problem> {
     let asked = Ask::Know { site: site.clone(), person, with_records };
-    let Answer::Known(known) = ask(app, asked).await? else { return Err(misunderstood()) };
+    let Answer::Known(known) = ask(app, asked, None).await? else { return Err(misunderstood()) };
     Ok(*known)
 }
 
@@ -96,13 +98,14 @@ fn copy(
 /// `GET /v1/people/{person}/export`
 pub async fn export(
     State(app): State<App>,
-    AdminOf { site, .. }: AdminOf,
+    AdminOf { caller, site, .. }: AdminOf,
     Named(text): Named,
 ) -> Result<Response, Problem> {
     let person = person(&app, &site.id, "person", &text)?;
     let known = known(&app, &site.id, person.clone(), true).await?;
-    let view = site.view(&app);
-    let body = facts::blocking(move || copy(&view, &person, known, &site.settings)).await?;
+    let (view, settings) = (site.view(&app), site.settings);
+    let body = facts::blocking(move || copy(&view, &person, known, &settings)).await?;
     let body = body.ok_or_else(nobody)?;
+    noted(&app, caller.note(Act::Export, Some(&site.id), None)).await?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::List;
+use crate::audit::Act;
 use crate::http::App;
 use crate::http::access::{AdminTold, NamesSite, Site};
 use crate::http::list::LIMIT_MAX;
@@ -79,7 +80,7 @@ fn refusal(row: &Row, reject: &Reject) -> Value {
 /// Judges a page of the list again, the newest first.
 pub async fn post(
     State(app): State<App>,
-    AdminTold { site, asked, .. }: AdminTold<Again>,
+    AdminTold { caller, site, asked, .. }: AdminTold<Again>,
 ) -> Result<Json<Value>, Problem> {
     let Site { settings, zone, .. } = Site::find(&app, site.clone())?;
     let ask = List::from(asked).ask(&zone)?;
@@ -94,7 +95,8 @@ pub async fn post(
         tokio::task::spawn_blocking(read).await.map_err(|error| fatal(error.to_string()))?;
     let judged = rows.iter().map(|(row, result)| (row.place, result.clone())).collect();
     let (reply, answer) = oneshot::channel();
-    app.engine.send(Command::Local { ask: Ask::Letters { site, judged }, reply })?;
+    let note = Some(caller.note(Act::Replay, Some(&site), None));
+    app.engine.send(Command::Local { ask: Ask::Letters { site, judged }, note, reply })?;
     let letters = match answer.await.map_err(|_| Problem::not_ready())? {
         Answer::Letters(letters) => letters,
         Answer::Failed(error) => return Err(fatal(error)),
