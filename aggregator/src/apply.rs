@@ -67,6 +67,13 @@ pub enum Entry {
         /// What was asked for.
         change: crate::merges::Change,
     },
+    /// Costs of campaigns.
+    Costs {
+        /// Whose.
+        site: SiteId,
+        /// Those that changed.
+        costs: Vec<crate::costs::Cost>,
+    },
     /// Merges that are forgotten, because somebody whom they name was erased.
     Unmerge {
         /// Whose.
@@ -321,6 +328,7 @@ impl World {
                 self.merge(&site, &change, &mut changed);
             }
             Entry::Audit(note) => self.audit.push(note),
+            Entry::Costs { site, costs } => self.put_costs(&site, costs, &mut changed),
             Entry::Unmerge { site, places } => {
                 self.forget_merges(&site, &places, &mut changed);
             }
@@ -406,6 +414,8 @@ fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
         rejects: site.rejects.buckets(),
         erasures: site.tombstones.shared(),
         merges: site.merges.history().clone(),
+        costs: site.costs.rows().clone(),
+        stock: site.stock.clone(),
         zone: site.zone.clone(),
         rules: site.rules.clone(),
         generations: site.generations.clone(),

@@ -50,6 +50,9 @@ pub enum Act {
     /// Had rejected events judged again.
     #[serde(rename = "rejects.replay")]
     Replay,
+    /// Told what campaigns cost.
+    #[serde(rename = "costs.put")]
+    PutCosts,
     /// Logged in.
     #[serde(rename = "login")]
     Login,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::apply::World;
 use crate::audit::Note;
+use crate::costs::Cost;
 use crate::dedup::Mark;
 use crate::merge::Block;
 use crate::merges::Change;
@@ -58,6 +59,8 @@ pub enum Piece {
     Audit(Vec<Arc<Note>>),
     /// Persons of a site that an administrator joined.
     Merges(Arc<Vec<Change>>),
+    /// Costs of a site's campaigns.
+    Costs(Vec<Cost>),
     /// Nothing any more.
     Removed,
 }
@@ -100,6 +103,7 @@ impl Piece {
                 cbor(&notes.iter().map(AsRef::as_ref).collect::<Vec<&Note>>()).map(Some)
             }
             Self::Merges(changes) => cbor(changes.as_ref()).map(Some),
+            Self::Costs(costs) => cbor(costs).map(Some),
             Self::Removed => Ok(None),
         }
     }
@@ -115,9 +119,10 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let days = state.rejects.days().into_iter().map(|day| key(SiteKey::RejectDay(day)));
     let letters = state.rejects.blocks().into_iter().map(|block| key(SiteKey::Letters(block)));
     let erasures = (0..state.tombstones.len()).map(|at| key(SiteKey::Erasure(at)));
+    let costs = state.costs.blocks().into_iter().map(|block| key(SiteKey::Costs(block)));
     let whole = [SiteKey::Merges, SiteKey::Generations].into_iter().map(key);
     let numbered = texts.chain(records).chain(erasures).chain(whole);
-    numbered.chain(counters).chain(days).chain(letters).collect()
+    numbered.chain(counters).chain(days).chain(letters).chain(costs).collect()
 }
 
 /// Takes what changed since the last checkpoint; `position` is how far the log is contained.
@@ -158,6 +163,9 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
         }
         if let Some(kept) = site.generations.take_dirty() {
             push(Key::Site(name.clone(), SiteKey::Generations), Piece::Generations(kept));
+        }
+        for (block, costs) in site.costs.take_dirty() {
+            push(Key::Site(name.clone(), SiteKey::Costs(block)), Piece::Costs(costs));
         }
         take_rejects(name, site, &mut push);
     }
@@ -247,6 +255,7 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
         SiteKey::Erasure(at) => return Err(format!("erasure {at} is out of turn")),
         SiteKey::Merges => site.merges.restore(read(value)?),
         SiteKey::Generations => site.generations.restore(read(value)?),
+        SiteKey::Costs(_) => site.costs.restore(read(value)?),
         SiteKey::RejectDay(_) => site.rejects.restore_day(read(value)?),
         SiteKey::Letters(block) => site.rejects.restore_block(block, read(value)?),
     }

@@ -29,12 +29,15 @@ pub mod attribution;
 
 pub mod orders;
 pub mod presence;
+pub mod costs;
+pub mod stock;
 pub mod sealing;
 pub mod rejects;
 pub mod tombstones;
 pub mod zone;
 pub mod eras;
 pub mod calendar;
+pub mod rates;
 
 pub mod apply;
 pub mod audit;

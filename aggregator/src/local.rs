@@ -14,6 +14,7 @@ use edgetally_proto::validate::Reject;
 use edgetally_proto::window::Window;
 
 use crate::apply::{Changed, Entry, World};
+use crate::costs::{Cost, Outcome as CostsOutcome};
 use crate::dedup::{Source, Tally};
 use crate::intake;
 use crate::merges::{Change as MergeChange, Refusal};
@@ -58,6 +59,13 @@ pub enum Ask {
         /// Whether the merge is taken back.
         is_undo: bool,
     },
+    /// What a site paid for its campaigns.
+    Costs {
+        /// The site.
+        site: SiteId,
+        /// What was told.
+        costs: Vec<Cost>,
+    },
     /// What is known of a person of a site.
     Know {
         /// The site.
@@ -87,6 +95,8 @@ pub enum Answer {
     Erased(Report),
     /// A merge, or its undoing.
     Merged(Result<Moved, Refusal>),
+    /// Costs.
+    Costs(CostsOutcome),
     /// What is known of a person, with his records if they are wanted.
     Known(Box<(Option<Known>, Copied)>),
     /// How many erasures were not known yet.
@@ -157,6 +167,14 @@ impl World {
                         (vec![Entry::Merge { site, change }], Answer::Merged(Ok(moved)))
                     }
                 }
+            }
+            Ask::Costs { site, costs } => {
+                let nothing = Site::default();
+                let state = self.sites.get(&site).unwrap_or(&nothing);
+                let (costs, outcome) = state.costs.plan(costs);
+                self.put_costs(&site, costs.clone(), changed);
+                let entry = (!costs.is_empty()).then_some(Entry::Costs { site, costs });
+                (entry.into_iter().collect(), Answer::Costs(outcome))
             }
             Ask::Know { site, person, with_records } => {
                 let known = self.sites.get(&site).map(|state| {
@@ -244,6 +262,11 @@ impl World {
     /// Forgets merges by their places on the list.
     pub fn forget_merges(&mut self, site: &SiteId, places: &[u32], changed: &mut Changed) {
         self.change_site(site, changed, |state, effects| state.forget_merges(places, effects));
+    }
+
+    /// Puts costs of campaigns in their places.
+    pub fn put_costs(&mut self, site: &SiteId, costs: Vec<Cost>, changed: &mut Changed) {
+        self.change_site(site, changed, |state, _| state.costs.put(costs));
     }
 
     /// Changes the state of a site, and tells those who watch.

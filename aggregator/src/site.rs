@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use crate::attribution::Window;
 use crate::calendar::Calendar;
+use crate::costs::Costs;
 use crate::directory::{Former, SiteEntry};
 use crate::eras::Eras;
 use crate::held::Held;
@@ -41,6 +42,7 @@ use crate::presence::Presence;
 use crate::records::{Copies, Records, Stored};
 use crate::rejects::Rejects;
 use crate::sessionize::Rules;
+use crate::stock::Stock;
 use crate::texts::{TextId, Texts};
 use crate::timeline::Timeline;
 use crate::tombstones::Tombstones;
@@ -129,6 +131,10 @@ pub struct Site {
     pub tombstones: Tombstones,
     /// Whom an administrator joined.
     pub merges: Merges,
+    /// What it paid for its campaigns.
+    pub costs: Costs,
+    /// What is in stock.
+    pub stock: Stock,
     /// The site's days.
     pub zone: Calendar,
     /// From the commit of the last frame with news of it to the arrival here.
@@ -335,6 +341,7 @@ impl Site {
     /// Works out what follows from a record: owners, presence, its order.
     fn follow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         self.sketch(record);
+        self.stock.change(record, true);
         let name = self.texts.text(record.name);
         if let Some(step) = self.step(number, record, name) {
             self.credits.note(record.client, &step, record.received_at_ms);
@@ -375,6 +382,7 @@ impl Site {
     /// Undoes what followed from a record.
     fn unfollow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         self.unsketch(record);
+        self.stock.change(record, false);
         let name = self.texts.text(record.name);
         if let Some(step) = self.step(number, record, name) {
             let timeline = self.timelines.entry(record.client).or_default();
@@ -427,7 +435,7 @@ impl Site {
             return;
         }
         (self.timelines, self.presence, self.sketches) = Default::default();
-        self.late = Counters::default();
+        (self.late, self.stock) = Default::default();
         self.raise_all_generations();
         (self.credits, self.ledger) = Default::default();
         self.people = self.people.anew();

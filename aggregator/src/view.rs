@@ -7,6 +7,7 @@ use imbl::{OrdMap, Vector};
 
 use crate::audit::Audit;
 use crate::calendar::Calendar;
+use crate::costs;
 use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
 use crate::eras::Eras;
@@ -24,6 +25,7 @@ use crate::retractions::Retractions;
 use crate::sessionize::{Entry, Line, Rules};
 use crate::site::credits::{OrderPlace, OrderRow};
 use crate::site::generations::Generations;
+use crate::stock::Stock;
 use crate::texts::text_of;
 use crate::timeline::Ids;
 use crate::tombstones::Erasure;
@@ -49,6 +51,10 @@ pub struct SiteView {
     pub erasures: Arc<Vec<Arc<Erasure>>>,
     /// Merges and what was undone of them, in their order.
     pub merges: Arc<Vec<Change>>,
+    /// What it paid for its campaigns.
+    pub costs: costs::Rows,
+    /// What is in stock.
+    pub stock: Stock,
     /// Records by number.
     pub records: Shown,
     /// Persons by number.

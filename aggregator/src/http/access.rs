@@ -48,6 +48,8 @@ pub trait Role: Send + Sync + 'static {
 
 /// Reads reports.
 pub struct Read;
+/// Reads reports, of the key's own site unless another one is named.
+pub struct ReadOwn;
 /// Tells of orders and costs, from the shop's servers.
 pub struct Serve;
 /// Changes what others see.
@@ -55,6 +57,11 @@ pub struct Manage;
 
 impl Role for Read {
     const KIND: KeyKind = KeyKind::Read;
+}
+
+impl Role for ReadOwn {
+    const KIND: KeyKind = KeyKind::Read;
+    const OWN_SITE: bool = true;
 }
 
 impl Role for Serve {
@@ -190,6 +197,8 @@ pub struct Of<R: Role, T> {
 
 /// A reader of a site.
 pub type Reader<T = Nothing> = Of<Read, T>;
+/// A reader of a site; his key says of which where the address does not.
+pub type OwnReader<T = Nothing> = Of<ReadOwn, T>;
 /// An administrator who speaks of a site.
 pub type AdminOf<T = Nothing> = Of<Manage, T>;
 /// A server of a site; its key says of which where the address does not.
@@ -227,6 +236,8 @@ pub struct Told<R: Role, T> {
 
 /// What a reader asks by a body.
 pub type ReaderTold<T> = Told<Read, T>;
+/// What a server tells of a site; its key says of which where neither address nor body does.
+pub type ServerTold<T> = Told<Serve, T>;
 /// What an administrator says of a site.
 pub type AdminTold<T> = Told<Manage, T>;
 

@@ -20,6 +20,7 @@ use super::problem::Problem;
 use super::{App, query};
 use crate::audit::{Act, Note};
 use crate::directory::{AdminWrite, Key};
+use crate::rates;
 use crate::store::engine::Command;
 use crate::zone::Zone;
 
@@ -155,6 +156,7 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
         let detail = format!("must be a power of two, 1 to {SPREAD_MAX}");
         return Err(Problem::invalid("spread", detail));
     }
+    rates::check(&settings.rates).map_err(|error| Problem::invalid(error.field, error.message))?;
     check_rules(&settings.channel_rules)
         .map_err(|error| Problem::invalid(error.field, error.message))?;
     Ok(())

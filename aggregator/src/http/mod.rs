@@ -4,6 +4,7 @@ pub mod access;
 pub mod admin;
 pub mod audit;
 pub mod auth;
+pub mod costs;
 pub mod edges;
 pub mod extract;
 pub mod facts;
@@ -19,6 +20,8 @@ pub mod problem;
 pub mod query;
 pub mod rejects;
 pub mod secure;
+pub mod stats;
+pub mod stock;
 pub mod tls;
 
 use std::sync::{Arc, Mutex};
@@ -103,7 +106,11 @@ pub fn router(app: App) -> Router {
         .route("/v1/edges", get(edges::get))
         .route("/v1/live", get(live::get))
         .route("/v1/query", post(query::post))
-        .route("/api/v2/query", post(query::post))
+        .route("/api/v2/query", post(query::post_plausible))
+        .route("/api/stats", get(stats::get))
+        .route("/api/stats/cities", get(stats::cities))
+        .route("/v1/costs", post(costs::post))
+        .route("/v1/stock", get(stock::get))
         .route("/v1/funnel", post(query::post_funnel))
         .route("/v1/people/merge", post(merge::post).delete(merge::undo).get(merge::get))
         .route("/v1/people/merge/undo", post(merge::undo))

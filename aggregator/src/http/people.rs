@@ -24,7 +24,7 @@ fn fatal(error: impl Into<String>) -> Problem {
 }
 
 /// The thread that owns the state answered something else than it was asked.
-fn misunderstood() -> Problem {
+pub(super) fn misunderstood() -> Problem {
     fatal("another answer than was asked for")
 }
 
@@ -44,7 +44,7 @@ fn person(app: &App, site: &SiteId, field: &str, text: &str) -> Result<Person, P
 
 /// Asks the thread that owns the state; it answers when what it did is durable, with the note of
 /// who asked.
-async fn ask(app: &App, ask: Ask, note: Option<Note>) -> Result<Answer, Problem> {
+pub(super) async fn ask(app: &App, ask: Ask, note: Option<Note>) -> Result<Answer, Problem> {
     let (reply, answer) = oneshot::channel();
     app.engine.send(Command::Local { ask, note, reply })?;
     match answer.await.map_err(|_| Problem::not_ready())? {

@@ -16,18 +16,33 @@ pub struct Problem {
     detail: String,
     field: Option<String>,
     retry_after_ms: Option<u64>,
+    /// Whether the text is there as `error` too.
+    has_error: bool,
 }
 
 impl Problem {
     /// An error with a stable code.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None, retry_after_ms: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            field: None,
+            retry_after_ms: None,
+            has_error: false,
+        }
     }
 
     /// A member of the request that is wrong.
     pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
         let problem = Self::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
         Self { field: Some(field.into()), ..problem }
+    }
+
+    /// The same with its text as `error` too, where clients of Plausible look for it.
+    #[must_use]
+    pub fn with_error(self) -> Self {
+        Self { has_error: true, ..self }
     }
 
     /// No key, or one that is not known.
@@ -101,6 +116,9 @@ impl IntoResponse for Problem {
             "detail": self.detail,
             "code": self.code,
         });
+        if self.has_error {
+            body["error"] = body["detail"].clone();
+        }
         if let Some(field) = self.field {
             body["field"] = field.into();
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::access::{NamesSite, ReaderTold};
 use super::problem::Problem;
 use super::{App, now_ms};
-use crate::query::{self, QueryError, funnel, request::Request};
+use crate::query::{self, QueryError, funnel, plausible, request::Request};
 use crate::view::View;
 
 /// Reads a JSON body; an error names the member.
@@ -82,6 +82,22 @@ pub async fn post(
     answer(&app, move |view, now_ms| query::answer(view, &asked, now_ms)).await
 }
 
+impl NamesSite for plausible::Request {
+    fn site(&self) -> Option<&str> {
+        Some(self.site_id.as_str())
+    }
+}
+
+/// Answers a query as Plausible's Stats API v2 does, errors included.
+pub async fn post_plausible(
+    State(app): State<App>,
+    told: Result<ReaderTold<plausible::Request>, Problem>,
+) -> Result<Json<Value>, Problem> {
+    let ReaderTold { asked, .. } = told.map_err(Problem::with_error)?;
+    let answered = answer(&app, move |view, now_ms| plausible::answer(view, &asked, now_ms)).await;
+    answered.map_err(Problem::with_error)
+}
+
 /// Answers a funnel.
 pub async fn post_funnel(
     State(app): State<App>,
@@ -91,7 +107,7 @@ pub async fn post_funnel(
 }
 
 /// Works out an answer from the snapshot of this moment, beside the threads of requests.
-async fn answer(
+pub(super) async fn answer(
     app: &App,
     work: impl FnOnce(&View, i64) -> Result<Value, QueryError> + Send + 'static,
 ) -> Result<Json<Value>, Problem> {

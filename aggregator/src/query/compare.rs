@@ -16,7 +16,7 @@ use super::QueryError;
 use super::buckets::Bucket;
 use super::metric::{Dimension, Metric};
 use super::range::{self, DateRange, Range};
-use super::report::{bounds_of, hundredths, json_of};
+use super::report::{bounds_of, converted, hundredths, json_of};
 use super::request::{self, Plan};
 use super::run::{self, Row, Value, half_even};
 use crate::calendar::Calendar;
@@ -224,37 +224,45 @@ impl Compared {
         json!([zone.rfc3339(self.range.from_ms), zone.rfc3339(self.range.to_ms)])
     }
 
+    /// The row beside a row: its dimensions and values; none where the earlier stretch has no such
+    /// row of time.
+    #[must_use]
+    pub fn row_beside(&self, row: &Row, plan: &Plan) -> Option<(Vec<String>, Vec<Value>)> {
+        let bucket = self.buckets.get(row.bucket)?;
+        let found = self.rows.get(&(row.bucket, others(plan, &row.dimensions)));
+        let pairs = plan.metrics.iter().zip(&row.values).enumerate();
+        let values = pairs.map(|(at, (metric, now))| {
+            let then = found.and_then(|values| values.get(at)).cloned();
+            then.unwrap_or_else(|| nothing(*metric, now, plan.currency))
+        });
+        let named = plan.dimensions.iter().zip(&row.dimensions);
+        let dimensions = named.map(|(by, value)| match by {
+            Dimension::Time(_) => bucket.label.clone(),
+            _ => value.clone(),
+        });
+        Some((dimensions.collect(), values.collect()))
+    }
+
     /// What is set beside a row; null where the earlier stretch has no such row of time.
     #[must_use]
     pub fn beside(&self, row: &Row, plan: &Plan, with_bounds: bool) -> Json {
-        let Some(bucket) = self.buckets.get(row.bucket) else { return Json::Null };
+        let Some((dimensions, values)) = self.row_beside(row, plan) else { return Json::Null };
         let now_row = plan.buckets.get(row.bucket);
         let is_begun = now_row.is_some_and(|now_row| now_row.range.from_ms < clock(self.now_ms));
-        let found = self.rows.get(&(row.bucket, others(plan, &row.dimensions)));
-        let pairs = plan.metrics.iter().zip(&row.values).enumerate();
-        let pairs: Vec<(Metric, &Value, Value)> = pairs
-            .map(|(at, (metric, now))| {
-                let then = found.and_then(|values| values.get(at)).cloned();
-                (*metric, now, then.unwrap_or_else(|| nothing(*metric, now, plan.currency)))
-            })
-            .collect();
-        let dimensions: Vec<&String> = plan
-            .dimensions
-            .iter()
-            .zip(&row.dimensions)
-            .map(|(by, value)| if matches!(by, Dimension::Time(_)) { &bucket.label } else { value })
-            .collect();
-        let metrics: Vec<Json> = pairs.iter().map(|(_, _, then)| json_of(then)).collect();
-        let change =
-            pairs.iter().map(
-                |(metric, now, then)| {
-                    if is_begun { change(*metric, now, then) } else { Json::Null }
-                },
-            );
+        let metrics: Vec<Json> = values.iter().map(json_of).collect();
+        let pairs = plan.metrics.iter().zip(&row.values).zip(&values);
+        let change = pairs.map(
+            |((metric, now), then)| {
+                if is_begun { change(*metric, now, then) } else { Json::Null }
+            },
+        );
         let change: Vec<Json> = change.collect();
         let mut beside = json!({"dimensions": dimensions, "metrics": metrics, "change": change});
+        if !plan.rates.is_empty() && plan.metrics.iter().any(|by| by.is_money()) {
+            beside["converted"] = converted(plan, &values);
+        }
         if with_bounds {
-            beside["bounds"] = pairs.iter().map(|(_, _, then)| bounds_of(then)).collect();
+            beside["bounds"] = values.iter().map(bounds_of).collect();
         }
         beside
     }
@@ -272,7 +280,8 @@ fn nothing(metric: Metric, like: &Value, currency: Currency) -> Value {
 }
 
 /// How much a number has grown, in percent of what it was, or in points where it is a share.
-fn change(metric: Metric, now: &Value, then: &Value) -> Json {
+#[must_use]
+pub fn change(metric: Metric, now: &Value, then: &Value) -> Json {
     if let (Value::Money(now), Value::Money(then)) = (now, then) {
         let (Some(now), Some(then)) = (now, then) else { return Json::Null };
         return change_of_money(now, then);
@@ -299,7 +308,9 @@ fn growth(now: i128, then: i128) -> Json {
     if then == 0 { Json::Null } else { hundredths(half_even(10_000 * (now - then), then.abs())) }
 }
 
-fn number(value: &Value) -> Option<i128> {
+/// The number that a value tells; none if it is undefined or money.
+#[must_use]
+pub fn number(value: &Value) -> Option<i128> {
     match value {
         Value::Count(count) => Some(i128::from(*count)),
         Value::Percent(percent) => percent.map(i128::from),

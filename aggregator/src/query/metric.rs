@@ -3,6 +3,7 @@
 use edgetally_proto::vital;
 
 use super::QueryError;
+use super::costs;
 use crate::merge::sketches::Reading;
 
 /// Where a metric comes from.
@@ -56,6 +57,10 @@ pub enum Metric {
     Units,
     /// Their mean value.
     Aov,
+    /// What campaigns cost.
+    Cost,
+    /// Revenue by what campaigns cost.
+    Roas,
     /// Rejected events, by time of receipt.
     Rejected,
     /// Repeats, by time of receipt.
@@ -63,7 +68,7 @@ pub enum Metric {
 }
 
 /// Names and what they stand for.
-const METRICS: [(&str, Metric); 39] = [
+const METRICS: [(&str, Metric); 41] = [
     ("events", Metric::Events(None)),
     ("pageviews", Metric::Events(Some("page_view"))),
     ("item_views", Metric::Events(Some("view_item"))),
@@ -94,6 +99,8 @@ const METRICS: [(&str, Metric); 39] = [
     ("nmv", Metric::Nmv),
     ("units", Metric::Units),
     ("aov", Metric::Aov),
+    ("cost", Metric::Cost),
+    ("roas", Metric::Roas),
     ("rejected", Metric::Rejected),
     ("duplicates", Metric::Duplicates),
     ("bot_events", Metric::BotEvents),
@@ -104,9 +111,6 @@ const METRICS: [(&str, Metric); 39] = [
     ("p95", Metric::Percentile(95)),
     ("p99", Metric::Percentile(99)),
 ];
-
-/// Names of the contract that this version does not compute.
-const LATER: [&str; 2] = ["cost", "roas"];
 
 /// Widths of time rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,9 +245,6 @@ pub fn metric(name: &str, field: &str) -> Result<Metric, QueryError> {
     if let Some((_, metric)) = METRICS.iter().find(|(known, _)| *known == name) {
         return Ok(*metric);
     }
-    if LATER.contains(&name) {
-        return Err(unsupported(format!("the metric {name} is not computed by this version")));
-    }
     let known = METRICS.iter().map(|(known, _)| *known);
     Err(QueryError::invalid(field, unknown("metric", name, known)))
 }
@@ -295,6 +296,9 @@ impl Metric {
     /// Whether rows of this metric can be had by a dimension.
     #[must_use]
     pub fn goes_with(self, dimension: Dimension) -> bool {
+        if self.is_of_costs() {
+            return costs::goes_with(dimension);
+        }
         match dimension {
             Dimension::Time(_) => true,
             Dimension::EventName => self.takes_names(),
@@ -331,6 +335,19 @@ impl Metric {
     pub fn is_of_sessions(self) -> bool {
         use Metric::{BounceRate, ConversionRate, SessionDuration, Sessions, ViewsPerSession};
         matches!(self, Sessions | BounceRate | SessionDuration | ViewsPerSession | ConversionRate)
+    }
+
+    /// Whether it follows from what campaigns cost.
+    #[must_use]
+    pub fn is_of_costs(self) -> bool {
+        matches!(self, Self::Cost | Self::Roas)
+    }
+
+    /// Whether it is money.
+    #[must_use]
+    pub fn is_money(self) -> bool {
+        use Metric::{Aov, Cost, Gmv, NetRevenue, Nmv, Refunds, Revenue};
+        matches!(self, Revenue | Refunds | NetRevenue | Gmv | Nmv | Aov | Cost)
     }
 
     /// Whether it counts persons with activity.
@@ -370,9 +387,7 @@ mod tests {
         let QueryError::Invalid { field, detail } = error else { panic!("{error:?}") };
         assert_eq!(field, "metrics[0]");
         assert!(detail.contains("\"revenue\""), "{detail}");
-        assert!(matches!(metric("roas", ""), Err(QueryError::Unsupported { .. })));
         assert!(matches!(dimension("item:id", ""), Err(QueryError::Unsupported { .. })));
         assert!(matches!(dimension("event:nam", ""), Err(QueryError::Invalid { .. })));
-        assert!(METRICS.iter().all(|(name, _)| !LATER.contains(name)));
     }
 }

@@ -4,9 +4,12 @@
 
 pub mod buckets;
 pub mod compare;
+pub mod costs;
+pub mod course;
 pub mod filter;
 pub mod funnel;
 pub mod metric;
+pub mod plausible;
 pub mod range;
 pub mod report;
 pub mod request;
@@ -20,6 +23,7 @@ use edgetally_proto::ids::SiteId;
 use edgetally_proto::money::Currency;
 use serde_json::Value;
 
+use crate::rates::Rates;
 use crate::view::{SiteView, View};
 
 /// Why a query has no answer.
@@ -59,12 +63,19 @@ impl QueryError {
 /// If the query is wrong or cannot be answered exactly.
 pub fn answer(view: &View, query: &request::Request, now_ms: i64) -> Result<Value, QueryError> {
     let (site, currency) = site_of(view, &query.site_id)?;
-    let plan = request::plan(query, &site, currency, now_ms)?;
+    let mut plan = request::plan(query, &site, currency, now_ms)?;
+    plan.rates = rates_of(view, &query.site_id, currency);
     let rows = run::run(&plan, &site)?;
     let compared = query.include.comparison.as_ref();
     let compared = compared.map(|with| compare::compare(with, &query.date_range, &plan, &site));
     let compared = compared.transpose()?;
     Ok(report::report(&plan, query, rows, compared.as_ref(), view, &site, now_ms))
+}
+
+/// The rates of a site into its currency.
+fn rates_of(view: &View, site: &SiteId, currency: Currency) -> Arc<Rates> {
+    let entry = view.directory.sites.get(site);
+    Arc::new(entry.map_or_else(|| Rates::none(currency), |entry| Rates::of(&entry.settings)))
 }
 
 /// The snapshot of a site, and its currency.

@@ -4,6 +4,7 @@ use edgetally_proto::money::{Currency, format_minor};
 use serde_json::{Number, Value as Json, json};
 
 use super::compare::Compared;
+use super::metric::Metric;
 use super::request::{Plan, Request};
 use super::run::{Row, Value};
 use crate::view::{SiteView, View};
@@ -61,6 +62,23 @@ pub fn bounds_of(value: &Value) -> Json {
     }
 }
 
+/// Sums of money in the site's currency by its rates, one a metric; null where a currency has no
+/// rate, where the metric is no money, and for a mean over several currencies.
+#[must_use]
+pub fn converted(plan: &Plan, values: &[Value]) -> Json {
+    let pairs = plan.metrics.iter().zip(values);
+    let one = |(metric, value): (&Metric, &Value)| {
+        let Value::Money(Some(all)) = value else { return Json::Null };
+        if *metric == Metric::Aov && all.len() > 1 {
+            return Json::Null;
+        }
+        let into = plan.rates.currency();
+        let sum = plan.rates.convert(all).map(|minor| money(&[(into, minor)]));
+        sum.and_then(|mut one| one.get_mut(0).map(Json::take)).unwrap_or_default()
+    };
+    pairs.map(one).collect()
+}
+
 /// What is said of every answer: how fresh it is.
 #[must_use]
 pub fn meta(view: &View, site: &SiteView, now_ms: i64) -> Json {
@@ -83,6 +101,7 @@ pub fn report(
     now_ms: i64,
 ) -> Json {
     let total = rows.len();
+    let with_rates = !plan.rates.is_empty() && plan.metrics.iter().any(|by| by.is_money());
     let page = rows.into_iter().skip(query.pagination.offset).take(query.pagination.limit);
     let results: Vec<Json> = page
         .map(|row| {
@@ -91,6 +110,9 @@ pub fn report(
             if query.include.bounds {
                 result["bounds"] = row.values.iter().map(bounds_of).collect();
             }
+            if with_rates {
+                result["converted"] = converted(plan, &row.values);
+            }
             if let Some(compared) = compared {
                 result["comparison"] = compared.beside(&row, plan, query.include.bounds);
             }
@@ -98,6 +120,9 @@ pub fn report(
         })
         .collect();
     let mut meta = meta(view, site, now_ms);
+    if with_rates {
+        meta["rates"] = plan.rates.told();
+    }
     if query.include.bounds {
         let named = plan.metrics.iter().zip(&query.metrics);
         let methods = named.filter_map(|(metric, name)| Some((name, metric.method()?)));

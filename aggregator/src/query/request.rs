@@ -1,5 +1,7 @@
 //! A query as written, and the plan it becomes.
 
+use std::sync::Arc;
+
 use edgetally_proto::ids::SiteId;
 use edgetally_proto::money::Currency;
 use serde::{Deserialize, Serialize};
@@ -8,11 +10,13 @@ use serde_json::Value;
 use super::QueryError;
 use super::buckets::{self, Bucket};
 use super::compare::Comparison;
+use super::costs;
 use super::filter::{self, Filter};
 use super::metric::{self, Dimension, Metric};
 use super::range::{self, DateRange, Range};
 use crate::calendar::Calendar;
 use crate::merge::sketches::Reading;
+use crate::rates::Rates;
 use crate::view::SiteView;
 
 /// Most metrics of one query.
@@ -117,6 +121,8 @@ pub struct Plan {
     pub order_by: Vec<(OrderKey, Direction)>,
     /// Currency of an empty sum.
     pub currency: Currency,
+    /// The site's rates into that currency.
+    pub rates: Arc<Rates>,
     /// The instant of the answer.
     pub now_ms: i64,
 }
@@ -157,8 +163,23 @@ pub fn plan(
     }
     let range = range::resolve(&query.date_range, site, now_ms)?;
     let buckets = rows_of(&dimensions, range, &site.zone)?;
+    if metrics.iter().any(|metric| metric.is_of_costs()) {
+        costs::check(&buckets, &site.zone, now_ms)?;
+    }
     let order_by = order(query, &dimensions)?;
-    Ok(Plan { metrics, dimensions, range, buckets, filter, measure, order_by, currency, now_ms })
+    let rates = Arc::new(Rates::none(currency));
+    Ok(Plan {
+        metrics,
+        dimensions,
+        range,
+        buckets,
+        filter,
+        measure,
+        order_by,
+        currency,
+        rates,
+        now_ms,
+    })
 }
 
 /// The rows of time that some dimensions ask for; one without a name if time is none of them.

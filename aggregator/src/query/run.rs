@@ -180,14 +180,19 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
 impl Metric {
     fn is_counted(self) -> bool {
         let is_sketched = matches!(self, Self::Clients | Self::Percentile(_));
-        let elsewhere = self.is_of_orders() || self.is_of_visitors() || self.is_of_sessions();
+        let elsewhere = self.is_of_costs()
+            || self.is_of_orders()
+            || self.is_of_visitors()
+            || self.is_of_sessions();
         let is_apart = matches!(self, Self::ConcurrentVisitors | Self::LateEvents);
         !elsewhere && !is_sketched && !is_apart
     }
 
     /// Whether it needs a look at every session of the range.
     fn is_scanned(&self) -> bool {
-        self.is_of_sessions() || matches!(self, Self::NewVisitors | Self::ReturningVisitors)
+        self.is_of_sessions()
+            || self.is_of_costs()
+            || matches!(self, Self::NewVisitors | Self::ReturningVisitors)
     }
 }
 

@@ -7,6 +7,7 @@ use rustc_hash::FxHashSet;
 
 use super::QueryError;
 use super::buckets::{Bucket, ROWS_MAX};
+use super::costs::{self, Costs};
 use super::metric::{Dimension, Metric};
 use super::request::Plan;
 use super::run::{Row, Value, half_even, mean_of, money_of};
@@ -31,6 +32,7 @@ pub struct Cell {
     pub new_visitors: i64,
     visitors: FxHashSet<PersonId>,
     sales: Sum,
+    costs: Costs,
 }
 
 /// Sums by the values of the dimensions beside time.
@@ -79,6 +81,11 @@ impl Cell {
             Metric::NetRevenue => money(|takings| takings.minor - takings.refunds),
             Metric::Gmv => money(|takings| takings.gmv),
             Metric::Nmv => money(|takings| takings.nmv),
+            Metric::Cost => Value::Money(Some(self.costs.money(plan.currency))),
+            Metric::Roas => {
+                let revenue = money_of(&self.sales, plan.currency, |takings| takings.minor);
+                Value::Percent(costs::roas(&revenue, &self.costs, &plan.rates))
+            }
             Metric::Aov => Value::Money(mean_of(&self.sales, plan.currency)),
             _ => Value::Count(0),
         }
@@ -105,7 +112,13 @@ pub fn cells(plan: &Plan, site: &SiteView, bucket: &Bucket) -> Cells {
     if plan.metrics.iter().any(|metric| metric.is_of_sessions() || metric.is_of_visitors()) {
         add_sessions(plan, site, bucket, &reader, &keys, &mut cells);
     }
-    if plan.metrics.iter().any(|metric| metric.is_of_orders()) {
+    if plan.metrics.iter().any(|metric| metric.is_of_costs()) {
+        costs::add(plan, site, bucket, &mut |key, cost| {
+            cells.entry(key).or_default().costs.add(cost);
+        });
+    }
+    let is_of_orders = |metric: &Metric| metric.is_of_orders() || *metric == Metric::Roas;
+    if plan.metrics.iter().any(is_of_orders) {
         let (from, to) = ((bucket.range.from_ms, 0), (bucket.range.to_ms, 0));
         for (_, row) in site.orders.range(from..to) {
             let value = |by: Dimension| reader.of_order(row, by);
@@ -166,6 +179,11 @@ fn was_active(site: &SiteView, row: &SessionRow, from_ms: i64, to_ms: i64) -> bo
 pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
     let all: Vec<Cells> = plan.buckets.iter().map(|bucket| cells(plan, site, bucket)).collect();
     let mut keys: Vec<&Vec<String>> = all.iter().flat_map(BTreeMap::keys).collect();
+    let whole = Vec::new();
+    if plan.dimensions.iter().all(|by| matches!(by, Dimension::Time(_))) {
+        // Of nothing at all there is a row too, as where nothing is filtered.
+        keys.push(&whole);
+    }
     keys.sort();
     keys.dedup();
     if plan.buckets.len().saturating_mul(keys.len()) > ROWS_MAX {

@@ -41,6 +41,8 @@ pub enum SiteKey {
     Generations,
     /// Persons that an administrator joined.
     Merges,
+    /// Costs of campaigns by blocks of days.
+    Costs(i64),
 }
 
 const AUDIT: u8 = b'a';
@@ -55,6 +57,7 @@ const GENERATIONS: u8 = b'g';
 const RECORDS: u8 = b'r';
 const TEXTS: u8 = b't';
 const MERGES: u8 = b'u';
+const COSTS: u8 = b'w';
 const ERASURES: u8 = b'x';
 /// Ends a text inside a key; no id has it.
 const END: u8 = 0;
@@ -75,6 +78,7 @@ impl Key {
                     SiteKey::Texts(at) => (TEXTS, number(*at as u64).to_vec()),
                     SiteKey::Erasure(at) => (ERASURES, number(*at as u64).to_vec()),
                     SiteKey::Merges => (MERGES, Vec::new()),
+                    SiteKey::Costs(block) => (COSTS, signed(*block).to_vec()),
                     SiteKey::Records(at) => (RECORDS, number(*at as u64).to_vec()),
                     SiteKey::Generations => (GENERATIONS, Vec::new()),
                     SiteKey::Counters(block) => {
@@ -149,6 +153,7 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
             let number = read_signed(number)?;
             Some(SiteKey::Counters(BlockKey { level: Level::from_number(*level)?, number }))
         }
+        COSTS => read_signed(rest).map(SiteKey::Costs),
         REJECT_DAYS => read_signed(rest).map(SiteKey::RejectDay),
         LETTERS => {
             let (hour, rest) = rest.split_at_checked(8)?;
@@ -195,6 +200,8 @@ mod tests {
             records(256),
             Key::Site(site.clone(), SiteKey::Texts(70_000)),
             Key::Site(site.clone(), SiteKey::Merges),
+            Key::Site(site.clone(), SiteKey::Costs(-1)),
+            Key::Site(site.clone(), SiteKey::Costs(640)),
             Key::Site(site.clone(), SiteKey::Erasure(3)),
         ];
         let bytes: Vec<Vec<u8>> = keys.iter().map(Key::encode).collect();
