@@ -185,6 +185,8 @@ function take({ id, data }) {
   if (id) state.lastEventId = id;
   if (message.type === "order") return showOrder(message);
   if (message.type === "alert") return;
+  // What was missed for good has just been read by `follow`.
+  if (message.type === "reset") return;
   setSecond(message);
   if (message.type === "correction") return;
   if (message.type === "tick") state.lastTickMs = Date.parse(message.second);

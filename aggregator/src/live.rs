@@ -4,6 +4,7 @@
 //! correction. Pure: the clock is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use edgetally_proto::money::Currency;
 use edgetally_proto::time::{HOUR_MS, SECOND_MS, second_of};
@@ -29,6 +30,11 @@ const HISTORY_S: i64 = 600;
 const CATCH_UP_S: i64 = 60;
 /// Messages kept for readers who come back.
 const RING: usize = 2_048;
+/// Bytes of those messages; an order may have two hundred lines.
+const RING_BYTES: usize = 8 << 20;
+/// Numbers for which there is room in each millisecond since the last start: many more than
+/// there are messages, and still whole numbers of JavaScript.
+const IDS_PER_MS: u64 = 1_024;
 /// Orders older than this are imports, not news.
 const ORDER_AGE_MS: i64 = 24 * HOUR_MS;
 /// Corrections of one step; a backfill may touch any number of seconds.
@@ -51,8 +57,8 @@ pub struct Figures {
 pub struct Message {
     /// Grows by one; `Last-Event-ID` brings it back.
     pub id: u64,
-    /// JSON.
-    pub data: String,
+    /// JSON, shared by all readers.
+    pub data: Arc<str>,
 }
 
 /// The stream of one site.
@@ -61,6 +67,7 @@ pub struct Stream {
     currency: Currency,
     next_id: u64,
     ring: VecDeque<Message>,
+    ring_bytes: usize,
     /// What was told of the last seconds.
     told: BTreeMap<i64, Figures>,
     last_tick: i64,
@@ -76,8 +83,9 @@ impl Stream {
     pub fn new(currency: Currency, now_ms: i64) -> Self {
         Self {
             currency,
-            next_id: u64::try_from(now_ms).unwrap_or_default(),
+            next_id: u64::try_from(now_ms).unwrap_or_default().saturating_mul(IDS_PER_MS),
             ring: VecDeque::new(),
+            ring_bytes: 0,
             told: BTreeMap::new(),
             last_tick: second_of(now_ms - TICK_DELAY_MS) - 1,
             last_now_ms: 0,
@@ -106,23 +114,46 @@ impl Stream {
             said.extend(self.corrections(site, now_ms));
             said.push(self.full("now", second_of(now_ms), site, now_ms));
         }
-        said.into_iter().map(|message| self.keep(&message)).collect()
+        said.into_iter().map(|message| self.keep(message)).collect()
     }
 
-    fn keep(&mut self, message: &Value) -> Message {
-        let message = Message { id: self.next_id, data: message.to_string() };
+    fn keep(&mut self, message: Value) -> Message {
+        let message = self.numbered(self.next_id, message);
         self.next_id += 1;
-        if self.ring.len() == RING {
-            self.ring.pop_front();
-        }
+        self.ring_bytes += message.data.len();
         self.ring.push_back(message.clone());
+        while self.ring.len() > RING || self.ring_bytes > RING_BYTES {
+            let Some(oldest) = self.ring.pop_front() else { break };
+            self.ring_bytes -= oldest.data.len();
+        }
         message
     }
 
-    /// The messages after one, if they are still kept.
-    pub fn since(&self, id: u64) -> impl Iterator<Item = &Message> {
-        let is_kept = self.ring.front().is_some_and(|first| first.id <= id + 1);
-        self.ring.iter().filter(move |message| is_kept && message.id > id)
+    /// The number stands in the message too: a WebSocket has no other place for it.
+    fn numbered(&self, id: u64, mut message: Value) -> Message {
+        message["seq"] = json!(id);
+        Message { id, data: message.to_string().into() }
+    }
+
+    /// The messages after one; none where some of them are kept no more, or were never said.
+    #[must_use]
+    pub fn since(&self, id: u64) -> Option<Vec<Message>> {
+        let oldest = self.ring.front().map_or(self.next_id, |first| first.id);
+        let is_kept = id.saturating_add(1) >= oldest && id < self.next_id;
+        is_kept.then(|| self.ring.iter().filter(|message| message.id > id).cloned().collect())
+    }
+
+    /// For who missed what is not kept: what lies before `second` is to be read anew, what comes
+    /// after it is told from here on. It bears the number of the last message before.
+    #[must_use]
+    pub fn reset(&self, site: &SiteView) -> Message {
+        let second = site.zone.rfc3339((self.last_tick + 1) * SECOND_MS);
+        self.numbered(self.next_id.saturating_sub(1), json!({"type": "reset", "second": second}))
+    }
+
+    /// In which currency an empty sum is told.
+    pub fn set_currency(&mut self, currency: Currency) {
+        self.currency = currency;
     }
 
     fn ticks(&mut self, site: &SiteView, now_ms: i64) -> Vec<Value> {
@@ -308,8 +339,33 @@ mod tests {
         }
         let ids: Vec<u64> = said.iter().map(|message| message.id).collect();
         assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1));
-        let missed: Vec<u64> = stream.since(ids[3]).map(|message| message.id).collect();
-        assert_eq!(missed, ids[4..]);
-        assert_eq!(stream.since(3).count(), 0, "what is not kept cannot be resumed");
+        let missed = stream.since(ids[3]).unwrap();
+        assert_eq!(missed.iter().map(|message| message.id).collect::<Vec<_>>(), ids[4..]);
+        let newest = ids.last().unwrap();
+        assert_eq!(stream.since(*newest), Some(Vec::new()), "nothing was missed");
+        for unknown in [3, ids[0] - 2, newest + 1, u64::MAX] {
+            assert_eq!(stream.since(unknown), None, "{unknown} cannot be resumed");
+        }
+        let reset = stream.reset(&site);
+        let said: Value = serde_json::from_str(&reset.data).unwrap();
+        assert_eq!((reset.id, &said["seq"]), (*newest, &json!(newest)));
+        // Seconds up to the one that ended 2 s before the last step were told.
+        assert_eq!(said["second"], site.zone.rfc3339(NOW + 2_000));
+    }
+
+    /// However large the orders are, what is kept of them stays small.
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut stream = Stream::new(Currency::USD, NOW);
+        let first = stream.keep(json!({"type": "order"})).id;
+        for _ in 0..40 {
+            stream.keep(json!({"type": "order", "items": "x".repeat(1 << 20)}));
+        }
+        assert!(stream.ring.iter().map(|message| message.data.len()).sum::<usize>() <= RING_BYTES);
+        assert_eq!(stream.since(first), None);
+        for _ in 0..3_000 {
+            stream.keep(json!({"type": "order"}));
+        }
+        assert_eq!(stream.ring.len(), RING);
     }
 }

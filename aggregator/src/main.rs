@@ -142,12 +142,13 @@ async fn listen(
     engine: Engine,
     mut end: End,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    http::sockets::raise_limit();
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, data = %config.data.display(), tls = tls.is_some(), "listening");
     let app = App::new(engine.clone(), config);
     let hub = app.hub.clone();
-    tokio::spawn(http::live::run(app.clone()));
+    tokio::spawn(http::live::hub::run(app.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut graceful = stopped.clone();
     let server = tls::serve(listener, tls, http::router(app), async move {

@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use edgetally_proto::frame;
 use serde_json::{Value, json};
 
-use crate::support::events::{Event, batch};
+use crate::support::events::{Event, batch, now_ms};
 use crate::support::server::{ADMIN, Server, rows};
 
 /// An open stream: messages with their ids.
@@ -52,10 +52,6 @@ impl Listener {
             assert!(Instant::now() < deadline, "no {kind}");
         }
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod oracle;
 mod people;
 mod plausible;
 mod ranges;
+mod readers;
 mod rejects;
 mod replay;
 mod replayed_rejects;

@@ -39,11 +39,22 @@ pub struct Caller {
     pub may: May,
 }
 
+/// What stands before a key among the protocols that a page offers for a WebSocket.
+const OFFERED: &str = "bearer.";
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     // The scheme is read as RFC 9110 says, in any case.
     let (scheme, key) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Pages cannot set headers of a WebSocket; addresses end up in logs.
+fn offered(headers: &HeaderMap) -> Option<&str> {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let offers = offers.filter_map(|value| value.to_str().ok());
+    let mut offers = offers.flat_map(|value| value.split(','));
+    offers.find_map(|offer| offer.trim().strip_prefix(OFFERED))
 }
 
 /// What the cookie of a login holds.
@@ -89,6 +100,9 @@ impl Caller {
     pub fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
         if parts.headers.contains_key(header::AUTHORIZATION) {
             return Self::by_key(app, bearer(&parts.headers).ok_or_else(Problem::key_invalid)?);
+        }
+        if let Some(key) = offered(&parts.headers) {
+            return Self::by_key(app, key);
         }
         let hash = key_hash(cookie(&parts.headers).ok_or_else(Problem::key_invalid)?);
         let logins = app.logins.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,4 +179,21 @@ pub fn random_hex(bytes: usize) -> Result<String, Problem> {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", error.to_string())
     })?;
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_come_as_a_protocol() {
+        let check = |offered: &str, expected: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, offered.parse().unwrap());
+            assert_eq!(super::offered(&headers), expected, "{offered}");
+        };
+        check("edgetally, bearer.rk_1", Some("rk_1"));
+        check("bearer.rk_1,edgetally", Some("rk_1"));
+        check("edgetally", None);
+    }
 }

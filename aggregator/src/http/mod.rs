@@ -22,6 +22,7 @@ pub mod rejects;
 pub mod secure;
 pub mod stats;
 pub mod stock;
+pub mod sockets;
 pub mod tls;
 
 use std::sync::{Arc, Mutex};
@@ -57,7 +58,7 @@ pub struct App {
     /// Settings for the workers, by version.
     pub edge_config: Arc<Mutex<Option<(u64, Bytes)>>>,
     /// Live streams.
-    pub hub: Arc<live::Hub>,
+    pub hub: Arc<live::hub::Hub>,
     /// Who is logged in.
     pub logins: Arc<Mutex<Logins>>,
     /// What logging in needs.
@@ -105,6 +106,7 @@ pub fn router(app: App) -> Router {
     let api = Router::new()
         .route("/v1/edges", get(edges::get))
         .route("/v1/live", get(live::get))
+        .route("/v1/live/ws", get(live::socket::get))
         .route("/v1/query", post(query::post))
         .route("/api/v2/query", post(query::post_plausible))
         .route("/api/stats", get(stats::get))

@@ -18,6 +18,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
+use super::sockets::Prepared;
+
 /// How long a client may take to agree on a key.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Connections that agree on a key at a time; others wait to be accepted.
@@ -27,8 +29,8 @@ const HANDSHAKES_MAX: usize = 256;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+impl Connected<IncomingStream<'_, Prepared>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Prepared>) -> Self {
         Self(*stream.remote_addr())
     }
 }
@@ -95,7 +97,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let service = router.into_make_service_with_connect_info::<Peer>();
     match tls {
-        None => axum::serve(tcp, service).with_graceful_shutdown(stop).await,
+        None => axum::serve(Prepared(tcp), service).with_graceful_shutdown(stop).await,
         Some(config) => {
             let listener = TlsListener::new(tcp, config);
             axum::serve(listener, service).with_graceful_shutdown(stop).await
@@ -107,7 +109,7 @@ type Agreed = Option<(TlsStream<TcpStream>, SocketAddr)>;
 
 /// Connections that have agreed on a key. One that is slow to do so holds up no other.
 pub struct TlsListener {
-    tcp: TcpListener,
+    tcp: Prepared,
     acceptor: TlsAcceptor,
     handshakes: JoinSet<Agreed>,
 }
@@ -116,7 +118,7 @@ impl TlsListener {
     /// Accepts with that configuration what comes to that socket.
     #[must_use]
     pub fn new(tcp: TcpListener, config: Arc<ServerConfig>) -> Self {
-        Self { tcp, acceptor: config.into(), handshakes: JoinSet::new() }
+        Self { tcp: Prepared(tcp), acceptor: config.into(), handshakes: JoinSet::new() }
     }
 }
 

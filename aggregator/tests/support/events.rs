@@ -16,6 +16,12 @@ pub fn demo() -> SiteId {
     SiteId::parse("demo").unwrap()
 }
 
+/// Epoch milliseconds.
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_millis() as i64
+}
+
 /// One accepted event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
