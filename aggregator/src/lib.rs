@@ -56,5 +56,7 @@ pub mod http;
 pub mod live;
 pub mod query;
 pub mod facts;
+pub mod export;
 
 pub mod simulate;
+pub mod commands;

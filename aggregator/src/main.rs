@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use aggregator::commands;
 use aggregator::config::Config;
 use aggregator::http::{self, App, tls};
 use aggregator::store::engine::Engine;
@@ -41,6 +42,8 @@ enum Command {
     Replay(aggregator::archive::replay::Args),
     /// Print what to set as EDGETALLY_PASSWORD_HASH, for the password on the first line of stdin.
     HashPassword,
+    /// Write a list of a running aggregator into a file.
+    Export(commands::export::Args),
     /// Rewrite a raw archive so that it no longer holds what was erased.
     Scrub(aggregator::archive::rewrite::Args),
 }
@@ -58,6 +61,10 @@ fn main() -> ExitCode {
             aggregator::archive::replay::run(&args)
         }
         Command::HashPassword => hash_password(),
+        Command::Export(args) => {
+            start_log();
+            commands::export::run(&args)
+        }
         Command::Scrub(args) => {
             start_log();
             aggregator::archive::rewrite::run(&args)

@@ -18,6 +18,7 @@ mod course;
 mod durability;
 mod erasure;
 mod examples;
+mod exports;
 mod funnel;
 mod late;
 mod laws;

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod auth;
 pub mod costs;
 pub mod edges;
+pub mod export;
 pub mod extract;
 pub mod facts;
 pub mod frames;
@@ -36,6 +37,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use edgetally_proto::sign::key_hash;
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::login::Logins;
@@ -65,6 +67,8 @@ pub struct App {
     pub door: Arc<login::Door>,
     /// Whether connections are encrypted here.
     pub is_tls: bool,
+    /// How many exports may begin now.
+    pub exports: Arc<Semaphore>,
 }
 
 impl App {
@@ -81,6 +85,7 @@ impl App {
             logins: Arc::default(),
             door: Arc::new(login::Door::new(config.password_hash.as_deref())),
             is_tls: config.tls.is_some(),
+            exports: Arc::new(Semaphore::new(export::EXPORTS_MAX)),
         }
     }
 
@@ -121,6 +126,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/sessions", get(facts::sessions))
         .route("/v1/orders", get(facts::orders))
         .route("/v1/orders/{transaction}", get(facts::order))
+        .route("/v1/export/{what}", get(export::get))
         .route("/v1/rejects", get(rejects::get))
         .route("/v1/rejects/replay", post(rejects::replay::post))
         .route("/v1/sites", get(admin::sites))

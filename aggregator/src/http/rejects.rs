@@ -14,7 +14,7 @@ use super::access::Reader;
 use super::list;
 use super::problem::Problem;
 use crate::calendar::Calendar;
-use crate::rejects::page::{self, Ask, Page, Place, Row, Tally};
+use crate::rejects::page::{self, Ask, Page, Place, Tally};
 
 /// Which rejected events.
 #[derive(Debug, Default, Deserialize)]
@@ -53,22 +53,6 @@ impl List {
     }
 }
 
-fn row_json(row: &Row, zone: &Calendar) -> Value {
-    let letter = &row.letter;
-    // What is no JSON is shown as it is: a letter is for people to find out what was wrong.
-    let event =
-        serde_json::from_str(&letter.event).unwrap_or_else(|_| Value::String(letter.event.clone()));
-    json!({
-        "received_at": zone.rfc3339(letter.received_at_ms),
-        "code": row.place.code,
-        "field": letter.field,
-        "message": letter.message,
-        "event": event,
-        "not_kept": row.not_kept,
-        "now": (letter.code != row.place.code).then_some(letter.code),
-    })
-}
-
 fn tally_json(tally: &Tally, zone: &Calendar) -> Value {
     json!({
         "hour": zone.rfc3339(tally.key.hour.saturating_mul(HOUR_MS)),
@@ -81,7 +65,7 @@ fn tally_json(tally: &Tally, zone: &Calendar) -> Value {
 }
 
 fn page_json(page: &Page, zone: &Calendar) -> Value {
-    let rows = page.rows.iter().map(|row| row_json(row, zone));
+    let rows = page.rows.iter().map(|row| row.json(zone));
     let hours = page.hours.iter().map(|tally| tally_json(tally, zone));
     json!({
         "results": rows.collect::<Vec<Value>>(),

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::record::Letter;
+use serde_json::{Value, json};
 
 use super::{Bucket, BucketKey, Buckets, hour_of, start_of};
+use crate::calendar::Calendar;
 
 /// The place of a letter among all of its site; a page goes on below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +69,25 @@ pub struct Row {
     pub letter: Arc<Letter>,
     /// Events of the same code and hour that were counted only.
     pub not_kept: u64,
+}
+
+impl Row {
+    /// As lists show it.
+    #[must_use]
+    pub fn json(&self, zone: &Calendar) -> Value {
+        let letter = &self.letter;
+        // What is no JSON is shown as it is: a letter is for people to find out what was wrong.
+        let event = serde_json::from_str(&letter.event);
+        json!({
+            "received_at": zone.rfc3339(letter.received_at_ms),
+            "code": self.place.code,
+            "field": letter.field,
+            "message": letter.message,
+            "event": event.unwrap_or_else(|_| Value::String(letter.event.clone())),
+            "not_kept": self.not_kept,
+            "now": (letter.code != self.place.code).then_some(letter.code),
+        })
+    }
 }
 
 /// How many events of one code were rejected in one hour.

@@ -2,5 +2,6 @@
 
 pub mod archive;
 pub mod events;
+pub mod python;
 pub mod server;
 pub mod snapshot;

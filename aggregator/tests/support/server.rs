@@ -196,6 +196,15 @@ impl Server {
         (answer.status().as_u16(), answer.headers().clone(), text)
     }
 
+    /// A request without a body; status and bytes of the answer.
+    pub fn call_bytes(&self, method: &str, path: &str, key: &str) -> (u16, Vec<u8>) {
+        let request = ureq::http::Request::builder().method(method).uri(self.base.clone() + path);
+        let request = request.header("authorization", format!("Bearer {key}"));
+        let mut answer = agent().run(request.body(()).unwrap()).unwrap();
+        let bytes = answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
+        (answer.status().as_u16(), bytes)
+    }
+
     /// Makes the demo site.
     pub fn make_site(&self) {
         let settings = json!({"timezone": "Asia/Ho_Chi_Minh", "currency": "VND"});
