@@ -166,8 +166,8 @@ fn check(server: &Server, what: &str, query: &str, columns: &[Column], expected:
 /// The rows of a query by time, with its numbers under their names.
 fn queried(server: &Server, interval: &str, columns: &[Column]) -> Vec<Value> {
     let metrics: Vec<&str> = columns.iter().skip(1).map(|column| column.name).collect();
-    let query = json!({"site_id": "demo", "metrics": metrics, "dimensions": [format!("time:{interval}")],
-        "date_range": ["2026-03-02", "2026-03-03"]});
+    let query = json!({"site_id": "demo", "metrics": metrics,
+        "dimensions": [format!("time:{interval}")], "date_range": ["2026-03-02", "2026-03-03"]});
     let (status, answer) = server.call("POST", "/v1/query", ADMIN, Some(query));
     assert_eq!(status, 200, "{answer}");
     let row = |row: &Value| {
