@@ -232,7 +232,7 @@ fn settings_are_checked_with_the_path_of_the_member() {
 }
 
 /// A morning at the shop: three clients, one of them logs in on a second device.
-fn morning() -> Vec<Event> {
+pub fn morning() -> Vec<Event> {
     let at = |seconds: i64| START + seconds * 1_000;
     vec![
         Event::new("a1", "A", "page_view", at(0)),

@@ -50,6 +50,7 @@ fn perform(task: Task) -> Result<ExitCode> {
             stop::watch_signals()?;
             tools::install(&paths)?;
             parts::build(&paths)?;
+            tools::install_for_tests(&paths)?;
         }
         Task::Test => return suites::test(&paths),
         Task::Bench => return suites::bench(&paths),

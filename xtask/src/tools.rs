@@ -31,6 +31,27 @@ pub fn install(paths: &Paths) -> Result<()> {
     })
 }
 
+/// Installs what only tests need: schemathesis, where there is a Python for it.
+pub fn install_for_tests(paths: &Paths) -> Result<()> {
+    let folder = paths.tools().join("schemathesis");
+    let wanted = paths.root.join("xtask/schemathesis.txt");
+    let stamp = Stamp::of(folder.join(".installed"), std::slice::from_ref(&wanted))?;
+    if stamp.is_fresh() {
+        return Ok(());
+    }
+    if answer(Command::new("python3").arg("--version")).is_none() {
+        bail!("python3 is missing: tests of the HTTP interface need Python 3.10 with venv");
+    }
+    step("make a Python environment", Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    step(
+        "install schemathesis (pip)",
+        Command::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "-q", "--no-deps", "-r"])
+            .arg(&wanted),
+    )?;
+    stamp.write()
+}
+
 fn install_wasm_target() -> Result<()> {
     let sysroot = answer(Command::new("rustc").args(["--print", "sysroot"]))
         .context("rustc is missing: install Rust with rustup, https://rustup.rs")?;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::access::{Admin, AdminSent};
 use super::auth::random_hex;
 use super::extract::{Named, Params};
+use super::openapi::shapes;
 use super::problem::Problem;
 use super::{App, query};
 use crate::audit::{Act, Note};
@@ -33,9 +34,12 @@ const LIMIT_MAX: usize = 1_000;
 const KEY_BYTES: usize = 32;
 
 /// Which part of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Page {
+    /// Rows of a page, 100 by default.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// The last id of the part before.
     after: Option<String>,
@@ -82,7 +86,13 @@ fn site_json(app: &App, site: &SiteId) -> Result<Value, Problem> {
     Ok(json!({"site": site, "version": entry.version, "settings": entry.settings}))
 }
 
-/// `GET /v1/sites`
+/// Sites with their settings.
+#[utoipa::path(
+    get, path = "/v1/sites", tag = "administration",
+    params(Page),
+    security(("admin" = [])),
+    responses((status = 200, description = "a page, by name", body = shapes::Page<shapes::Site>)),
+)]
 pub async fn sites(
     State(app): State<App>,
     _: Admin,
@@ -96,7 +106,13 @@ pub async fn sites(
     page(&part, rows)
 }
 
-/// `GET /v1/sites/{site}`
+/// A site with its settings.
+#[utoipa::path(
+    get, path = "/v1/sites/{site}", tag = "administration",
+    params(("site" = String, Path)),
+    security(("admin" = [])),
+    responses((status = 200, description = "the site", body = shapes::Site)),
+)]
 pub async fn site(
     State(app): State<App>,
     _: Admin,
@@ -105,7 +121,17 @@ pub async fn site(
     site_json(&app, &site_id(&site)?).map(Json)
 }
 
-/// `PUT /v1/sites/{site}`
+/// Makes a site, or replaces its settings.
+#[utoipa::path(
+    put, path = "/v1/sites/{site}", tag = "administration",
+    params(("site" = String, Path)),
+    request_body(
+        content = std::collections::HashMap<String, Value>,
+        description = "all settings; what is left out has its default",
+    ),
+    security(("admin" = [])),
+    responses((status = 200, description = "the site as it is now", body = shapes::Site)),
+)]
 pub async fn put_site(
     State(app): State<App>,
     Named(site): Named,
@@ -162,7 +188,13 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `DELETE /v1/sites/{site}`: settings, keys and everything counted.
+/// Removes a site: settings, keys, links and everything counted.
+#[utoipa::path(
+    delete, path = "/v1/sites/{site}", tag = "administration",
+    params(("site" = String, Path)),
+    security(("admin" = [])),
+    responses((status = 204, description = "it is gone")),
+)]
 pub async fn delete_site(
     State(app): State<App>,
     Admin { caller, .. }: Admin,
@@ -175,14 +207,24 @@ pub async fn delete_site(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
+/// Which key to make.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewKey {
+pub struct NewKey {
+    /// Whose.
+    #[schema(value_type = String)]
     site: SiteId,
+    /// `write`, `server`, `read` or `admin`.
+    #[schema(value_type = String)]
     kind: KeyKind,
 }
 
-/// `POST /v1/keys`: the key is shown in this answer and never again.
+/// Makes a key. It is shown in this answer and never again.
+#[utoipa::path(
+    post, path = "/v1/keys", tag = "administration", request_body = NewKey,
+    security(("admin" = [])),
+    responses((status = 200, description = "the key", body = shapes::MadeKey)),
+)]
 pub async fn post_key(
     State(app): State<App>,
     AdminSent { caller, body, .. }: AdminSent,
@@ -201,7 +243,13 @@ pub async fn post_key(
     Ok(Json(body))
 }
 
-/// `GET /v1/keys`
+/// Keys, without themselves.
+#[utoipa::path(
+    get, path = "/v1/keys", tag = "administration",
+    params(Page),
+    security(("admin" = [])),
+    responses((status = 200, description = "a page, by id", body = shapes::Page<shapes::Key>)),
+)]
 pub async fn keys(
     State(app): State<App>,
     _: Admin,
@@ -216,7 +264,19 @@ pub async fn keys(
     page(&part, rows)
 }
 
-/// `DELETE /v1/keys/{id}`
+/// Removes a key.
+#[utoipa::path(
+    delete, path = "/v1/keys/{id}", tag = "administration",
+    params(("id" = String, Path)),
+    security(("admin" = [])),
+    responses(
+        (status = 204, description = "it opens nothing any more"),
+        (
+            status = 404, description = "`not_found`: there is no such key",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn delete_key(
     State(app): State<App>,
     Admin { caller, .. }: Admin,

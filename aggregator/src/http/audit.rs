@@ -8,17 +8,21 @@ use serde_json::{Value, json};
 
 use super::access::Admin;
 use super::extract::Params;
+use super::openapi::shapes;
 use super::problem::Problem;
 use super::{App, list};
 use crate::audit::Note;
 use crate::zone::Zone;
 
 /// Which part of the list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Part {
     /// Only what concerns a site, whether there still is one of that name or not.
     site: Option<String>,
+    /// Rows of a page, 100 by default.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next` of the page before.
     #[serde(alias = "cursor")]
@@ -35,7 +39,18 @@ fn row(note: &Note) -> Value {
     })
 }
 
-/// A page of notes.
+/// Who changed what, the newest first.
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "administration",
+    params(Part),
+    security(("admin" = [])),
+    responses(
+        (
+            status = 200, description = "a page, the newest first",
+            body = shapes::Page<shapes::Note>,
+        ),
+    ),
+)]
 pub async fn get(
     State(app): State<App>,
     _: Admin,

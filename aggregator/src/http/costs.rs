@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{ServerTold, Site};
+use super::openapi::{MaybeOfSite, shapes};
 use super::problem::Problem;
 use super::{App, people};
 use crate::audit::Act;
@@ -23,9 +24,11 @@ use crate::local::{Answer, Ask};
 const COSTS_MAX: usize = 1_000;
 
 /// One cost, as written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = Cost)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
+    /// A date of the site.
     date: String,
     #[serde(default)]
     source: String,
@@ -94,7 +97,14 @@ impl Row {
     }
 }
 
-/// Takes costs in, all or none; answers when they are durable.
+/// Takes costs of campaigns in, all or none; answers when they are durable.
+#[utoipa::path(
+    post, path = "/v1/costs", tag = "administration",
+    params(MaybeOfSite),
+    request_body = Vec<Row>,
+    security(("server" = [])),
+    responses((status = 200, description = "what became of them", body = shapes::Costs)),
+)]
 pub async fn post(
     State(app): State<App>,
     ServerTold { caller, site, asked: Rows(rows), .. }: ServerTold<Rows>,

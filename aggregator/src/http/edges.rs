@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::access::AnyReader;
+use super::openapi::shapes;
 use super::{App, now_ms};
 use crate::view::{EdgeState, LAGGING_MS};
 use crate::zone::Zone;
@@ -14,6 +15,11 @@ fn time(ms: i64) -> Option<String> {
 }
 
 /// Shards, and the sums over them: accepted = applied + late duplicates + dead + in flight.
+#[utoipa::path(
+    get, path = "/v1/edges", tag = "operations",
+    security(("read" = [])),
+    responses((status = 200, description = "how far every shard has come", body = shapes::Edges)),
+)]
 pub async fn get(State(app): State<App>, _: AnyReader) -> Json<Value> {
     let view = app.engine.shared.view.load();
     let now_ms = now_ms();

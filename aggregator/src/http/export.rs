@@ -14,6 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::access::Reader;
 use super::extract::Named;
 use super::facts::{blocking, told_of_orders, told_of_sessions};
+use super::openapi::{OfSite, shapes};
 use super::problem::Problem;
 use super::{App, list, now_ms};
 use crate::export::rows::{self, Interval, Rows};
@@ -28,8 +29,9 @@ const CHUNKS: usize = 2;
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Which rows, and how.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
     /// A local date or an instant, in.
     from: Option<String>,
@@ -85,6 +87,33 @@ fn rows_of(app: &App, reader: &Reader<Asked>, what: &str) -> Result<Rows, Proble
 }
 
 /// A list as a file.
+#[utoipa::path(
+    get, path = "/v1/export/{what}", tag = "facts",
+    params(
+        OfSite, Asked,
+        (
+            "what" = String, Path,
+            description = "`sessions`, `orders`, `rejects` or `timeseries`",
+        ),
+    ),
+    security(("read" = [])),
+    responses(
+        (
+            status = 200, description = "the file",
+            content((String = "text/csv"), (String = "application/x-ndjson"),
+                (Vec<u8> = "application/vnd.apache.parquet")),
+        ),
+        (
+            status = 404, description = "`not_found`: nothing of that name is exported; \
+                `unknown_site`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 422, description = "`range_too_fine`: too many rows of time",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn get(
     State(app): State<App>,
     reader: Reader<Asked>,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::access::Reader;
 use super::extract::Named;
 use super::list;
+use super::openapi::{OfSite, shapes};
 use super::problem::Problem;
 use super::{App, now_ms};
 use crate::facts::{changes, list as pages, order, session};
@@ -17,8 +18,9 @@ use crate::orders::ledger::{DEFAULT_PLATFORM, OrderKey};
 use crate::view::SiteView;
 
 /// Which facts.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct List {
     /// A local date or an instant, in.
     from: Option<String>,
@@ -34,6 +36,8 @@ pub struct List {
     changes_since: Option<String>,
     /// `events`: with the ids of their events.
     include: Option<String>,
+    /// Rows of a page, 100 by default.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next` of the page before.
     #[serde(alias = "cursor")]
@@ -114,7 +118,13 @@ pub fn told_of_orders(settings: &SiteSettings) -> order::Told {
     order::Told { freeze_ms: settings.attribution.freeze.ms, now_ms: now_ms() }
 }
 
-/// `GET /v1/sessions`
+/// Sessions of a site, by start; or what changed of them.
+#[utoipa::path(
+    get, path = "/v1/sessions", tag = "facts",
+    params(OfSite, List),
+    security(("read" = [])),
+    responses((status = 200, description = "a page", body = shapes::Sessions)),
+)]
 pub async fn sessions(
     State(app): State<App>,
     Reader { site, asked, .. }: Reader<List>,
@@ -130,7 +140,13 @@ pub async fn sessions(
     blocking(move || pages::sessions(&view, &ask, &told)).await.map(Json)
 }
 
-/// `GET /v1/orders`
+/// Orders of a site, by order time.
+#[utoipa::path(
+    get, path = "/v1/orders", tag = "facts",
+    params(OfSite, List),
+    security(("read" = [])),
+    responses((status = 200, description = "a page", body = shapes::Page<shapes::Order>)),
+)]
 pub async fn orders(
     State(app): State<App>,
     Reader { site, asked, .. }: Reader<List>,
@@ -145,13 +161,26 @@ pub async fn orders(
 }
 
 /// Which order.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Which {
     platform: Option<String>,
 }
 
-/// `GET /v1/orders/{transaction_id}`
+/// One order.
+#[utoipa::path(
+    get, path = "/v1/orders/{transaction}", tag = "facts",
+    params(OfSite, Which, ("transaction" = String, Path, description = "its `transaction_id`")),
+    security(("read" = [])),
+    responses(
+        (status = 200, description = "the order", body = shapes::Order),
+        (
+            status = 404, description = "`not_found`: there is no such order; `unknown_site`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn order(
     State(app): State<App>,
     Reader { site, asked, .. }: Reader<Which>,

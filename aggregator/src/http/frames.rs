@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::extract::Body;
+use super::openapi::shapes;
 use super::problem::Problem;
 use super::{App, now_ms};
 use crate::apply::Outcome;
@@ -61,7 +62,42 @@ fn head(headers: &HeaderMap) -> Result<Head<'_>, Problem> {
     Ok(Head { source, signed, signature: signature.unwrap_or_default() })
 }
 
-/// Takes frames; answers only when they are durable.
+/// Takes frames of a shard; answers only when they are durable.
+#[utoipa::path(
+    post, path = "/v1/frames", tag = "edge",
+    params(
+        ("Edgetally-Shard" = String, Header),
+        ("Edgetally-Epoch" = String, Header),
+        ("Edgetally-First" = u64, Header),
+        ("Edgetally-Last" = u64, Header),
+    ),
+    request_body(
+        content = Vec<u8>, content_type = "application/cbor",
+        description = "1 to 64 frames, at most 4 MiB",
+    ),
+    security(("edge" = [])),
+    responses(
+        (status = 200, description = "durable up to `acked`", body = shapes::Acked),
+        (
+            status = 401, description = "`signature_invalid`", body = shapes::Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 409,
+            description = "`{expected}`: a number is missing before these; `{fork}`: other \
+                bytes under a known number",
+            body = std::collections::HashMap<String, serde_json::Value>,
+        ),
+        (
+            status = 422, description = "the last frame could not be read and counts as dead",
+            body = shapes::Acked,
+        ),
+        (
+            status = 503, description = "`unsupported_version`, `not_ready` or `overloaded`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn post(
     State(app): State<App>,
     headers: HeaderMap,
@@ -116,7 +152,22 @@ fn respond(reply: &FramesReply) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// Settings and key hashes for the workers, signed.
+/// Settings and hashes of keys for the workers, signed both ways.
+#[utoipa::path(
+    get, path = "/v1/edge/config", tag = "edge",
+    params(("Edgetally-At" = i64, Header, description = "epoch ms")),
+    security(("edge" = [])),
+    responses(
+        (
+            status = 200, description = "`Edgetally-Signature` signs it",
+            body = std::collections::HashMap<String, serde_json::Value>,
+        ),
+        (
+            status = 401, description = "`signature_invalid`", body = shapes::Problem,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn config(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let at = text(&headers, sign::header::AT)?;
     let at_ms: i64 = at.parse().map_err(|_| Problem::invalid(sign::header::AT, "is no number"))?;

@@ -12,6 +12,7 @@ use super::access::{Admin, AdminTold, NamesSite, Site};
 use super::admin::{self, Page};
 use super::auth::random_hex;
 use super::extract::{Named, Params};
+use super::openapi::{MaybeOfSite, shapes};
 use super::problem::Problem;
 use super::{App, login, now_ms};
 use crate::audit::Act;
@@ -19,7 +20,7 @@ use crate::directory::{AdminWrite, Link};
 use crate::zone::Zone;
 
 /// Whose reports.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
     site: Option<String>,
@@ -43,7 +44,14 @@ fn row(link: &Link) -> Value {
     json!({"id": link.id, "site": link.site, "created_at": Zone::default().rfc3339(link.at_ms)})
 }
 
-/// `POST /v1/links`: what opens it is shown in this answer and never again.
+/// Makes a public link. What opens it is shown in this answer and never again.
+#[utoipa::path(
+    post, path = "/v1/links", tag = "administration",
+    params(MaybeOfSite),
+    request_body = NewLink,
+    security(("admin" = [])),
+    responses((status = 200, description = "the link", body = shapes::MadeLink)),
+)]
 pub async fn post(
     State(app): State<App>,
     headers: HeaderMap,
@@ -62,7 +70,13 @@ pub async fn post(
     Ok(Json(answer))
 }
 
-/// `GET /v1/links`
+/// Public links, without what opens them.
+#[utoipa::path(
+    get, path = "/v1/links", tag = "administration",
+    params(Page),
+    security(("admin" = [])),
+    responses((status = 200, description = "a page, by id", body = shapes::Page<shapes::Link>)),
+)]
 pub async fn get(
     State(app): State<App>,
     _: Admin,
@@ -72,7 +86,19 @@ pub async fn get(
     admin::page(&part, view.directory.links.values().map(|link| (link.id.clone(), row(link))))
 }
 
-/// `DELETE /v1/links/{id}`
+/// Revokes a public link.
+#[utoipa::path(
+    delete, path = "/v1/links/{id}", tag = "administration",
+    params(("id" = String, Path)),
+    security(("admin" = [])),
+    responses(
+        (status = 204, description = "it opens nothing any more"),
+        (
+            status = 404, description = "`not_found`: there is no such link",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn delete(
     State(app): State<App>,
     Admin { caller, .. }: Admin,

@@ -13,12 +13,14 @@ use serde::Deserialize;
 
 use super::App;
 use super::access::Reader;
+use super::openapi::OfSite;
 use super::problem::Problem;
 use hub::Listener;
 
 /// From where on to listen.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct From {
     /// For who cannot send the header `Last-Event-ID`.
     last_event_id: Option<String>,
@@ -44,7 +46,24 @@ fn last_id(headers: &HeaderMap, parameter: Option<&str>) -> Result<Option<u64>, 
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(wrong) }
 }
 
-/// The stream of a site.
+/// The stream of a site, as server-sent events.
+#[utoipa::path(
+    get, path = "/v1/live", tag = "live",
+    params(
+        OfSite, From,
+        (
+            "last-event-id" = Option<String>, Header,
+            description = "the last `id:` that was seen; what was missed comes first",
+        ),
+    ),
+    security(("read" = [])),
+    responses(
+        (
+            status = 200, description = "one message a line of `data:`, JSON", body = String,
+            content_type = "text/event-stream",
+        ),
+    ),
+)]
 pub async fn get(
     State(app): State<App>,
     reader: Reader<From>,

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::auth::{self, COOKIE, Caller, May, noted, random_hex};
 use super::extract::{Body, drain};
+use super::openapi::shapes;
 use super::problem::Problem;
 use super::tls::Peer;
 use super::{App, now_ms, query};
@@ -62,7 +63,7 @@ pub fn hash_password(password: &str) -> Result<String, String> {
 const PASSWORD_BYTES_MAX: usize = 1_024;
 
 /// What is asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     password: String,
@@ -134,7 +135,32 @@ async fn is_right(app: &App, password: String) -> Result<bool, Problem> {
     Ok(verified.is_ok())
 }
 
-/// `POST /v1/login`: answers with a cookie that opens what an admin key does.
+/// Logs in: the cookie that it sets opens what an admin key does, for twelve hours.
+#[utoipa::path(
+    post, path = "/v1/login", tag = "administration", request_body = Ask,
+    responses(
+        (
+            status = 200, description = "logged in; `Set-Cookie` has what to send back",
+            body = shapes::Login,
+        ),
+        (
+            status = 401, description = "`password_invalid`", body = shapes::Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 403,
+            description = "`login_off`: no password is set; `origin_not_allowed`: a page of \
+                another address",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 429,
+            description = "`rate_limited`: too many wrong passwords from this address; \
+                `Retry-After`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn login(
     State(app): State<App>,
     ConnectInfo(Peer(address)): ConnectInfo<Peer>,
@@ -171,7 +197,25 @@ pub async fn login(
     Ok(with_cookie(Json(body).into_response(), cookie))
 }
 
-/// `POST /v1/logout`: the cookie opens nothing any more.
+/// Logs out: the cookie opens nothing any more.
+#[utoipa::path(
+    post, path = "/v1/logout", tag = "administration",
+    responses(
+        (status = 204, description = "logged out, if not before"),
+        (
+            status = 400, description = "`invalid_query`: the body breaks off",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 403, description = "`origin_not_allowed`: a page of another address",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 413, description = "`body_too_large`: over 4 MiB", body = shapes::Problem,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn logout(State(app): State<App>, Ours { parts, .. }: Ours) -> Result<Response, Problem> {
     if let Some(token) = auth::cookie(&parts.headers) {
         let hash = key_hash(token);

@@ -26,7 +26,16 @@ pub struct Metrics {
     pub live_dropped: AtomicU64,
 }
 
-/// Everything, from the snapshot of this moment.
+/// Numbers for Prometheus; no sales figures.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations",
+    responses(
+        (
+            status = 200, description = "OpenMetrics text", body = String,
+            content_type = "application/openmetrics-text",
+        ),
+    ),
+)]
 pub async fn get(State(app): State<App>) -> Response {
     let mut registry = Registry::with_prefix("edgetally");
     let view = app.engine.shared.view.load();

@@ -15,6 +15,7 @@ pub mod list;
 pub mod live;
 pub mod login;
 pub mod metrics;
+pub mod openapi;
 pub mod pages;
 pub mod people;
 pub mod problem;
@@ -26,7 +27,7 @@ pub mod stock;
 pub mod sockets;
 pub mod tls;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
 use axum::Router;
@@ -35,13 +36,15 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use edgetally_proto::sign::key_hash;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::login::Logins;
 use crate::store::engine::{Engine, Stage};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
 use metrics::Metrics;
 use people::merge;
 use problem::Problem;
@@ -65,6 +68,8 @@ pub struct App {
     pub logins: Arc<Mutex<Logins>>,
     /// What logging in needs.
     pub door: Arc<login::Door>,
+    /// The description of all routes.
+    pub openapi: Arc<OnceLock<Bytes>>,
     /// Whether connections are encrypted here.
     pub is_tls: bool,
     /// How many exports may begin now.
@@ -84,6 +89,7 @@ impl App {
             hub: Arc::default(),
             logins: Arc::default(),
             door: Arc::new(login::Door::new(config.password_hash.as_deref())),
+            openapi: Arc::default(),
             is_tls: config.tls.is_some(),
             exports: Arc::new(Semaphore::new(export::EXPORTS_MAX)),
         }
@@ -106,46 +112,56 @@ pub fn now_ms() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// All routes.
-pub fn router(app: App) -> Router {
-    let api = Router::new()
-        .route("/v1/edges", get(edges::get))
-        .route("/v1/live", get(live::get))
-        .route("/v1/live/ws", get(live::socket::get))
-        .route("/v1/query", post(query::post))
-        .route("/api/v2/query", post(query::post_plausible))
-        .route("/api/stats", get(stats::get))
-        .route("/api/stats/cities", get(stats::cities))
-        .route("/v1/costs", post(costs::post))
-        .route("/v1/stock", get(stock::get))
-        .route("/v1/funnel", post(query::post_funnel))
-        .route("/v1/people/merge", post(merge::post).delete(merge::undo).get(merge::get))
-        .route("/v1/people/merge/undo", post(merge::undo))
-        .route("/v1/people/{person}", get(people::show::get).delete(people::delete))
-        .route("/v1/people/{person}/export", get(people::show::export))
-        .route("/v1/sessions", get(facts::sessions))
-        .route("/v1/orders", get(facts::orders))
-        .route("/v1/orders/{transaction}", get(facts::order))
-        .route("/v1/export/{what}", get(export::get))
-        .route("/v1/rejects", get(rejects::get))
-        .route("/v1/rejects/replay", post(rejects::replay::post))
-        .route("/v1/sites", get(admin::sites))
-        .route("/v1/sites/{site}", get(admin::site).put(admin::put_site).delete(admin::delete_site))
-        .route("/v1/keys", get(admin::keys).post(admin::post_key))
-        .route("/v1/keys/{id}", delete(admin::delete_key))
-        .route("/v1/links", get(links::get).post(links::post))
-        .route("/v1/links/{id}", delete(links::delete))
-        .route("/v1/audit", get(audit::get))
-        .route("/v1/login", post(login::login))
-        .route("/v1/logout", post(login::logout))
+/// All routes, as they describe themselves.
+fn routes(app: &App) -> OpenApiRouter<App> {
+    let api = OpenApiRouter::new()
+        .routes(routes!(edges::get))
+        .routes(routes!(live::get))
+        .routes(routes!(live::socket::get))
+        .routes(routes!(query::post))
+        .routes(routes!(query::post_plausible))
+        .routes(routes!(stats::get))
+        .routes(routes!(stats::cities))
+        .routes(routes!(costs::post))
+        .routes(routes!(stock::get))
+        .routes(routes!(query::post_funnel))
+        .routes(routes!(merge::post, merge::undo, merge::get))
+        .routes(routes!(merge::undo_by_post))
+        .routes(routes!(people::show::get, people::delete))
+        .routes(routes!(people::show::export))
+        .routes(routes!(facts::sessions))
+        .routes(routes!(facts::orders))
+        .routes(routes!(facts::order))
+        .routes(routes!(export::get))
+        .routes(routes!(rejects::get))
+        .routes(routes!(rejects::replay::post))
+        .routes(routes!(admin::sites))
+        .routes(routes!(admin::site, admin::put_site, admin::delete_site))
+        .routes(routes!(admin::keys, admin::post_key))
+        .routes(routes!(admin::delete_key))
+        .routes(routes!(links::get, links::post))
+        .routes(routes!(links::delete))
+        .routes(routes!(audit::get))
+        .routes(routes!(login::login))
+        .routes(routes!(login::logout))
         .route_layer(middleware::from_fn_with_state(app.clone(), only_when_ready));
-    Router::new()
-        .route("/v1/frames", post(frames::post))
-        .route("/v1/edge/config", get(frames::config))
+    OpenApiRouter::new()
+        .routes(routes!(frames::post))
+        .routes(routes!(frames::config))
         .merge(api)
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics::get))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics::get))
+        .routes(routes!(openapi::get))
+}
+
+/// Everything that is served.
+pub fn router(app: App) -> Router {
+    let (router, api) = routes(&app).split_for_parts();
+    let text = serde_json::to_vec_pretty(&openapi::described(api)).unwrap_or_default();
+    // Another router of the same program describes the same.
+    let _ = app.openapi.set(text.into());
+    router
         .merge(pages::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
@@ -160,10 +176,26 @@ async fn only_when_ready(State(app): State<App>, request: Request, next: Next) -
     }
 }
 
+/// Whether the program runs.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations",
+    responses((status = 200, description = "`ok`", body = String, content_type = "text/plain")),
+)]
 async fn healthz() -> &'static str {
     "ok"
 }
 
+/// Whether the state is back.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations",
+    responses(
+        (status = 200, description = "`ready`", body = String, content_type = "text/plain"),
+        (
+            status = 503, description = "not yet, or not any more", body = String,
+            content_type = "text/plain",
+        ),
+    ),
+)]
 async fn readyz(State(app): State<App>) -> Response {
     match app.engine.shared.stage() {
         Stage::Ready => "ready".into_response(),

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::access::AdminOf;
 use super::extract::Named;
+use super::openapi::{OfSite, shapes};
 use super::problem::Problem;
 use super::{App, now_ms};
 use crate::audit::{Act, Note};
@@ -53,7 +54,19 @@ pub(super) async fn ask(app: &App, ask: Ask, note: Option<Note>) -> Result<Answe
     }
 }
 
-/// `DELETE /v1/people/{person}`: erases a person, and whoever was merged with him.
+/// Erases a person, and whoever was merged with him.
+#[utoipa::path(
+    delete, path = "/v1/people/{person}", tag = "persons",
+    params(
+        OfSite,
+        (
+            "person" = String, Path,
+            description = "`u:<user>`, `c:<client>` or `c:<client>#<logout>`",
+        ),
+    ),
+    security(("admin" = [])),
+    responses((status = 200, description = "what was erased", body = shapes::Erased)),
+)]
 pub async fn delete(
     State(app): State<App>,
     AdminOf { caller, site, .. }: AdminOf,

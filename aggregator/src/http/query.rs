@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::access::{NamesSite, ReaderTold};
+use super::openapi::{MaybeOfSite, shapes};
 use super::problem::Problem;
 use super::{App, now_ms};
 use crate::query::{self, QueryError, funnel, plausible, request::Request};
@@ -75,6 +76,24 @@ impl NamesSite for funnel::Request {
 }
 
 /// Answers a query.
+#[utoipa::path(
+    post, path = "/v1/query", tag = "queries",
+    params(MaybeOfSite),
+    request_body = Request,
+    security(("read" = [])),
+    responses(
+        (status = 200, description = "the report", body = shapes::Report),
+        (
+            status = 404, description = "`unknown_site`: there is no such site",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 422,
+            description = "`unsupported_combination` names the pair; `range_too_fine`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn post(
     State(app): State<App>,
     ReaderTold { asked, .. }: ReaderTold<Request>,
@@ -89,6 +108,24 @@ impl NamesSite for plausible::Request {
 }
 
 /// Answers a query as Plausible's Stats API v2 does, errors included.
+#[utoipa::path(
+    post, path = "/api/v2/query", tag = "queries",
+    params(MaybeOfSite),
+    request_body = plausible::Request,
+    security(("read" = [])),
+    responses(
+        (status = 200, description = "the report", body = shapes::PlausibleReport),
+        (
+            status = 404, description = "`unknown_site`: there is no such site",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 422,
+            description = "`unsupported_combination` names the pair; `range_too_fine`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn post_plausible(
     State(app): State<App>,
     told: Result<ReaderTold<plausible::Request>, Problem>,
@@ -99,6 +136,24 @@ pub async fn post_plausible(
 }
 
 /// Answers a funnel.
+#[utoipa::path(
+    post, path = "/v1/funnel", tag = "queries",
+    params(MaybeOfSite),
+    request_body = funnel::Request,
+    security(("read" = [])),
+    responses(
+        (status = 200, description = "the funnel", body = shapes::Funnel),
+        (
+            status = 404, description = "`unknown_site`: there is no such site",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 422,
+            description = "`unsupported_combination` names the pair; `range_too_fine`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn post_funnel(
     State(app): State<App>,
     ReaderTold { asked, .. }: ReaderTold<funnel::Request>,

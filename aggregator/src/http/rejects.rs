@@ -12,19 +12,23 @@ use serde_json::{Value, json};
 use super::App;
 use super::access::Reader;
 use super::list;
+use super::openapi::{OfSite, shapes};
 use super::problem::Problem;
 use crate::calendar::Calendar;
 use crate::rejects::page::{self, Ask, Page, Place, Tally};
 
 /// Which rejected events.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct List {
     code: Option<String>,
     /// A local date or an instant, in.
     from: Option<String>,
     /// A local date, in, or an instant, not in.
     to: Option<String>,
+    /// Rows of a page, 100 by default.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next` of the page before.
     #[serde(alias = "cursor")]
@@ -74,7 +78,13 @@ fn page_json(page: &Page, zone: &Calendar) -> Value {
     })
 }
 
-/// A page of the list.
+/// Rejected events, the newest first.
+#[utoipa::path(
+    get, path = "/v1/rejects", tag = "facts",
+    params(OfSite, List),
+    security(("read" = [])),
+    responses((status = 200, description = "a page, the newest first", body = shapes::Rejects)),
+)]
 pub async fn get(
     State(app): State<App>,
     Reader { site, asked, .. }: Reader<List>,

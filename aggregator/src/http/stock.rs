@@ -6,22 +6,32 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::Reader;
+use super::openapi::{OfSite, shapes};
 use super::problem::Problem;
 use super::{App, list};
 
 /// Which part of the list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Part {
     /// One product alone.
     item_id: Option<String>,
+    /// Rows of a page, 100 by default.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next` of the page before.
     #[serde(alias = "cursor")]
     after: Option<String>,
 }
 
-/// Products by id.
+/// What is left of each product, by id.
+#[utoipa::path(
+    get, path = "/v1/stock", tag = "facts",
+    params(OfSite, Part),
+    security(("read" = [])),
+    responses((status = 200, description = "a page", body = shapes::Page<shapes::Stock>)),
+)]
 pub async fn get(
     State(app): State<App>,
     Reader { site, asked, .. }: Reader<Part>,

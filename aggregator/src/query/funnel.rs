@@ -13,6 +13,7 @@ use edgetally_proto::event::{Platform, is_activity};
 use edgetally_proto::ids::{EventName, SiteId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use utoipa::ToSchema;
 
 use self::path::{Marks, Walk};
 use super::QueryError;
@@ -35,20 +36,26 @@ const STEPS_MAX: usize = 20;
 const STEPS_DEFAULT: [&str; 4] = ["view_item", "add_to_cart", "begin_checkout", "purchase"];
 
 /// `POST /v1/funnel`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = FunnelQuery)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The site.
+    #[schema(value_type = String)]
     pub site_id: SiteId,
-    /// When.
+    /// When: a word such as `7d`, or `[from, to]`.
+    #[schema(value_type = Json)]
     pub date_range: DateRange,
-    /// What is to be gone through, 1 to 20 of them.
+    /// What is to be gone through, 1 to 20 of them: `{event, page}`.
+    #[schema(value_type = Vec<Json>)]
     #[serde(default = "default_steps")]
     pub steps: Vec<Step>,
-    /// Whether other activity may come between.
+    /// Whether other activity may come between: `sequential` or `strict`.
+    #[schema(value_type = String)]
     #[serde(default)]
     pub order: Order,
-    /// Who goes through.
+    /// Who goes through: `session` or `person`.
+    #[schema(value_type = String)]
     #[serde(default)]
     pub scope: Scope,
     /// What to break it down by: `visit:*`, and one of `time:*`.

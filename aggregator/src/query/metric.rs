@@ -237,6 +237,16 @@ fn unsupported(detail: String) -> QueryError {
     QueryError::Unsupported { detail }
 }
 
+/// Names of all metrics, aliases included.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    METRICS.iter().map(|(name, _)| *name)
+}
+
+/// Names of all dimensions but those of kept parameters.
+pub fn dimension_names() -> impl Iterator<Item = &'static str> {
+    DIMENSIONS.iter().map(|(name, _)| *name)
+}
+
 /// Reads the name of a metric.
 ///
 /// # Errors

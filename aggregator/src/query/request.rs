@@ -6,6 +6,7 @@ use edgetally_proto::ids::SiteId;
 use edgetally_proto::money::Currency;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::QueryError;
 use super::buckets::{self, Bucket};
@@ -25,14 +26,17 @@ const METRICS_MAX: usize = 30;
 const LIMIT_DEFAULT: usize = buckets::ROWS_MAX;
 
 /// `POST /v1/query`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The site.
+    #[schema(value_type = String)]
     pub site_id: SiteId,
     /// What to measure.
     pub metrics: Vec<String>,
-    /// When.
+    /// When: a word such as `7d`, or `[from, to]`.
+    #[schema(value_type = Value)]
     pub date_range: DateRange,
     /// What to break it down by.
     #[serde(default)]
@@ -40,7 +44,8 @@ pub struct Request {
     /// Which events to count.
     #[serde(default)]
     pub filters: Vec<Value>,
-    /// Order of the rows.
+    /// Order of the rows: `[name, "asc" or "desc"]`.
+    #[schema(value_type = Option<Vec<Vec<String>>>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_by: Option<Vec<(String, Direction)>>,
     /// Which rows.
@@ -65,7 +70,7 @@ pub enum Direction {
 }
 
 /// Which rows.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pagination {
     /// How many.
@@ -81,7 +86,7 @@ impl Default for Pagination {
 }
 
 /// What else to say.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Include {
     /// Bounds of each number.
@@ -89,6 +94,7 @@ pub struct Include {
     /// How many rows there are without pagination.
     pub total_rows: bool,
     /// Another stretch to compare with.
+    #[schema(value_type = Option<Value>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
 }

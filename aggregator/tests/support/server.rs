@@ -166,6 +166,20 @@ impl Server {
         (status, text)
     }
 
+    /// Status of a request, whose answer may never end.
+    pub fn status(&self, method: &str, path: &str, key: &str, body: Option<&str>) -> u16 {
+        let request = ureq::http::Request::builder().method(method).uri(self.base.clone() + path);
+        let request = match key {
+            "" => request,
+            key => request.header("authorization", format!("Bearer {key}")),
+        };
+        let answer = match body {
+            Some(body) => self.agent.run(request.body(body).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        };
+        answer.unwrap().status().as_u16()
+    }
+
     /// A request with these headers; status, headers and body of the answer.
     pub fn request(
         &self,

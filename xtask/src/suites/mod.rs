@@ -37,6 +37,7 @@ pub fn test(paths: &Paths) -> Result<ExitCode> {
 pub fn soak(paths: &Paths) -> Result<ExitCode> {
     stop::watch_signals()?;
     tools::install(paths)?;
+    tools::install_for_tests(paths)?;
     parts::build(paths)?;
     let mut command = Command::new("cargo");
     command
@@ -58,7 +59,9 @@ pub fn bench(paths: &Paths) -> Result<ExitCode> {
 fn prepare(paths: &Paths) -> Result<Counts> {
     head(list::PREPARATION)?;
     let started = Instant::now();
-    let result = tools::install(paths).and_then(|()| parts::build(paths));
+    let result = tools::install(paths)
+        .and_then(|()| tools::install_for_tests(paths))
+        .and_then(|()| parts::build(paths));
     stop::check()?;
     let counts = Counts::of_one(result.is_ok());
     if let Err(error) = result {

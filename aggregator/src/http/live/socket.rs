@@ -12,6 +12,7 @@ use super::hub::{End, Listener};
 use super::{From, open};
 use crate::http::App;
 use crate::http::access::Reader;
+use crate::http::openapi::{OfSite, shapes};
 use crate::http::problem::Problem;
 
 /// The protocol that is spoken; browsers offer it beside their key.
@@ -29,7 +30,19 @@ const CLOSE_AWAY: u16 = 1001;
 const CLOSE_POLICY: u16 = 1008;
 const CLOSE_AGAIN_LATER: u16 = 1013;
 
-/// The stream of a site.
+/// The stream of a site, over a WebSocket.
+#[utoipa::path(
+    get, path = "/v1/live/ws", tag = "live",
+    params(OfSite, From),
+    security(("read" = [])),
+    responses(
+        (status = 101, description = "one message a frame, the same JSON as of `/v1/live`"),
+        (
+            status = 426, description = "`upgrade_required`: this is no WebSocket handshake",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn get(
     State(app): State<App>,
     reader: Reader<From>,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{ask, misunderstood, person};
 use crate::audit::Act;
 use crate::http::access::{AdminTold, NamesSite, Reader, Site};
+use crate::http::openapi::{MaybeOfSite, OfSite, shapes};
 use crate::http::problem::Problem;
 use crate::http::{App, list, now_ms};
 use crate::local::{Answer, Ask};
@@ -19,7 +20,7 @@ use crate::site::Moved;
 use crate::tombstones::Person;
 
 /// Who is who.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Merge {
     /// The site, if the address does not name it.
@@ -96,27 +97,92 @@ async fn change(
     })))
 }
 
-/// `POST /v1/people/merge`; answers when it is durable.
+/// Says that a person is a user; answers when it is durable.
+#[utoipa::path(
+    post, path = "/v1/people/merge", tag = "persons",
+    params(MaybeOfSite),
+    request_body = Merge,
+    security(("admin" = [])),
+    responses(
+        (status = 200, description = "what went over", body = shapes::Merged),
+        (
+            status = 409,
+            description = "`conflict`: this and an earlier merge do not go together",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn post(State(app): State<App>, told: AdminTold<Merge>) -> Result<Json<Value>, Problem> {
     change(app, told, false).await
 }
 
-/// `DELETE /v1/people/merge` and `POST /v1/people/merge/undo`; answers when it is durable.
+/// Takes a merge back; answers when it is durable.
+#[utoipa::path(
+    delete, path = "/v1/people/merge", tag = "persons",
+    params(MaybeOfSite),
+    request_body = Merge,
+    security(("admin" = [])),
+    responses(
+        (status = 200, description = "what went back", body = shapes::Merged),
+        (
+            status = 404, description = "`not_found`: there is no such merge; `unknown_site`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 409, description = "`conflict`", body = shapes::Problem,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn undo(State(app): State<App>, told: AdminTold<Merge>) -> Result<Json<Value>, Problem> {
     change(app, told, true).await
 }
 
+/// Takes a merge back, for clients that send no body with DELETE.
+#[utoipa::path(
+    post, path = "/v1/people/merge/undo", tag = "persons",
+    params(MaybeOfSite),
+    request_body = Merge,
+    security(("admin" = [])),
+    responses(
+        (status = 200, description = "what went back", body = shapes::Merged),
+        (
+            status = 404, description = "`not_found`: there is no such merge; `unknown_site`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+        (
+            status = 409, description = "`conflict`", body = shapes::Problem,
+            content_type = "application/problem+json",
+        ),
+    ),
+)]
+pub async fn undo_by_post(
+    State(app): State<App>,
+    told: AdminTold<Merge>,
+) -> Result<Json<Value>, Problem> {
+    change(app, told, true).await
+}
+
 /// Which part of the list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Part {
+    /// Rows of a page, 100 by default.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next` of the page before.
     #[serde(alias = "cursor")]
     after: Option<String>,
 }
 
-/// `GET /v1/people/merge`: merges and undone merges, in their order.
+/// Merges and undone merges, in their order.
+#[utoipa::path(
+    get, path = "/v1/people/merge", tag = "persons",
+    params(OfSite, Part),
+    security(("read" = [])),
+    responses((status = 200, description = "a page", body = shapes::Page<shapes::MergeRow>)),
+)]
 pub async fn get(
     State(app): State<App>,
     Reader { site, asked: part, .. }: Reader<Part>,

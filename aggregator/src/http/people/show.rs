@@ -17,6 +17,7 @@ use crate::facts::person as told;
 use crate::http::access::{AdminOf, Reader};
 use crate::http::auth::noted;
 use crate::http::extract::Named;
+use crate::http::openapi::{OfSite, shapes};
 use crate::http::problem::Problem;
 use crate::http::{App, facts};
 use crate::local::{Answer, Ask};
@@ -46,7 +47,26 @@ async fn known(
     Ok(*known)
 }
 
-/// `GET /v1/people/{person}`
+/// What is known of a person.
+#[utoipa::path(
+    get, path = "/v1/people/{person}", tag = "persons",
+    params(
+        OfSite,
+        (
+            "person" = String, Path,
+            description = "`u:<user>`, `c:<client>` or `c:<client>#<logout>`",
+        ),
+    ),
+    security(("read" = [])),
+    responses(
+        (status = 200, description = "the person", body = shapes::Person),
+        (
+            status = 404,
+            description = "`not_found`: nothing is known of this person; `unknown_site`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn get(
     State(app): State<App>,
     Reader { site, .. }: Reader,
@@ -95,7 +115,29 @@ fn copy(
     Some(lines.iter().map(|line| format!("{line}\n")).collect())
 }
 
-/// `GET /v1/people/{person}/export`
+/// A copy of everything that is known of a person, one JSON object a line.
+#[utoipa::path(
+    get, path = "/v1/people/{person}/export", tag = "persons",
+    params(
+        OfSite,
+        (
+            "person" = String, Path,
+            description = "`u:<user>`, `c:<client>` or `c:<client>#<logout>`",
+        ),
+    ),
+    security(("admin" = [])),
+    responses(
+        (
+            status = 200, description = "lines of JSON", body = String,
+            content_type = "application/x-ndjson",
+        ),
+        (
+            status = 404,
+            description = "`not_found`: nothing is known of this person; `unknown_site`",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn export(
     State(app): State<App>,
     AdminOf { caller, site, .. }: AdminOf,

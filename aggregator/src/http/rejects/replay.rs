@@ -16,6 +16,7 @@ use crate::audit::Act;
 use crate::http::App;
 use crate::http::access::{AdminTold, NamesSite, Site};
 use crate::http::list::LIMIT_MAX;
+use crate::http::openapi::{MaybeOfSite, shapes};
 use crate::http::problem::Problem;
 use crate::local::{Answer, Ask};
 use crate::rejects::again::judge;
@@ -26,7 +27,7 @@ use crate::store::engine::Command;
 const SHOWN_MAX: usize = 100;
 
 /// Which rejected events.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Again {
     site: Option<String>,
@@ -77,7 +78,14 @@ fn refusal(row: &Row, reject: &Reject) -> Value {
     json!({"id": id_of(&row.letter.event), "code": code, "field": field, "message": message})
 }
 
-/// Judges a page of the list again, the newest first.
+/// Judges a page of rejected events again, the newest first.
+#[utoipa::path(
+    post, path = "/v1/rejects/replay", tag = "facts",
+    params(MaybeOfSite),
+    request_body = Again,
+    security(("admin" = [])),
+    responses((status = 200, description = "what became of them", body = shapes::Replayed)),
+)]
 pub async fn post(
     State(app): State<App>,
     AdminTold { caller, site, asked, .. }: AdminTold<Again>,

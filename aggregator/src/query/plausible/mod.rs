@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use edgetally_proto::ids::SiteId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use utoipa::ToSchema;
 
 use super::compare::{self, Compared, Comparison};
 use super::metric::Dimension;
@@ -28,14 +29,17 @@ use ask::{Asked, Whole};
 const LIMIT_DEFAULT: usize = 10_000;
 
 /// `POST /api/v2/query`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = PlausibleQuery)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The site.
+    #[schema(value_type = String)]
     pub site_id: SiteId,
     /// What to measure.
     pub metrics: Vec<String>,
-    /// When.
+    /// When: a word such as `7d`, or `[from, to]`.
+    #[schema(value_type = Json)]
     pub date_range: DateRange,
     /// What to break it down by.
     #[serde(default)]
@@ -43,7 +47,8 @@ pub struct Request {
     /// Which events or visits to count.
     #[serde(default)]
     pub filters: Vec<Json>,
-    /// Order of the rows.
+    /// Order of the rows: `[name, "asc" or "desc"]`.
+    #[schema(value_type = Option<Vec<Vec<String>>>)]
     #[serde(default)]
     pub order_by: Option<Vec<(String, Direction)>>,
     /// What else to say.
@@ -58,7 +63,8 @@ pub struct Request {
 }
 
 /// What else to say.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = PlausibleInclude)]
 #[serde(default, deny_unknown_fields)]
 pub struct Include {
     /// Imported numbers: there are none.
@@ -74,12 +80,14 @@ pub struct Include {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bounds: bool,
     /// Another stretch to compare with.
+    #[schema(value_type = Option<Json>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
 }
 
 /// Which rows.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(as = PlausiblePagination)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pagination {
     /// How many.
