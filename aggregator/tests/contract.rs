@@ -47,9 +47,9 @@ fn narrow(api: &mut Value) {
             }
         }
     }
-    let known = api["components"]["schemas"]["Query"]["properties"]["dimensions"]["items"]
-        ["examples"]
-        .clone();
+    let known =
+        api["components"]["schemas"]["Query"]["properties"]["dimensions"]["items"]["examples"]
+            .clone();
     for name in ["Query", "FunnelQuery", "PlausibleQuery", "NewLink", "NewKey", "Again", "Merge"] {
         let members = api["components"]["schemas"][name]["properties"].as_object_mut();
         for (member, schema) in members.unwrap_or_else(|| panic!("{name} is not described")) {

@@ -91,21 +91,21 @@ fn rows_of(app: &App, reader: &Reader<Asked>, what: &str) -> Result<Rows, Proble
     get, path = "/v1/export/{what}", tag = "facts",
     params(
         OfSite, Asked,
-        (
-            "what" = String, Path,
-            description = "`sessions`, `orders`, `rejects` or `timeseries`",
-        ),
+        ("what" = String, Path, description = "`sessions`, `orders`, `rejects` or `timeseries`"),
     ),
     security(("read" = [])),
     responses(
         (
             status = 200, description = "the file",
-            content((String = "text/csv"), (String = "application/x-ndjson"),
-                (Vec<u8> = "application/vnd.apache.parquet")),
+            content(
+                (String = "text/csv"),
+                (String = "application/x-ndjson"),
+                (Vec<u8> = "application/vnd.apache.parquet"),
+            ),
         ),
         (
-            status = 404, description = "`not_found`: nothing of that name is exported; \
-                `unknown_site`",
+            status = 404,
+            description = "`not_found`: nothing of that name is exported; `unknown_site`",
             body = shapes::Problem, content_type = "application/problem+json",
         ),
         (
