@@ -18,7 +18,8 @@ use crate::audit::{Audit, Note};
 use crate::dedup::{Marks, Source, Verdict};
 use crate::directory::{AdminWrite, Directory};
 use crate::intake::{self, Incoming};
-use crate::site::{Effects, Plan, Site, Terms};
+use crate::records::Vaults;
+use crate::site::{Effects, Plan, Room, Site, Terms};
 use crate::tombstones::Erasure;
 use crate::view::{EdgeState, SiteView, View};
 
@@ -142,13 +143,38 @@ pub struct World {
     pub removed: Vec<Vec<u8>>,
     /// What is added to the numbers of tellings of sessions: greater than any before the start.
     pub rev_base: u64,
+    /// Where blocks of records are brought back from that are not in memory.
+    pub vaults: Option<Arc<dyn Vaults>>,
+    /// Bytes of memory for records, timelines and lines; no bound if there is none.
+    pub memory: Option<usize>,
     view: View,
 }
+
+/// What an event on a timeline or a line takes that is not packed, about.
+const BYTES_OF_AN_EVENT: usize = 64;
 
 /// Tellings of sessions for which there is room in each millisecond since the last start.
 const REVS_PER_MS: u64 = 2_048;
 
 impl World {
+    /// Nothing, which keeps to a bound of memory and leaves records where they are brought back
+    /// from.
+    #[must_use]
+    pub fn within(memory: Option<usize>, vaults: Arc<dyn Vaults>) -> Self {
+        Self { memory, vaults: Some(vaults), ..Self::default() }
+    }
+
+    /// A site, which is made if nothing is known of it.
+    pub(crate) fn site(&mut self, name: &SiteId, terms: impl FnOnce() -> Terms) -> &mut Site {
+        self.sites.entry(name.clone()).or_insert_with(|| {
+            let mut site = Site::new(terms());
+            if let Some(vaults) = &self.vaults {
+                site.records.set_away(vaults.of_site(name));
+            }
+            site
+        })
+    }
+
     /// Begins the numbers of a start: without a store of their own they are greater than those of
     /// every start before, as long as the clock does not go backwards.
     pub fn begin(&mut self, now_ms: i64) {
@@ -226,10 +252,9 @@ impl World {
         // A replay of the log has no clock, and says nothing of how late frames came.
         let lag_ms = if now_ms > 0 { (now_ms - committed_at_ms).max(0) } else { 0 };
         for share in batch.iter().flat_map(|batch| &batch.sites) {
-            if !self.sites.contains_key(&share.site) {
-                let terms = self.terms(&share.site);
-                self.sites.insert(share.site.clone(), Site::new(terms));
-            }
+            let directory = self.directory.clone();
+            let terms = || directory.sites.get(&share.site).map(Terms::of).unwrap_or_default();
+            self.site(&share.site, terms);
             let retention = self.facts_retention(&share.site);
             let Some(site) = self.sites.get_mut(&share.site) else { continue };
             let effects = site.apply(share);
@@ -292,6 +317,7 @@ impl World {
             }
             AdminWrite::DeleteSite { site } => {
                 if let Some(state) = self.sites.remove(site) {
+                    state.records.forget();
                     self.removed.extend(crate::checkpoint::keys_of(site, &state));
                 }
                 changed.sites.entry(site.clone()).or_default();
@@ -362,6 +388,22 @@ impl World {
         }
     }
 
+    /// All that was taken for checkpoints is saved.
+    pub fn note_saved(&mut self) {
+        self.sites.values_mut().for_each(|site| site.records.note_saved());
+    }
+
+    /// Keeps to the bound of memory: what the store has need not be here.
+    pub fn make_room(&mut self, changed: &mut Changed) {
+        let Some(memory) = self.memory else { return };
+        let all: u64 = self.sites.values().map(|site| u64::from(site.records.len())).sum();
+        for (name, site) in &mut self.sites {
+            if site.set_room(room_of(memory, site.records.len(), all)) {
+                changed.sites.entry(name.clone()).or_default();
+            }
+        }
+    }
+
     /// The snapshot after some changes.
     pub fn view(&mut self, changed: &Changed) -> View {
         for site in changed.sites.keys() {
@@ -387,6 +429,13 @@ impl World {
         let sites = self.sites.keys().map(|site| (site.clone(), Effects::default())).collect();
         self.view(&Changed { sites, directory: true })
     }
+}
+
+/// The share of a site in the memory for all: half for records, a quarter each for timelines and
+/// lines.
+pub(crate) fn room_of(memory: usize, records: u32, all: u64) -> Room {
+    let share = (memory as u128 * u128::from(records) / u128::from(all.max(1))) as usize;
+    Room { record_bytes: share / 2, events: share / 4 / BYTES_OF_AN_EVENT }
 }
 
 fn view_of(site: &mut Site, rev_base: u64) -> SiteView {

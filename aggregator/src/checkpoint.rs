@@ -9,13 +9,13 @@ use edgetally_proto::ids::SiteId;
 use edgetally_proto::record::Letter;
 use serde::{Deserialize, Serialize};
 
-use crate::apply::World;
+use crate::apply::{Changed, World};
 use crate::audit::Note;
 use crate::costs::Cost;
 use crate::dedup::Mark;
 use crate::merge::Block;
 use crate::merges::Change;
-use crate::records::Block as RecordBlock;
+use crate::records::{Block as RecordBlock, Vaults};
 use crate::rejects::{Count, Letters};
 use crate::site::generations::Kept;
 use crate::site::{Site, Terms};
@@ -188,9 +188,21 @@ fn take_rejects(name: &SiteId, site: &mut Site, push: &mut impl FnMut(Key, Piece
 pub struct Restore {
     world: World,
     position: Option<Position>,
+    /// Blocks of records that were taken so far: none of them needs to be saved again.
+    blocks: usize,
 }
 
+/// After so many blocks of records a restore keeps to the bound of memory.
+const BLOCKS_PER_ROOM: usize = 256;
+
 impl Restore {
+    /// A restore that leaves blocks of records where they are brought back from, if there is no
+    /// room for them in so many bytes.
+    #[must_use]
+    pub fn within(memory: Option<usize>, vaults: Arc<dyn Vaults>) -> Self {
+        Self { world: World::within(memory, vaults), ..Self::default() }
+    }
+
     /// Takes one key of the store.
     ///
     /// # Errors
@@ -212,7 +224,13 @@ impl Restore {
                 world.edges.insert(source.clone(), edge);
                 world.marks.restore(source, mark);
             }
-            Key::Site(site, key) => restore_site(world.sites.entry(site).or_default(), key, value)?,
+            Key::Site(name, key) => {
+                self.blocks += usize::from(matches!(key, SiteKey::Records(_)));
+                restore_site(world.site(&name, Terms::default), key, value)?;
+                if self.blocks.is_multiple_of(BLOCKS_PER_ROOM) {
+                    world.make_room(&mut Changed::default());
+                }
+            }
         }
         Ok(())
     }
@@ -228,6 +246,7 @@ impl Restore {
             let is_empty = world.sites.is_empty() && world.directory.version == 0;
             return if is_empty { Ok(None) } else { Err("it holds no position".to_owned()) };
         };
+        world.make_room(&mut Changed::default());
         let directory = world.directory.clone();
         for (name, site) in &mut world.sites {
             let terms = directory.sites.get(name).map(Terms::of).unwrap_or_default();

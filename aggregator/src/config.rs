@@ -7,7 +7,10 @@ use argon2::password_hash::phc::PasswordHash;
 use serde::Deserialize;
 
 /// Keys of the file, to name the nearest when one is not known.
-const KEYS: [&str; 6] = ["listen", "data", "edge", "tls", "tls.certificate", "tls.key"];
+const KEYS: [&str; 7] = ["listen", "data", "edge", "memory", "tls", "tls.certificate", "tls.key"];
+
+/// Memory for records, timelines and lines, if nothing else is said.
+pub const MEMORY: usize = 1 << 30;
 
 /// The configuration of `edgetally serve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,9 @@ pub struct Config {
     pub data: PathBuf,
     /// URL of the worker whose archive is rewritten after an erasure, if given.
     pub edge: Option<String>,
+    /// Bytes of memory for records, timelines and lines of persons; what there is no room for is
+    /// read back from the store when it is needed.
+    pub memory: usize,
     /// A key that opens everything, if given.
     pub admin_key: Option<String>,
     /// What argon2 made of the password of the dashboard, if given.
@@ -44,13 +50,15 @@ struct File {
     listen: SocketAddr,
     data: PathBuf,
     edge: Option<String>,
+    memory: Option<String>,
     tls: Option<Tls>,
 }
 
 impl Default for File {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8_080));
-        Self { listen, data: PathBuf::from("data"), edge: None, tls: None }
+        let data = PathBuf::from("data");
+        Self { listen, data, edge: None, memory: None, tls: None }
     }
 }
 
@@ -103,6 +111,7 @@ impl Config {
             listen: file.listen,
             data: variable("EDGETALLY_DATA").map_or(file.data, PathBuf::from),
             edge: edge(variable("EDGETALLY_EDGE").or(file.edge))?,
+            memory: memory(variable("EDGETALLY_MEMORY").or(file.memory))?,
             admin_key: variable("EDGETALLY_ADMIN_KEY"),
             password_hash: password_hash(variable("EDGETALLY_PASSWORD_HASH"))?,
             tls: file.tls,
@@ -146,6 +155,20 @@ fn paths(table: &toml::Table) -> Vec<String> {
     table.iter().flat_map(below).collect()
 }
 
+/// An amount of memory such as `512 MiB`.
+fn memory(text: Option<String>) -> Result<usize, ConfigError> {
+    let Some(text) = text else { return Ok(MEMORY) };
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let amount = units.into_iter().find_map(|(unit, shift)| {
+        let number: usize = text.strip_suffix(unit)?.trim().parse().ok()?;
+        number.checked_mul(1 << shift).filter(|bytes| *bytes > 0)
+    });
+    amount.ok_or_else(|| ConfigError::Variable {
+        name: "memory",
+        problem: format!("is {text:?}, which is no amount such as 512 MiB or 2 GiB"),
+    })
+}
+
 fn parse(text: &str) -> Result<File, ConfigError> {
     let unreadable = |error: toml::de::Error| ConfigError::File(error.to_string());
     let table: toml::Table = text.parse().map_err(unreadable)?;
@@ -175,6 +198,7 @@ mod tests {
         let config = read(Some(example), &[SECRET]).unwrap();
         assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
         assert_eq!(config.data, PathBuf::from("/var/lib/edgetally"));
+        assert_eq!(config.memory, MEMORY);
     }
 
     #[test]
@@ -182,6 +206,9 @@ mod tests {
         let environment = [SECRET, ("EDGETALLY_LISTEN", "127.0.0.1:0"), ("EDGETALLY_DATA", "d")];
         let config = read(Some("listen = \"127.0.0.1:9\"\ndata = \"x\""), &environment).unwrap();
         assert_eq!((config.listen.port(), config.data), (0, PathBuf::from("d")));
+        let environment = [SECRET, ("EDGETALLY_MEMORY", "64 KiB")];
+        assert_eq!(read(Some("memory = \"2 GiB\""), &environment).unwrap().memory, 64 << 10);
+        assert_eq!(read(Some("memory = \"2GiB\""), &[SECRET]).unwrap().memory, 2 << 30);
     }
 
     #[test]
@@ -195,6 +222,10 @@ mod tests {
         let password = said(None, &[SECRET, ("EDGETALLY_PASSWORD_HASH", "hunter2")]);
         assert!(password.contains("hash-password") && !password.contains("hunter2"), "{password}");
         assert!(said(None, &[SECRET, ("EDGETALLY_EDGE", "shop")]).contains("edge is \"shop\""));
+        for wrong in ["1", "1 GB", "-1 MiB", "0 KiB", "99999999999 GiB"] {
+            let problem = said(None, &[SECRET, ("EDGETALLY_MEMORY", wrong)]);
+            assert!(problem.contains(&format!("memory is {wrong:?}")), "{problem}");
+        }
         assert!(said(None, &[]).contains("EDGETALLY_EDGE_SECRET is not set"));
         assert!(said(None, &[SECRET, ("EDGETALLY_LISTEN", "x")]).contains("EDGETALLY_LISTEN"));
     }

@@ -20,7 +20,8 @@ pub mod touches;
 pub mod timeline;
 
 pub mod sessionize;
-pub mod shelf;
+pub mod warm;
+pub mod lines;
 pub mod retractions;
 pub mod people;
 pub mod merges;

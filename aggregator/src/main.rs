@@ -125,7 +125,8 @@ fn start_log() {
 fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     let tls = config.tls.as_ref().map(|tls| tls::load(&tls.certificate, &tls.key)).transpose()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let (engine, thread) = writer::start(Layout::below(&config.data))?;
+    let layout = Layout::below(&config.data).within(Some(config.memory));
+    let (engine, thread) = writer::start(layout)?;
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("watcher".to_owned()).spawn(move || {
         let result = thread.join().unwrap_or(Err(WriterError::Saver));

@@ -4,7 +4,7 @@ mod retract;
 
 use std::sync::Arc;
 
-use edgetally_proto::event::Platform;
+use edgetally_proto::event::{self, Platform};
 use edgetally_proto::ids::EventId;
 use imbl::{OrdMap, Vector};
 use rustc_hash::FxHashMap;
@@ -12,15 +12,17 @@ use smallvec::SmallVec;
 
 use crate::calendar::Calendar;
 use crate::eras::Eras;
+use crate::held::Held;
 use crate::identity::Owner;
+use crate::lines::{self, Lines, Unpack};
 use crate::merge::Level;
 use crate::presence::PersonId;
 use crate::records::{Records, Stored};
 use crate::retractions::Retractions;
 use crate::sessionize::{Edit, Entry, Line, Lookup, Refolded, Rules, Session, Touch, Why};
-use crate::shelf::Shelf;
 use crate::texts::{TextId, Texts};
 use crate::timeline::Ids;
+use crate::touches::Class;
 
 /// Who a person is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +166,18 @@ pub struct Reading<'a> {
     pub page_view: Option<TextId>,
 }
 
+impl Unpack for Reading<'_> {
+    fn entry(&self, record: u32, class: Class) -> Option<Entry> {
+        let (occurred_at_ms, name) = self.told.records.moment(record)?;
+        let rank = event::rank_named(self.told.texts.text(name));
+        Some(Entry { occurred_at_ms, record, rank, class })
+    }
+
+    fn line(&self, entries: Vec<Entry>) -> Line {
+        Line::of(entries, self.rules, self.zone, &self.told)
+    }
+}
+
 /// Records with their texts.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'a> {
@@ -194,7 +208,7 @@ impl Lookup for Named<'_> {
 pub struct People {
     numbers: FxHashMap<Person, PersonId>,
     persons: Vector<Person>,
-    lines: Shelf<Line>,
+    lines: Lines,
     rows: OrdMap<RowKey, Arc<SessionRow>>,
     /// How many begin in each quarter of an hour.
     starts: OrdMap<i64, i64>,
@@ -241,10 +255,26 @@ impl People {
         self.persons.get(place_of(number)).copied()
     }
 
-    /// The line of a person.
+    /// The line of a person; empty if he never had one.
     #[must_use]
-    pub fn line(&self, person: PersonId) -> Option<&Line> {
-        self.lines.get(place_of(person))
+    pub fn line(&self, person: PersonId, reading: Reading<'_>) -> Held<'_, Line> {
+        self.lines.get(person, &reading)
+    }
+
+    /// Says for how many events on lines there is room.
+    pub fn set_room(&mut self, room: usize) {
+        self.lines.set_room(room);
+    }
+
+    /// Events on lines that are not packed.
+    #[must_use]
+    pub fn awake_entries(&self) -> usize {
+        self.lines.weight().0
+    }
+
+    /// Packs the lines that were not used lately, if that is due.
+    pub fn cool(&mut self) {
+        self.lines.cool();
     }
 
     /// All sessions by start.
@@ -304,7 +334,7 @@ impl People {
     }
 
     /// What readers see: the lines, and who has them.
-    pub fn show(&mut self) -> (Vector<Arc<Line>>, Vector<Person>) {
+    pub fn show(&mut self) -> (lines::Shown, Vector<Person>) {
         (self.lines.show(), self.persons.clone())
     }
 
@@ -339,7 +369,7 @@ impl People {
     /// happens if it is not the newest.
     fn come(&mut self, person: PersonId, entry: Entry, reading: Reading<'_>) -> Option<Stretch> {
         let (told, at_ms) = (reading.told, entry.occurred_at_ms);
-        let line = self.lines.get_mut(place_of(person))?;
+        let line = self.lines.get_mut(person, &reading);
         let begins = line.come(entry, reading.rules, reading.zone, &told)?;
         let to_ms = at_ms + reading.rules.at(at_ms).window_ms;
         let last = line.sessions().len().checked_sub(1)?;
@@ -367,10 +397,10 @@ impl People {
         old: &mut Vec<Former>,
         new: &mut Vec<SessionRow>,
     ) -> Option<Stretch> {
-        let line = self.lines.get_mut(place_of(person))?;
+        let line = self.lines.get_mut(person, &reading);
         let Refolded { before, after, is_extended } =
             line.edit(edits, reading.rules, reading.zone, &reading.told);
-        let line = self.lines.get(place_of(person))?;
+        let line = &*line;
         let following = line.sessions().get(after.end).map(|session| session.record);
         let mut taken = Vec::with_capacity(before.len());
         for (at, session) in before.iter().enumerate() {

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use edgetally_proto::ids::EventId;
 use hashbrown::HashTable;
 use imbl::Vector;
+use rustc_hash::FxHashSet;
 
 use crate::held::Held;
 use crate::texts::{TextId, Texts};
 use crate::timeline::Ids;
-pub use block::{Away, Block, Shown};
+pub use block::{Away, Block, Shown, Vaults};
 use block::{Opened, place_of};
 use chains::Chains;
 use index::{Indexed, hash, spread};
@@ -79,6 +80,12 @@ pub struct Records {
     copies: HashTable<Indexed>,
     chains: Chains,
     dirty: Dirty,
+    /// Blocks that a checkpoint is being written of.
+    saving: Vec<usize>,
+    /// All blocks before this one are away.
+    first: usize,
+    /// Bytes of the packed blocks in memory.
+    weight: usize,
     len: u32,
 }
 
@@ -110,6 +117,13 @@ impl Records {
         block.occurred_at_ms(at)
     }
 
+    /// Event time and name of a record, without reading the rest of it.
+    #[must_use]
+    pub fn moment(&self, number: u32) -> Option<(i64, TextId)> {
+        let (block, at) = self.opened(number)?;
+        block.moment(at)
+    }
+
     /// The campaign of a record, without reading the rest of it.
     #[must_use]
     pub fn campaign(&self, number: u32) -> Option<TextId> {
@@ -139,9 +153,15 @@ impl Records {
         block::all(self.blocks.iter(), self.away.as_ref())
     }
 
-    /// The records of a client that stand, the newest arrival first.
-    pub fn of_client(&self, client: TextId) -> impl Iterator<Item = (u32, Held<'_, Stored>)> {
-        let all = self.chains.of(client).filter_map(|number| Some((number, self.get(number)?)));
+    /// The records of a client that stand, of those with numbers below one, the newest arrival
+    /// first.
+    pub fn of_client(
+        &self,
+        client: TextId,
+        below: u32,
+    ) -> impl Iterator<Item = (u32, Held<'_, Stored>)> {
+        let numbers = self.chains.of(client).filter(move |number| *number < below);
+        let all = numbers.filter_map(|number| Some((number, self.get(number)?)));
         // One that was erased is nobody's.
         all.filter(move |(_, record)| record.client == client && !record.is_superseded)
     }
@@ -230,8 +250,7 @@ impl Records {
                 records.push(record);
                 if records.len() == BLOCK_RECORDS {
                     let packed = Packed::of(records);
-                    let last = self.blocks.len() - 1;
-                    self.put(last, Block::Packed(Arc::new(packed)));
+                    self.put(self.blocks.len() - 1, packed);
                 }
             }
             _ => {
@@ -245,10 +264,16 @@ impl Records {
         number
     }
 
-    fn put(&mut self, number: usize, block: Block) {
-        if let Some(held) = self.blocks.get_mut(number) {
-            *held = block;
+    /// Puts a packed block in the place of what is there.
+    fn put(&mut self, number: usize, packed: Packed) {
+        let Some(held) = self.blocks.get_mut(number) else { return };
+        self.weight += packed.weight();
+        match std::mem::replace(held, Block::Packed(Arc::new(packed))) {
+            Block::Packed(before) => self.weight -= before.weight(),
+            Block::Away => self.away.iter().for_each(|away| away.changed(number)),
+            Block::Open(_) => {}
         }
+        self.first = self.first.min(number);
     }
 
     fn supersede(&mut self, number: u32) {
@@ -278,7 +303,7 @@ impl Records {
         } else if let Some((opened, _)) = self.opened(number) {
             let mut records: Vec<Stored> = opened.iter().map(Held::into_owned).collect();
             records.get_mut(at).map(change);
-            self.put(block, Block::Packed(Arc::new(Packed::of(&records))));
+            self.put(block, Packed::of(&records));
         }
         self.dirty.insert(block);
     }
@@ -292,8 +317,59 @@ impl Records {
     /// The blocks that changed since the last call.
     pub fn take_dirty(&mut self) -> Vec<(usize, Block)> {
         let dirty = take_each(&mut self.dirty.unsaved);
+        self.saving.extend(&dirty);
         let block = |at: usize| self.blocks.get(at).map(|block| (at, block.clone()));
         dirty.into_iter().filter_map(block).collect()
+    }
+
+    /// Whatever was taken for checkpoints is saved.
+    pub fn note_saved(&mut self) {
+        self.saving.clear();
+    }
+
+    /// Says where blocks are brought back from, so that they need not stay in memory.
+    pub fn set_away(&mut self, away: Arc<dyn Away>) {
+        self.away = Some(away);
+    }
+
+    /// The site is deleted.
+    pub fn forget(&self) {
+        self.away.iter().for_each(|away| away.forget());
+    }
+
+    /// Bytes of full blocks in memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Leaves the oldest blocks to the store until so many bytes are left in memory, as far as the
+    /// store has them; says whether there were any.
+    pub fn send_away(&mut self, room: usize) -> bool {
+        if self.weight <= room || self.away.is_none() {
+            return false;
+        }
+        let busy: FxHashSet<usize> =
+            self.saving.iter().chain(&self.dirty.unsaved).copied().collect();
+        let before = self.weight;
+        let mut is_gapless = true;
+        for (number, block) in self.blocks.iter_mut().enumerate().skip(self.first) {
+            if self.weight <= room {
+                break;
+            }
+            if let Block::Packed(packed) = block
+                && !busy.contains(&number)
+            {
+                self.weight -= packed.weight();
+                *block = Block::Away;
+                // It may have changed since it was away before.
+                self.away.iter().for_each(|away| away.changed(number));
+                self.dirty.unseen.push(number);
+            }
+            is_gapless &= matches!(block, Block::Away);
+            self.first += usize::from(is_gapless);
+        }
+        self.weight < before
     }
 
     /// What readers see: the blocks as they are now.
@@ -320,23 +396,20 @@ impl Records {
     /// # Errors
     /// If it is no block.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let records: Vec<Stored> = if Packed::is_one(bytes) {
-            Packed::decode(bytes)?.iter().collect()
-        } else {
-            // As blocks were before they were packed.
-            ciborium::from_reader(bytes).map_err(|error| error.to_string())?
-        };
-        for (number, record) in (self.len..).zip(&records) {
+        let block = Packed::read(bytes)?;
+        for (number, record) in (self.len..).zip(block.iter()) {
             self.chains.push(record.client);
             if !record.is_blank() {
-                self.index_record(number, record);
+                self.index_record(number, &record);
             }
         }
-        self.len += u32::try_from(records.len()).unwrap_or(u32::MAX);
-        self.blocks.push(match records.len() {
-            BLOCK_RECORDS => Block::Packed(Arc::new(Packed::of(&records))),
-            _ => Block::Open(Arc::new(records)),
-        });
+        self.len += u32::try_from(block.len()).unwrap_or(u32::MAX);
+        self.blocks.push(Block::Open(Arc::new(Vec::new())));
+        if block.len() == BLOCK_RECORDS {
+            self.put(self.blocks.len() - 1, block);
+        } else if let Some(last) = self.blocks.last_mut() {
+            *last = Block::Open(Arc::new(block.iter().collect()));
+        }
         Ok(())
     }
 }
@@ -349,86 +422,4 @@ impl Ids for Records {
 }
 
 #[cfg(test)]
-mod tests {
-    use edgetally_proto::event::Platform;
-    use edgetally_proto::record::{Fact, Flags};
-    use edgetally_proto::visitor::Device;
-
-    use super::*;
-
-    fn record(id: &str, client: TextId, received_at_ms: i64) -> Stored {
-        Stored {
-            id: EventId::parse(id).unwrap(),
-            client,
-            user: None,
-            name: 1,
-            platform: Platform::Web,
-            occurred_at_ms: 5,
-            received_at_ms,
-            flags: Flags(0),
-            page: None,
-            referrer: Some(3),
-            campaign: None,
-            grade: 0,
-            place: 5,
-            device: Device::from((2, 1, 4)),
-            fact: Some(Arc::new(Fact { record: 3, ..Fact::default() })),
-            is_superseded: false,
-        }
-    }
-
-    #[test]
-    fn the_copy_received_first_stands() {
-        let mut records = Records::default();
-        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::First);
-        records.push(record("a", 1, 10));
-        assert_eq!(records.judge(&record("a", 1, 10), &Texts::default()), Copies::Same);
-        assert_eq!(records.judge(&record("a", 1, 11), &Texts::default()), Copies::Repeat);
-        assert_eq!(records.judge(&record("a", 2, 10), &Texts::default()), Copies::First);
-        assert_eq!(records.judge(&record("a", 1, 9), &Texts::default()), Copies::Supersedes(0));
-        records.push(record("a", 1, 9));
-        let again = records.judge(&record("a", 1, 10), &Texts::default());
-        assert_eq!(again, Copies::Same, "it stood before");
-        records.push_copy(record("a", 1, 12));
-        assert_eq!(records.judge(&record("a", 1, 12), &Texts::default()), Copies::Same);
-        assert_eq!(records.judge(&record("a", 1, 13), &Texts::default()), Copies::Repeat);
-        records.wipe(2);
-        assert_eq!(records.judge(&record("a", 1, 12), &Texts::default()), Copies::Repeat);
-        let standing: Vec<u32> = records.standing().map(|(number, _)| number).collect();
-        assert_eq!(standing, [1]);
-    }
-
-    /// The bytes of a block as a checkpoint holds it now, or held it once.
-    fn form(is_now: bool, block: &Block) -> Vec<u8> {
-        if is_now {
-            return block.encode().unwrap().unwrap();
-        }
-        let records: Vec<Stored> =
-            Opened::of(block, 0, None).unwrap().iter().map(Held::into_owned).collect();
-        let mut bytes = Vec::new();
-        ciborium::into_writer(&records, &mut bytes).unwrap();
-        bytes
-    }
-
-    #[test]
-    fn blocks_bring_back_the_same_records() {
-        let mut records = Records::default();
-        for n in 0..300 {
-            records.push(record(&format!("e{n}"), 1, 10));
-        }
-        assert_eq!(records.take_dirty().len(), 3);
-        records.push(record("e7", 1, 9));
-        assert_eq!(records.take_dirty().iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 2]);
-
-        let mut restored = Records::default();
-        for (number, block) in records.blocks.iter().enumerate() {
-            restored.restore(&form(number % 2 == 0, block)).unwrap();
-        }
-        assert_eq!(restored.len(), 301);
-        assert!(restored.standing().eq(records.standing()));
-        assert_eq!(restored.judge(&record("e299", 1, 10), &Texts::default()), Copies::Same);
-        assert_eq!(restored.judge(&record("e7", 1, 10), &Texts::default()), Copies::Same);
-        assert_eq!(restored.judge(&record("e7", 1, 12), &Texts::default()), Copies::Repeat);
-        assert_eq!(restored.judge(&record("e300", 1, 10), &Texts::default()), Copies::First);
-    }
-}
+mod tests;

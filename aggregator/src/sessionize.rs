@@ -209,6 +209,25 @@ pub fn in_force(touch: Option<Touch>, now_ms: i64, window_ms: i64) -> Option<Tou
 }
 
 impl Line {
+    /// The line of entries that stand in order.
+    #[must_use]
+    pub fn of(
+        entries: Vec<Entry>,
+        rules: &Eras<Rules>,
+        days: &impl Days,
+        lookup: &impl Lookup,
+    ) -> Self {
+        let mut fold = Fold { rules, lookup, days, last: None, current: None };
+        let mut sessions = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            if let Some(session) = fold.read(place, entry) {
+                push_tightly(&mut sessions, session);
+            }
+        }
+        let current = fold.current;
+        Self { entries, sessions, current }
+    }
+
     /// The entries, in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

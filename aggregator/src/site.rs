@@ -9,6 +9,7 @@ mod known;
 mod merging;
 mod persons;
 mod sketched;
+mod timelines;
 
 pub use erase::{Plan, Report};
 pub use known::{Copied, Known};
@@ -18,12 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use edgetally_proto::batch::SiteBatch;
-use edgetally_proto::event::{self, Platform};
+use edgetally_proto::event::Platform;
 use edgetally_proto::record::{Fact, Flags, Record};
 use edgetally_proto::rollup::CounterKey;
 use edgetally_proto::time::{EARLIEST_MS, LATEST_MS, SECOND_MS, second_of};
 use edgetally_proto::visitor::Device;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::attribution::Window;
@@ -32,7 +33,6 @@ use crate::costs::Costs;
 use crate::directory::{Former, SiteEntry};
 use crate::eras::Eras;
 use crate::held::Held;
-use crate::identity::{Role, Step};
 use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
 use crate::merges::Merges;
@@ -46,7 +46,8 @@ use crate::stock::Stock;
 use crate::texts::{TextId, Texts};
 use crate::timeline::Timeline;
 use crate::tombstones::Tombstones;
-use crate::touches::Clue;
+use crate::warm::{self, Warm};
+use timelines::step_of;
 
 pub mod credits;
 
@@ -92,6 +93,23 @@ impl Terms {
         all.into_iter().flatten().min()
     }
 }
+
+/// For how much of a site there is room in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Full blocks of records, in bytes.
+    pub record_bytes: usize,
+    /// Events on timelines that are not to be worked out again, and as many on lines of persons.
+    pub events: usize,
+}
+
+impl Room {
+    /// Of all full blocks of records; of what is worked out again, what was used lately.
+    pub const ALL: Self = Self { record_bytes: usize::MAX, events: warm::ROOM };
+}
+
+/// A rebuild lets go of what it does not need after so many records.
+const COOL_EVERY: u32 = 1_024;
 
 /// What a frame's share changed, for those who watch.
 #[derive(Debug, Clone, Default)]
@@ -151,7 +169,9 @@ pub struct Site {
     pub lateness_ms: i64,
     /// How often sealed days were told anew.
     pub generations: Generations,
-    timelines: FxHashMap<TextId, Timeline>,
+    timelines: Warm<TextId, Timeline>,
+    /// Records with numbers below it were followed.
+    followed: u32,
 }
 
 /// Whether a share can be folded in. A frame whose share cannot is a dead letter.
@@ -286,6 +306,7 @@ impl Site {
     pub fn settle(&mut self) {
         self.sketches.settle();
         self.presence.settle(&self.zone);
+        self.cool();
     }
 
     fn count(&mut self, measure: Measure, second: i64, count: i64, effects: &mut Effects) {
@@ -342,14 +363,17 @@ impl Site {
     fn follow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         self.sketch(record);
         self.stock.change(record, true);
-        let name = self.texts.text(record.name);
-        if let Some(step) = self.step(number, record, name) {
+        self.followed = number;
+        if let Some(step) = step_of(&self.texts, number, record) {
             self.credits.note(record.client, &step, record.received_at_ms);
-            let timeline = self.timelines.entry(record.client).or_default();
+            self.wake(record.client);
+            let timeline = self.timelines.get_or_insert(record.client, Timeline::default, |_| 0);
             timeline.note_receipt(record.received_at_ms);
             let moves = timeline.insert(step, &self.rules, &self.records);
+            self.followed = number + 1;
             self.apply_moves(record.client, &step, &moves, effects);
         }
+        self.followed = number + 1;
         if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
             let change = self.ledger.insert(key, trace);
             self.note_order(change, effects);
@@ -383,9 +407,9 @@ impl Site {
     fn unfollow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         self.unsketch(record);
         self.stock.change(record, false);
-        let name = self.texts.text(record.name);
-        if let Some(step) = self.step(number, record, name) {
-            let timeline = self.timelines.entry(record.client).or_default();
+        if let Some(step) = step_of(&self.texts, number, record) {
+            self.wake(record.client);
+            let timeline = self.timelines.get_or_insert(record.client, Timeline::default, |_| 0);
             let moves = timeline.remove(&step, &self.rules, &self.records);
             self.apply_moves(record.client, &step, &moves, effects);
         }
@@ -393,34 +417,6 @@ impl Site {
             let change = self.ledger.remove(key, number);
             self.note_order(change, effects);
         }
-    }
-
-    /// The place of a record on its client's timeline, if it has one.
-    fn step(&self, number: u32, record: &Stored, name: &str) -> Option<Step> {
-        // What a server tells without a client is on nobody's timeline, nor is anybody's money.
-        if self.texts.text(record.client).is_empty() || record.flags.has(Flags::ERASED) {
-            return None;
-        }
-        let places_order = credits::only_places_an_order;
-        let (bot, background) = (record.flags.has(Flags::BOT), record.flags.has(Flags::BACKGROUND));
-        if name.is_empty() {
-            return None;
-        }
-        let is_activity = event::is_activity_named(name, record.platform, bot, background);
-        let rank = event::rank_named(name);
-        let role = match (rank, record.user) {
-            (0, _) => Role::Logout,
-            (_, None) => Role::Plain,
-            (1, Some(user)) => Role::Login(user),
-            (_, Some(user)) if is_activity => Role::Login(user),
-            (_, Some(user)) => Role::Carries(user),
-        };
-        let counts = is_activity
-            || matches!(role, Role::Login(_) | Role::Logout)
-            || places_order(name, record.platform, bot);
-        let occurred_at_ms = record.occurred_at_ms;
-        let clue = Clue { key: record.campaign, referrer: record.referrer };
-        counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity, clue })
     }
 
     /// Cuts days and sessions, and credits orders, by other terms. If anything happened since they
@@ -434,7 +430,7 @@ impl Site {
         if differ_ms.is_none_or(|differ_ms| end_ms <= differ_ms) {
             return;
         }
-        (self.timelines, self.presence, self.sketches) = Default::default();
+        (self.presence, self.sketches) = Default::default();
         (self.late, self.stock) = Default::default();
         self.raise_all_generations();
         (self.credits, self.ledger) = Default::default();
@@ -445,20 +441,26 @@ impl Site {
     /// Works out everything that follows from the records, after they were put back.
     pub fn rebuild(&mut self) {
         let mut effects = Effects::default();
-        let numbers: Vec<u32> = self.records.standing().map(|(number, _)| number).collect();
         self.merges.restart();
+        self.timelines.clear();
+        self.followed = 0;
         self.people.set_rebuilding(true);
         let changes = self.merges.history().clone();
         let mut changes = changes.iter().peekable();
-        for number in numbers {
+        for number in 0..self.records.len() {
+            let Some(record) = self.records.get(number).map(Held::into_owned) else { continue };
+            if record.is_superseded {
+                continue;
+            }
             while let Some(change) = changes.next_if(|change| change.after <= number) {
                 self.put_merge(change, &mut effects);
             }
-            if let Some(record) = self.records.get(number).map(Held::into_owned) {
-                self.follow(number, &record, &mut effects);
-            }
+            self.follow(number, &record, &mut effects);
             // Nobody watches a rebuild.
             effects = Effects::default();
+            if number % COOL_EVERY == 0 {
+                self.cool();
+            }
         }
         for change in changes {
             self.put_merge(change, &mut effects);

@@ -69,6 +69,29 @@ impl Old {
 }
 
 impl Timeline {
+    /// The timeline of a client with some events, in whatever order they are given.
+    #[must_use]
+    pub fn of(mut steps: Vec<Step>, rules: &Eras<Rules>, ids: &impl Ids) -> Self {
+        steps.sort_by(|a, b| compare(ids, a, b));
+        let owners = identity::owners(&steps);
+        let (mut last_ms, mut last_key) = (None, None);
+        let mut class_of = |step: &Step| {
+            if !step.is_activity {
+                return Class::default();
+            }
+            let now_ms = step.occurred_at_ms;
+            let pause_ms = last_ms.replace(now_ms).map(|last_ms: i64| now_ms - last_ms);
+            let class = touches::class(step.clue, pause_ms, last_key, rules.at(now_ms).gap_ms);
+            last_key = step.clue.key.or(last_key);
+            class
+        };
+        let place = |(step, owner)| Place { owner, class: class_of(step) };
+        let places = steps.iter().zip(owners).map(place).collect();
+        let some = |wanted: fn(&Step) -> bool| steps.iter().copied().filter(wanted).collect();
+        let (facts, tags) = (some(is_fact), some(is_tag));
+        Self { steps, places, facts, tags, newest_receipt_ms: 0 }
+    }
+
     /// Puts an event in its place. After a pause longer than the gap of its time an activity is an
     /// entry.
     pub fn insert(&mut self, step: Step, rules: &Eras<Rules>, ids: &impl Ids) -> Vec<Move> {

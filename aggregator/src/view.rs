@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use edgetally_proto::event;
 use edgetally_proto::ids::{EventId, SiteId};
 use imbl::{OrdMap, Vector};
 
@@ -12,6 +13,7 @@ use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
 use crate::eras::Eras;
 use crate::held::Held;
+use crate::lines::{self, Unpack};
 use crate::merge::sketches::Sketches;
 use crate::merge::{Counters, Level};
 use crate::merges::Change;
@@ -22,13 +24,14 @@ use crate::presence::{PersonId, Presence};
 use crate::records::{Shown, Stored};
 use crate::rejects::Buckets;
 use crate::retractions::Retractions;
-use crate::sessionize::{Entry, Line, Rules};
+use crate::sessionize::{Entry, Line, Lookup, Rules};
 use crate::site::credits::{OrderPlace, OrderRow};
 use crate::site::generations::Generations;
 use crate::stock::Stock;
-use crate::texts::text_of;
+use crate::texts::{TextId, text_of};
 use crate::timeline::Ids;
 use crate::tombstones::Erasure;
+use crate::touches::Class;
 
 /// One site.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +63,7 @@ pub struct SiteView {
     /// Persons by number.
     pub persons: Vector<Person>,
     /// Their lines, by the same number.
-    pub lines: Vector<Arc<Line>>,
+    pub lines: lines::Shown,
     /// Sessions by start.
     pub sessions: OrdMap<RowKey, Arc<SessionRow>>,
     /// Sessions that are told no more.
@@ -102,10 +105,15 @@ impl SiteView {
         self.records.id(record).map(|id| id.to_string()).unwrap_or_default()
     }
 
-    /// The line of a person.
+    /// The line of a person; empty if he never had one.
     #[must_use]
-    pub fn line(&self, person: PersonId) -> Option<&Line> {
-        self.lines.get(usize::try_from(person).ok()?).map(Arc::as_ref)
+    pub fn line(&self, person: PersonId) -> Held<'_, Line> {
+        self.lines.get(person, self)
+    }
+
+    /// The lines of all persons.
+    pub fn all_lines(&self) -> impl Iterator<Item = Held<'_, Line>> {
+        (0..).take(self.persons.len()).map(|person| self.line(person))
     }
 
     /// A person by number: `u:<user>`, `c:<client>` or `c:<client>#<logout>`.
@@ -139,11 +147,10 @@ impl SiteView {
 
     /// The activity of a session, in order.
     #[must_use]
-    pub fn entries_of(&self, row: &SessionRow) -> &[Entry] {
-        let Some(line) = self.line(row.person) else { return &[] };
-        line.session_from(row.start_ms, row.record)
-            .map(|at| line.entries_of(at))
-            .unwrap_or_default()
+    pub fn entries_of(&self, row: &SessionRow) -> Vec<Entry> {
+        let line = self.line(row.person);
+        let session = line.session_from(row.start_ms, row.record);
+        session.map(|at| line.entries_of(at).to_vec()).unwrap_or_default()
     }
 
     /// The ids of a session's events, in order.
@@ -156,6 +163,28 @@ impl SiteView {
 impl Ids for SiteView {
     fn id(&self, record: u32) -> Option<EventId> {
         self.records.id(record)
+    }
+}
+
+impl Lookup for SiteView {
+    fn key(&self, record: u32) -> Option<TextId> {
+        self.records.campaign(record)
+    }
+
+    fn client(&self, record: u32) -> Option<&str> {
+        Some(text_of(&self.texts, self.records.client(record)?))
+    }
+}
+
+impl Unpack for SiteView {
+    fn entry(&self, record: u32, class: Class) -> Option<Entry> {
+        let (occurred_at_ms, name) = self.records.moment(record)?;
+        let rank = event::rank_named(text_of(&self.texts, name));
+        Some(Entry { occurred_at_ms, record, rank, class })
+    }
+
+    fn line(&self, entries: Vec<Entry>) -> Line {
+        Line::of(entries, &self.rules, &self.zone, self)
     }
 }
 

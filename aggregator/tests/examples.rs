@@ -114,7 +114,7 @@ fn id_of(site: &Site, record: u32) -> String {
 }
 
 fn check_session(site: &Site, row: &SessionRow, expected: &Session) {
-    let line = site.people.line(row.person).unwrap();
+    let line = site.line(row.person);
     let place = line.session_at(row.start_ms).unwrap();
     let events: Vec<String> =
         line.entries_of(place).iter().map(|entry| id_of(site, entry.record)).collect();

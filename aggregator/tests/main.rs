@@ -34,6 +34,7 @@ mod readers;
 mod rejects;
 mod replay;
 mod replayed_rejects;
+mod room;
 mod scrub;
 mod settings;
 mod sketches;

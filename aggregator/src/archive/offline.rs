@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::bucket::{Bucket, BucketError};
+use crate::config::MEMORY;
 use crate::store::engine::{Engine, Stage};
 use crate::store::recover::Layout;
 use crate::store::writer;
@@ -30,7 +31,7 @@ pub(super) fn run<T: Serialize>(
             return ExitCode::from(2);
         }
     };
-    let (engine, thread) = match writer::start(Layout::below(data)) {
+    let (engine, thread) = match writer::start(Layout::below(data).within(Some(MEMORY))) {
         Ok(started) => started,
         Err(error) => {
             tracing::error!(%error, "the state cannot be opened");

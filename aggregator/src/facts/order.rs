@@ -69,7 +69,7 @@ fn touch_json(site: &SiteView, touch: Touch, credited: Option<Touch>) -> Value {
 
 /// The touches of the order's person within the window before it, in order.
 fn touches(site: &SiteView, row: &OrderRow) -> Vec<Touch> {
-    let Some(line) = row.credit.person.and_then(|person| site.line(person)) else {
+    let Some(line) = row.credit.person.map(|person| site.line(person)) else {
         return Vec::new();
     };
     let at_ms = row.order.at_ms;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::event::event_json;
 use super::{order, session};
 use crate::address::encoded;
+use crate::held::Held;
 use crate::merges::Name;
 use crate::people::SessionRow;
 use crate::presence::PersonId;
@@ -28,8 +29,8 @@ pub struct Told {
     pub orders: order::Told,
 }
 
-fn line_of(site: &SiteView, number: Option<PersonId>) -> Option<&Line> {
-    site.line(number?)
+fn line_of(site: &SiteView, number: Option<PersonId>) -> Option<Held<'_, Line>> {
+    number.map(|number| site.line(number))
 }
 
 /// The sessions of a person, by start.
@@ -140,7 +141,8 @@ fn newest<T>(all: &[T]) -> &[T] {
 /// Clients on which a person was active, in the order in which they are seen first.
 fn clients(site: &SiteView, number: Option<PersonId>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    let entries = line_of(site, number).map(Line::entries).unwrap_or_default();
+    let line = line_of(site, number);
+    let entries = line.as_deref().map(Line::entries).unwrap_or_default();
     let clients = entries.iter().filter_map(|entry| site.record(entry.record)).map(|r| r.client);
     let new = clients.filter(|client| seen.insert(*client)).collect::<Vec<u32>>();
     new.into_iter().map(|client| text_of(&site.texts, client).to_owned()).collect()
@@ -178,7 +180,8 @@ pub fn person_json(
     if sessions.is_empty() && orders.is_empty() && log.is_empty() && !is_merged {
         return None;
     }
-    let entries = line_of(site, number).map(Line::entries).unwrap_or_default();
+    let line = line_of(site, number);
+    let entries = line.as_deref().map(Line::entries).unwrap_or_default();
     let ordered = orders.iter().map(|row| row.order.at_ms);
     let times = || entries.iter().map(|entry| entry.occurred_at_ms).chain(ordered.clone());
     let time = |ms: Option<i64>| ms.map(|ms| site.zone.rfc3339(ms));

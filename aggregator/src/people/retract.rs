@@ -4,7 +4,7 @@ use edgetally_proto::event;
 use edgetally_proto::ids::EventName;
 use rustc_hash::FxHashSet;
 
-use super::{Former, Named, People, Reading, Shift, place_of};
+use super::{Former, Named, People, Reading, Shift};
 use crate::presence::PersonId;
 use crate::retractions::{Fate, Retraction};
 use crate::sessionize::{Entry, compare};
@@ -29,7 +29,7 @@ impl People {
         let came: FxHashSet<_> =
             came.filter_map(|shift| Some((shift.to?, shift.entry.record))).collect();
         for former in gone {
-            let targets = self.targets(&former, shifts, &came, told).unwrap_or_default();
+            let targets = self.targets(&former, shifts, &came, reading).unwrap_or_default();
             let id = |record: u32| {
                 told.records.get(record).map(|record| record.id.to_string()).unwrap_or_default()
             };
@@ -53,8 +53,9 @@ impl People {
         former: &Former,
         shifts: &[Shift],
         came: &FxHashSet<(PersonId, u32)>,
-        told: &Named<'_>,
+        reading: Reading<'_>,
     ) -> Option<Vec<(PersonId, u32)>> {
+        let told = &reading.told;
         let person = former.row.person;
         let first = entry_of(former.row.record, told)?;
         let next = former.next.and_then(|record| entry_of(record, told));
@@ -62,7 +63,7 @@ impl People {
             compare(told, entry, &first).is_ge()
                 && next.is_none_or(|next| compare(told, entry, &next).is_lt())
         };
-        let line = self.lines.get(place_of(person))?;
+        let line = self.lines.get(person, &reading);
         let entries = line.entries();
         let start = entries.partition_point(|entry| compare(told, entry, &first).is_lt());
         let here = entries.iter().skip(start).take_while(|entry| is_within(entry));
@@ -75,7 +76,7 @@ impl People {
         all.sort_by(|(a, _), (b, _)| compare(told, a, b));
         let mut targets = Vec::new();
         for (entry, person) in all {
-            let Some(line) = self.lines.get(place_of(person)) else { continue };
+            let line = self.lines.get(person, &reading);
             let session = line.session_of(&entry, told).and_then(|at| line.sessions().get(at));
             let target = session.map(|session| (person, session.record));
             targets.extend(target.filter(|target| !targets.contains(target)));

@@ -224,19 +224,19 @@ impl Counter<'_> {
     fn count_persons(&mut self) {
         let Range { from_ms, to_ms } = self.plan.range;
         let site = self.site;
-        for line in &site.lines {
+        for line in site.all_lines() {
             let before = |ms: i64| move |entry: &Entry| entry.occurred_at_ms < ms;
             let entries = line.entries();
             let (first, end) =
                 (entries.partition_point(before(from_ms)), entries.partition_point(before(to_ms)));
             let mut places: Vec<usize> = (first..end).collect();
             if self.plan.filter.is_some() {
-                places.retain(|at| row_of(site, line, *at).is_some_and(|row| self.passes(row)));
+                places.retain(|at| row_of(site, &line, *at).is_some_and(|row| self.passes(row)));
             }
             let walk = self.walk(places.iter().filter_map(|at| entries.get(*at)));
             let entered = walk.entered.and_then(|at| places.get(at).copied());
             if let Some((at, entry)) = entered.and_then(|at| Some((at, entries.get(at)?))) {
-                self.note(walk.depth, entry.occurred_at_ms, row_of(site, line, at));
+                self.note(walk.depth, entry.occurred_at_ms, row_of(site, &line, at));
             }
         }
     }

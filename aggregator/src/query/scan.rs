@@ -167,7 +167,8 @@ fn was_active(site: &SiteView, row: &SessionRow, from_ms: i64, to_ms: i64) -> bo
     if row.start_ms >= from_ms || row.end_ms < to_ms {
         return true;
     }
-    let entries = site.line(row.person).map(|line| line.entries()).unwrap_or_default();
+    let line = site.line(row.person);
+    let entries = line.entries();
     let first = entries.partition_point(|entry| entry.occurred_at_ms < from_ms);
     entries.get(first).is_some_and(|entry| entry.occurred_at_ms < to_ms)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use edgetally_proto::ids::EventId;
+use edgetally_proto::ids::{EventId, SiteId};
 use imbl::Vector;
 
 use super::BLOCK_RECORDS;
@@ -17,6 +17,16 @@ use crate::texts::TextId;
 pub trait Away: Debug + Send + Sync {
     /// The block with a number.
     fn block(&self, number: usize) -> Option<Arc<Packed>>;
+    /// A block is no longer what the store holds.
+    fn changed(&self, number: usize);
+    /// The site is deleted, and its blocks with it.
+    fn forget(&self);
+}
+
+/// Knows where the blocks of each site are brought back from.
+pub trait Vaults: Debug + Send + Sync {
+    /// Brings back the blocks of a site.
+    fn of_site(&self, site: &SiteId) -> Arc<dyn Away>;
 }
 
 /// Records with neighbouring numbers.
@@ -102,6 +112,13 @@ impl<'a> Opened<'a> {
         }
     }
 
+    pub(super) fn moment(&self, at: usize) -> Option<(i64, TextId)> {
+        match self.packed() {
+            Ok(packed) => Some((packed.occurred_at_ms(at), packed.name(at))),
+            Err(records) => records.get(at).map(|record| (record.occurred_at_ms, record.name)),
+        }
+    }
+
     pub(super) fn campaign(&self, at: usize) -> Option<TextId> {
         match self.packed() {
             Ok(packed) => packed.campaign(at),
@@ -152,6 +169,20 @@ impl Shown {
     pub fn id(&self, record: u32) -> Option<EventId> {
         let (number, at) = place_of(record);
         Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?.id(at)
+    }
+
+    /// The client of a record, without reading the rest of it.
+    #[must_use]
+    pub fn client(&self, record: u32) -> Option<TextId> {
+        let (number, at) = place_of(record);
+        Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?.client(at)
+    }
+
+    /// Event time and name of a record, without reading the rest of it.
+    #[must_use]
+    pub fn moment(&self, record: u32) -> Option<(i64, TextId)> {
+        let (number, at) = place_of(record);
+        Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?.moment(at)
     }
 
     /// The campaign of a record, without reading the rest of it.

@@ -277,6 +277,12 @@ impl Packed {
         to_time(self.number(Column::Occurred, at))
     }
 
+    /// The name of the record at a place.
+    #[must_use]
+    pub fn name(&self, at: usize) -> TextId {
+        to_text(self.number(Column::Name, at))
+    }
+
     /// The campaign of the record at a place.
     #[must_use]
     pub fn campaign(&self, at: usize) -> Option<TextId> {
@@ -335,6 +341,19 @@ impl Packed {
             out.extend(said);
         }
         Ok(out)
+    }
+
+    /// Reads a full block of a checkpoint, packed or as it was stored before blocks were.
+    ///
+    /// # Errors
+    /// If that is no block.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        if Self::is_one(bytes) {
+            return Self::decode(bytes);
+        }
+        let records: Vec<Stored> =
+            ciborium::from_reader(bytes).map_err(|error| error.to_string())?;
+        Ok(Self::of(&records))
     }
 
     /// Whether bytes are a packed block, and not one as it was stored before there were any.

@@ -8,6 +8,7 @@ use imbl::OrdMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Site;
+use super::timelines::step_of;
 use crate::attribution::{Restricted, has_late, later, touch_of};
 use crate::identity::{Role, STITCH_MS, Step};
 use crate::merges::Name;
@@ -234,7 +235,8 @@ impl Site {
         let roots = users.map(|user| self.merges.root(user, &self.records));
         let persons = roots.filter_map(|root| self.people.known(root));
         let orders = persons.map(|person| self.credits.within(Stretch { person, from_ms, to_ms }));
-        let steps = self.timelines.get(&client).map(Timeline::steps).unwrap_or_default();
+        let timeline = self.timeline(client);
+        let steps = timeline.as_deref().map(Timeline::steps).unwrap_or_default();
         let start = steps.partition_point(|step| step.occurred_at_ms < from_ms);
         let near = steps.iter().skip(start).take_while(|step| step.occurred_at_ms <= to_ms);
         let here = near.filter_map(|step| self.credits.order_of(step.record).cloned());
@@ -261,8 +263,8 @@ impl Site {
     /// Where an order stands: on the timeline of its client, else on its user's line.
     fn spot(&self, order: &Order) -> Option<Spot> {
         let record = self.records.get(order.record)?;
-        if let Some(step) = self.step(order.record, &record, self.texts.text(record.name)) {
-            let place = self.timelines.get(&record.client)?.place_of(&step, &self.records)?;
+        if let Some(step) = step_of(&self.texts, order.record, &record) {
+            let place = self.timeline(record.client)?.place_of(&step, &self.records)?;
             let (client, person) = (record.client, self.whose(record.client, place.owner));
             return Some(Spot { client: Some(client), person, step, class: place.class });
         }
@@ -281,9 +283,7 @@ impl Site {
     /// The credit of an order placed on a person's line.
     fn credit_on(&self, person: PersonId, spot: &Spot) -> Credit {
         let Spot { step, class, .. } = *spot;
-        let Some(line) = self.people.line(person) else {
-            return Credit { person: Some(person), ..Credit::default() };
-        };
+        let line = self.line(person);
         let Step { record, occurred_at_ms, rank, .. } = step;
         let entry = Entry { occurred_at_ms, record, rank, class };
         let told = self.named();
@@ -320,8 +320,8 @@ impl Site {
         }
         let mut clients = self.clients(spot, spot.person);
         let is_late = |client: &TextId| {
-            let timeline = self.timelines.get(client);
-            timeline.is_some_and(|line| has_late(line, &self.records, at_ms, deadline_ms))
+            let timeline = self.timeline(*client);
+            timeline.is_some_and(|line| has_late(&line, &self.records, at_ms, deadline_ms))
         };
         if !clients.iter().any(is_late) {
             return None;
@@ -338,14 +338,14 @@ impl Site {
 
     /// The touch in force when a session of a person began.
     fn attributed(&self, person: PersonId, session: u32) -> Option<Touch> {
-        let sessions = self.people.line(person)?.sessions();
-        sessions.iter().find(|known| known.record == session)?.attributed
+        let line = self.line(person);
+        line.sessions().iter().find(|known| known.record == session)?.attributed
     }
 
     fn restricted(&self, client: TextId, deadline_ms: i64) -> Option<Restricted<'_>> {
-        let timeline = self.timelines.get(&client)?;
+        let timeline = self.timeline(client)?;
         let told = (&self.records, &self.merges);
-        Some(Restricted::of(client, timeline, told, deadline_ms, &self.rules))
+        Some(Restricted::of(client, &timeline, told, deadline_ms, &self.rules))
     }
 
     fn deadline(&self, spot: &Spot) -> i64 {

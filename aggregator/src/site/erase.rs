@@ -7,9 +7,11 @@ use edgetally_proto::ids::EventName;
 use edgetally_proto::record::Flags;
 use serde_bytes::ByteArray;
 
+use super::timelines::step_of;
 use super::{Effects, Site};
 use crate::held::Held;
 use crate::identity::{Before, Owner, Role, Step};
+use crate::merges::Name;
 use crate::orders::ledger::OrderKey;
 use crate::records::Stored;
 use crate::texts::TextId;
@@ -112,10 +114,15 @@ impl Site {
             _ => None,
         };
         let mut shares = BTreeMap::new();
-        for (client, timeline) in &self.timelines {
-            if only.is_some_and(|only| only != *client) {
-                continue;
-            }
+        let clients: Vec<TextId> = match (only, user) {
+            (Some(client), _) => vec![client],
+            // A user was nowhere but where an event names him.
+            (None, Some(user)) => self.credits.clients_named(&Name::User(user)),
+            (None, None) => Vec::new(),
+        };
+        for client in clients {
+            let Some(timeline) = self.timeline(client) else { continue };
+            let timeline = &*timeline;
             let share = match (person, user) {
                 (Person::User(_), Some(user)) => of_user(timeline, user, now_ms),
                 (Person::User(_), None) => break,
@@ -126,7 +133,7 @@ impl Site {
                 }),
             };
             if !share.numbers.is_empty() {
-                shares.insert(*client, share);
+                shares.insert(client, share);
             }
         }
         if let (Person::Client(_), Some(client)) = (person, only) {
@@ -142,13 +149,10 @@ impl Site {
     /// Records of the person that stand on no timeline, such as those of the shop's server.
     fn beside_timelines(&self, user: Option<&str>, shares: &BTreeMap<TextId, Share>) -> Vec<u32> {
         let user = user.map(|user| self.texts.find(user));
-        let name = |record: &Stored| self.texts.text(record.name);
         let is_his = |(number, record): &(u32, Held<'_, Stored>)| match (record.user, user) {
             (Some(carried), Some(user)) => Some(carried) == user,
             (Some(_), None) => false,
-            (None, _)
-                if record.client == 0 || self.step(*number, record, name(record)).is_some() =>
-            {
+            (None, _) if record.client == 0 || step_of(&self.texts, *number, record).is_some() => {
                 false
             }
             (None, Some(user)) => self.signed_in(*number, record).is_some_and(|u| Some(u) == user),
@@ -172,7 +176,7 @@ impl Site {
             is_activity: false,
             clue: Clue::default(),
         };
-        match self.timelines.get(&of.client)?.before(&step, &self.records) {
+        match self.timeline(of.client)?.before(&step, &self.records) {
             Before::Login(user) => Some(user),
             _ => None,
         }

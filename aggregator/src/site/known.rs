@@ -63,8 +63,9 @@ impl Site {
         let clients: BTreeSet<TextId> =
             related.iter().flat_map(|name| self.credits.clients_named(name)).collect();
         let timelines = clients.iter().filter_map(|client| {
-            let timeline = self.timelines.get(client)?;
-            Some(timeline.steps().iter().map(|step| (*client, *step)))
+            let timeline = self.timeline(*client)?;
+            let steps = timeline.steps().iter().map(|step| (*client, *step));
+            Some(steps.collect::<Vec<_>>())
         });
         Sources { steps: timelines.flatten().collect(), links, rules: self.rules.clone() }
     }
@@ -81,8 +82,8 @@ impl Site {
             alone.push(plan.erasure);
         }
         if let Some(person) = Name::find(whom, &self.texts).and_then(|name| self.root_of(&name)) {
-            let line = self.people.known(person).and_then(|number| self.people.line(number));
-            records.extend(line.into_iter().flat_map(|line| line.entries()).map(|e| e.record));
+            let line = self.people.known(person).map(|number| self.line(number));
+            records.extend(line.iter().flat_map(|line| line.entries()).map(|e| e.record));
         }
         records.retain(|number| self.records.get(*number).is_some_and(|r| !r.is_superseded));
         let letters = self.rejects.matching(|letter| alone.is_letter_erased(letter));

@@ -91,13 +91,14 @@ impl Site {
     /// clients it was.
     fn shifts(&self, name: Name, from: PersonId, to: PersonId) -> (Vec<Shift>, usize) {
         let members: HashSet<Name> = self.merges.members(name).into_iter().collect();
-        let entries = self.people.line(from).map(|line| line.entries()).unwrap_or_default();
-        let client = |entry: &Entry| self.records.get(entry.record).map(|record| record.client);
-        let clients: BTreeSet<TextId> = entries.iter().filter_map(client).collect();
+        let line = self.line(from);
+        let client = |entry: &Entry| self.records.client(entry.record);
+        let clients: BTreeSet<TextId> = line.entries().iter().filter_map(client).collect();
         let (mut shifts, mut count) = (Vec::new(), 0);
         for client in clients {
             let before = shifts.len();
-            let steps = self.timelines.get(&client).into_iter().flat_map(|line| line.iter());
+            let timeline = self.timeline(client);
+            let steps = timeline.iter().flat_map(|timeline| timeline.iter());
             for (step, place) in steps.filter(|(step, _)| step.is_activity) {
                 let person = Person::of(client, place.owner);
                 let base = Name::of(person, &self.records);

@@ -6,9 +6,9 @@ use crate::identity::{Owner, Role, Step};
 use crate::people::{Named, Person, Reading, Shift, Stretch};
 use crate::presence::PersonId;
 use crate::records::Stored;
-use crate::sessionize::Entry;
+use crate::sessionize::{Entry, Line};
 use crate::texts::TextId;
-use crate::timeline::{Move, Place, Timeline};
+use crate::timeline::{Move, Place};
 use crate::touches::Class;
 use edgetally_proto::time::second_of;
 
@@ -43,6 +43,21 @@ impl Site {
         let stretches = self.shift(&shifts);
         let records = moves.iter().map(|moved| moved.step.record);
         self.credit_again(client, step, records, &stretches);
+    }
+
+    /// The line of a person; empty if he never had one.
+    #[must_use]
+    pub fn line(&self, person: PersonId) -> Held<'_, Line> {
+        self.people.line(person, self.reading())
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            told: Named { records: &self.records, texts: &self.texts },
+            zone: &self.zone,
+            rules: &self.rules,
+            page_view: None,
+        }
     }
 
     /// Lets activities come to persons, leave them, or change their class.
@@ -80,7 +95,10 @@ impl Site {
 
     /// Every activity and fact with its person.
     pub fn owned(&self) -> impl Iterator<Item = (Held<'_, Stored>, String)> {
-        let steps = self.timelines.values().flat_map(Timeline::iter);
+        let timelines = self.records.clients().filter_map(|client| self.timeline(client));
+        let steps = timelines.flat_map(|timeline| {
+            timeline.iter().map(|(step, place)| (*step, *place)).collect::<Vec<_>>()
+        });
         let owned =
             |step: &Step| step.is_activity || matches!(step.role, Role::Login(_) | Role::Logout);
         steps.filter(move |(step, _)| owned(step)).filter_map(|(step, place)| {

@@ -13,7 +13,11 @@ pub mod recover;
 pub mod saver;
 pub mod sled;
 pub mod snapshot;
+pub mod vault;
 pub mod writer;
+
+use std::fmt::Debug;
+use std::sync::Arc;
 
 /// A key with its new value, or none where it is to go.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -45,4 +49,16 @@ pub trait Store: Send {
     /// # Errors
     /// If they are not known to be durable.
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError>;
+
+    /// Reads single values, also while another thread commits.
+    fn values(&self) -> Arc<dyn Values>;
+}
+
+/// The values of a store, one by one. Several threads may read at once.
+pub trait Values: Debug + Send + Sync {
+    /// The value of a key, if there is one.
+    ///
+    /// # Errors
+    /// If the store is damaged or cannot be read.
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 }

@@ -3,10 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::log::{self, Log, LogError};
 use super::sled::Sled;
+use super::vault::Vault;
 use super::{Store, StoreError, files, snapshot};
 use crate::apply::{Entry, World};
 use crate::checkpoint::{Position, Restore};
@@ -22,6 +24,8 @@ pub struct Layout {
     pub snapshot: PathBuf,
     /// Locked by the program that uses the folder.
     pub lock: PathBuf,
+    /// Bytes of memory for records, timelines and lines; no bound if there is none.
+    pub memory: Option<usize>,
 }
 
 impl Layout {
@@ -33,7 +37,14 @@ impl Layout {
             sled: data.join("sled"),
             snapshot: data.join("snapshot.bin"),
             lock: data.join("lock"),
+            memory: None,
         }
+    }
+
+    /// The same with a bound of memory.
+    #[must_use]
+    pub fn within(self, memory: Option<usize>) -> Self {
+        Self { memory, ..self }
     }
 }
 
@@ -70,6 +81,8 @@ pub struct Recovered {
     pub log: Log,
     /// The store.
     pub store: Box<dyn Store>,
+    /// What reads blocks of records back from it.
+    pub vault: Arc<Vault>,
     /// Up to where the checkpoint held the log.
     pub checkpoint: Position,
     /// Keeps other programs away until it is dropped.
@@ -83,20 +96,24 @@ pub struct Recovered {
 pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> {
     fs::create_dir_all(&layout.log)?;
     let lock = lock(&layout.lock)?;
-    let (store, restored) = match open(layout, now_ms) {
+    let Opened { store, vault, restored } = match open(layout, now_ms) {
         Ok(opened) => opened,
         Err(error) => stand_in(layout, &error.to_string(), now_ms)?,
     };
-    let (mut world, checkpoint) = restored.unwrap_or_default();
+    let empty = || (World::within(layout.memory, Arc::new(vault.clone())), Position::default());
+    let (mut world, checkpoint) = restored.unwrap_or_else(empty);
     world.begin(now_ms);
     let end = replay(layout, &mut world, checkpoint)?;
+    if let Some(why) = vault.failure() {
+        return Err(StoreError::Damaged(why).into());
+    }
     let log = if end < checkpoint {
         // The log was cut below the checkpoint; what it lost, the checkpoint holds.
         Log::open(&layout.log, Position { segment: checkpoint.segment + 1, offset: 0 })?
     } else {
         Log::open(&layout.log, end)?
     };
-    Ok(Recovered { world, log, store, checkpoint, lock })
+    Ok(Recovered { world, log, store, vault, checkpoint, lock })
 }
 
 fn lock(path: &Path) -> Result<fs::File, RecoverError> {
@@ -108,23 +125,32 @@ fn lock(path: &Path) -> Result<fs::File, RecoverError> {
     }
 }
 
-type Opened = (Box<dyn Store>, Option<(World, Position)>);
+struct Opened {
+    store: Box<dyn Store>,
+    vault: Arc<Vault>,
+    restored: Option<(World, Position)>,
+}
 
 fn open(layout: &Layout, now_ms: i64) -> Result<Opened, StoreError> {
-    let store = Sled::open(&layout.sled)?;
-    let restored = load(&store, now_ms)?;
+    let opened = load(Sled::open(&layout.sled)?, layout, now_ms)?;
+    let restored = &opened.restored;
     let first = log::segments(&layout.log)?.first().copied();
     // An empty store beside a log that does not begin at its beginning has lost something.
     if restored.is_none() && (first.is_some_and(|first| first > 1) || layout.snapshot.exists()) {
         return Err(StoreError::Damaged("sled holds nothing, though there was something".into()));
     }
-    Ok((Box::new(store), restored))
+    Ok(opened)
 }
 
-fn load(store: &dyn Store, now_ms: i64) -> Result<Option<(World, Position)>, StoreError> {
-    let mut restore = Restore::default();
+fn load(store: Sled, layout: &Layout, now_ms: i64) -> Result<Opened, StoreError> {
+    let vault = Vault::new(store.values(), layout.memory.unwrap_or_default());
+    let mut restore = Restore::within(layout.memory, Arc::new(vault.clone()));
     store.visit(&mut |key, value| restore.take(key, value).map_err(StoreError::Damaged))?;
-    restore.finish(now_ms).map_err(StoreError::Damaged)
+    let restored = restore.finish(now_ms).map_err(StoreError::Damaged)?;
+    match vault.failure() {
+        Some(why) => Err(StoreError::Damaged(why)),
+        None => Ok(Opened { store: Box::new(store), vault, restored }),
+    }
 }
 
 /// Moves an unusable store aside and fills a new one from the snapshot, or begins with the log.
@@ -141,8 +167,7 @@ fn stand_in(layout: &Layout, checkpoint: &str, now_ms: i64) -> Result<Opened, Re
     if let Some(changes) = snapshot {
         store.commit(changes)?;
     }
-    let restored = load(&store, now_ms)?;
-    Ok((Box::new(store), restored))
+    Ok(load(store, layout, now_ms)?)
 }
 
 /// How often a long replay says how far it is.

@@ -1,7 +1,7 @@
 //! Saves checkpoints and snapshots on a thread of its own, and lets go of what they make needless.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -38,6 +38,8 @@ pub struct Saved {
     pub kept: Mutex<BTreeMap<Source, u64>>,
     /// Whether a checkpoint is being saved.
     pub is_busy: AtomicBool,
+    /// How many checkpoints were saved.
+    pub count: AtomicU64,
 }
 
 /// The thread that saves.
@@ -88,6 +90,7 @@ fn run(
         let started = Instant::now();
         let (changes, bytes) = encode(checkpoint.pieces)?;
         store.commit(changes)?;
+        saved.count.fetch_add(1, Ordering::AcqRel);
         let is_due = snapshot_at.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY);
         if is_due || checkpoint.is_snapshot_due {
             snapshot::write(store.as_ref(), &layout.snapshot)?;

@@ -6,10 +6,11 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Change, Store, StoreError, Visit};
+use super::{Change, Store, StoreError, Values, Visit};
 
 /// Background flushes also collect garbage, so they stay on.
 const FLUSH_EVERY_MS: u64 = 500;
@@ -71,6 +72,24 @@ impl Store for Sled {
         self.db.flush().map_err(|error| failed("sled does not flush", &error))?;
         let file = File::open(self.dir.join("db"));
         file.and_then(|file| file.sync_all()).map_err(StoreError::Io)
+    }
+
+    fn values(&self) -> Arc<dyn Values> {
+        Arc::new(Reading(self.db.clone()))
+    }
+}
+
+/// The same database, to read from.
+#[derive(Debug)]
+struct Reading(sled::Db);
+
+impl Values for Reading {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = catch_unwind(AssertUnwindSafe(|| self.0.get(key)));
+        let value = read
+            .map_err(|_| StoreError::Damaged("sled stopped while reading".to_owned()))?
+            .map_err(|error| failed("sled does not read", &error))?;
+        value.map(|value| unseal(key, &value).map(<[u8]>::to_vec)).transpose()
     }
 }
 

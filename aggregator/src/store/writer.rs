@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use super::engine::{Command, Engine, FramesReply, Shared, Stage};
 use super::log::Log;
 use super::recover::{Layout, RecoverError, Recovered, recover};
 use super::saver::{self, Checkpoint, Saver};
+use super::vault::Vault;
 use crate::apply::{Changed, Decision, Entry, World};
 use crate::audit::Note;
 use crate::checkpoint;
@@ -46,6 +47,9 @@ pub enum WriterError {
     /// The log cannot be written; nothing more may be acknowledged.
     #[error("the log cannot be written: {0}")]
     Log(#[from] io::Error),
+    /// Records cannot be read back, so what follows from them would be wrong.
+    #[error("the store cannot be read: {0}")]
+    Vault(String),
     /// Checkpoints cannot be saved.
     #[error("checkpoints cannot be saved")]
     Saver,
@@ -78,10 +82,14 @@ struct Writer<'a> {
     world: World,
     log: Log,
     saver: Saver,
+    vault: Arc<Vault>,
     shared: &'a Shared,
     saved_at: Instant,
     sealed_at: Instant,
     logged: u64,
+    /// Checkpoints that were handed over, and those of them whose end was seen.
+    sent: u64,
+    seen: u64,
     /// Checkpoints that are due at once after an erasure, because the log is kept two back.
     erasing: u8,
     /// Held until the last checkpoint is saved.
@@ -94,7 +102,7 @@ fn marks(world: &World) -> BTreeMap<Source, u64> {
 
 #[expect(clippy::disallowed_methods, reason = "checkpoints are due by the clock")]
 fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result<(), WriterError> {
-    let Recovered { mut world, log, store, checkpoint, lock } = recover(layout, now_ms())?;
+    let Recovered { mut world, log, store, vault, checkpoint, lock } = recover(layout, now_ms())?;
     world.seal(now_ms(), &mut Changed::default());
     shared.publish(world.view_all(), Changed::default());
     let saver = saver::start(store, layout.clone(), checkpoint, |error| {
@@ -102,8 +110,21 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
     })?;
     let (saved_at, logged) = (Instant::now(), 0);
     let sealed_at = saved_at;
-    let mut writer =
-        Writer { world, log, saver, shared, saved_at, sealed_at, logged, erasing: 0, _lock: lock };
+    let (sent, seen, erasing, _lock) = (0, 0, 0, lock);
+    let mut writer = Writer {
+        world,
+        log,
+        saver,
+        vault,
+        shared,
+        saved_at,
+        sealed_at,
+        logged,
+        sent,
+        seen,
+        erasing,
+        _lock,
+    };
     // The next start shall not replay what this one did.
     writer.save(None)?;
     shared.set_stage(Stage::Ready);
@@ -120,6 +141,7 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
             Err(RecvTimeoutError::Disconnected) => return writer.finish(),
         }
         writer.seal();
+        writer.make_room()?;
         if writer.is_save_due() {
             writer.save(None)?;
         }
@@ -211,6 +233,7 @@ impl Writer<'_> {
         }
         self.append(&entries)?;
         self.apply(&mut answers, now_ms, &mut changed);
+        self.check()?;
         self.shared.publish(self.world.view(&changed), changed);
         self.answer(answers);
         Ok(())
@@ -277,6 +300,29 @@ impl Writer<'_> {
         }
     }
 
+    /// Nothing that is worked out without all records may be shown or saved.
+    fn check(&self) -> Result<(), WriterError> {
+        self.vault.failure().map_or(Ok(()), |why| Err(WriterError::Vault(why)))
+    }
+
+    /// Keeps to the bound of memory once a checkpoint holds what there is no room for.
+    fn make_room(&mut self) -> Result<(), WriterError> {
+        self.check()?;
+        let is_saved = self.saver.saved.count.load(Ordering::Acquire) == self.sent;
+        if !is_saved || self.seen == self.sent {
+            return Ok(());
+        }
+        self.seen = self.sent;
+        self.world.note_saved();
+        let mut changed = Changed::default();
+        self.world.make_room(&mut changed);
+        if !changed.sites.is_empty() {
+            tracing::debug!(sites = changed.sites.len(), "left blocks of records to the store");
+            self.shared.publish(self.world.view(&changed), changed);
+        }
+        Ok(())
+    }
+
     /// Seals the days that ended long enough ago, about as often as a day can end somewhere.
     #[expect(clippy::disallowed_methods, reason = "days are sealed by the clock")]
     fn seal(&mut self) {
@@ -300,6 +346,7 @@ impl Writer<'_> {
 
     #[expect(clippy::disallowed_methods, reason = "checkpoints are due by the clock")]
     fn save(&mut self, done: Option<SyncSender<()>>) -> Result<(), WriterError> {
+        self.check()?;
         self.log.rotate()?;
         let position = self.log.position();
         let pieces = checkpoint::take_dirty(&mut self.world, position);
@@ -313,6 +360,7 @@ impl Writer<'_> {
             done,
         });
         self.erasing = self.erasing.saturating_sub(1);
+        self.sent += 1;
         (self.saved_at, self.logged) = (Instant::now(), 0);
         sent.map_err(|_| WriterError::Saver)
     }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator::people::SessionRow;
+use aggregator::records::BLOCK_RECORDS;
 use aggregator::sessionize::{Rules, Touch as EngineTouch};
 use aggregator::site::credits::OrderRow;
-use aggregator::site::{Site, Terms, check};
+use aggregator::site::{Room, Site, Terms, check};
 use aggregator::zone::Zone;
 use edgetally_proto::campaign::Campaign;
 use edgetally_proto::copies::Said;
-use edgetally_proto::event::Event as Accepted;
+use edgetally_proto::event::{Event as Accepted, Platform};
 use edgetally_proto::ids::{ClientId, EventId, EventName, SiteId, TransactionId, UserId};
 use edgetally_proto::money::{Currency, Money, format_minor};
 use edgetally_proto::record::{Fact, Flags, Item};
@@ -21,6 +22,8 @@ use super::model::{Config, Event, EventKey, OrderFact};
 use super::outcome::{Order, Session, Touch, TouchKey, Why};
 use super::streams::stream;
 use super::warehouse::{Warehouse, are_ids_unique};
+use crate::support::cellar::Cellar;
+
 use super::wishes::{candidates, merge, undo_all, wish, wishes};
 
 /// What an event of an order says, as the edge would have read it.
@@ -122,6 +125,42 @@ fn site(config: &Config) -> Site {
     Site::new(terms(config))
 }
 
+/// Leaves the site hardly any room: every block of records goes to the store, and everything else
+/// is worked out again for the next event. A block is full of what tells nobody's story.
+fn cramp(site: &mut Site, cellar: &mut Cellar) {
+    let mut window = Window::default();
+    let number = site.records.len();
+    let at_ms = site.records.get(number.saturating_sub(1)).map_or(1, |last| last.received_at_ms);
+    for filler in number..number.next_multiple_of(BLOCK_RECORDS as u32) {
+        let event = Accepted {
+            id: EventId::parse(&format!("filler-{filler}")).unwrap(),
+            client: None,
+            user: None,
+            name: EventName::parse("stock_update").unwrap(),
+            platform: Platform::Server,
+            occurred_at_ms: at_ms,
+            received_at_ms: at_ms,
+            flags: Flags::default(),
+            page: None,
+            referrer: None,
+            campaign: None,
+            grade: None,
+            place: None,
+            device: None,
+            fact: None,
+            user_agent: None,
+            page_host: None,
+        };
+        window.fold(&SiteId::parse("demo").unwrap(), event);
+    }
+    for share in window.seal(1).sites {
+        site.apply(&share);
+    }
+    cellar.save(site);
+    site.set_room(Room { record_bytes: 0, events: 1 });
+    assert_eq!(site.weight().0, 0, "a block stays in memory");
+}
+
 fn deliver(site: &mut Site, events: &[Event], config: &Config) {
     let demo = SiteId::parse("demo").unwrap();
     let mut window = Window::default();
@@ -158,7 +197,7 @@ impl Reader<'_> {
     }
 
     fn session(&self, row: &SessionRow) -> Session {
-        let line = self.0.people.line(row.person).unwrap();
+        let line = self.0.line(row.person);
         let place = line.sessions().iter().position(|s| s.record == row.record).unwrap();
         let entries = line.entries_of(place);
         let events: Vec<EventKey> = entries.iter().map(|entry| self.key(entry.record)).collect();
@@ -332,6 +371,8 @@ proptest! {
         }
         let events: Vec<Event> = shuffled.into_iter().map(|(_, event)| event).collect();
         let mut site = site(&config);
+        let mut cellar = Cellar::of(&mut site);
+        let is_cramped = places[1] % 4 == 0;
         let mut warehouse = are_ids_unique(&events).then(Warehouse::default);
         let mut delivered = 0;
         for size in sizes.iter().cycle() {
@@ -341,6 +382,9 @@ proptest! {
             let next = (delivered + size).min(events.len());
             deliver(&mut site, &events[delivered..next], &config);
             delivered = next;
+            if is_cramped {
+                cramp(&mut site, &mut cellar);
+            }
             if let Some(asked) = wishes.next().flatten() {
                 wish(&mut site, &mut config, &whom, asked);
             }

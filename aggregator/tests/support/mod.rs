@@ -1,6 +1,7 @@
 //! What the tests share: events made into frames, and the program as a process.
 
 pub mod archive;
+pub mod cellar;
 pub mod events;
 pub mod python;
 pub mod server;
