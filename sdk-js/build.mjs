@@ -13,6 +13,8 @@ const common = {
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
+  // Modules are strict without saying so.
+  tsconfigRaw: { compilerOptions: { alwaysStrict: false } },
 };
 
 /** A script for the page: minified, nothing in the global scope but `edgetally`. */
@@ -30,6 +32,8 @@ await Promise.all([
   script("src/script.ts", "e.js", false),
   script("src/script.ts", "e.full.js", true),
   script("src/vitals.ts", "e.vitals.js", false),
+  script("src/console.ts", "e.debug.js", false),
+  script("src/datalayer.ts", "e.datalayer.js", false),
   build({
     ...common,
     entryPoints: ["src/index.ts"],

@@ -99,9 +99,8 @@ export interface Track {
   <Name extends string>(name: OwnName<Name>, params?: Record<string, unknown>): void;
 }
 
-/** Events worth a request of their own: carts, orders, payments and who somebody is. */
-const URGENT =
-  /^(add_|remove_|begin_|purchase|refund|order_|payment_|identify|log(in|out)|sign_up)/;
+/** Carts, orders, payments and who somebody is: worth a request of their own. */
+const URGENT = /^(add|remove|begin|purchase|refund|order|payment|identify|log|sign)/;
 
 /** Whether an event is sent at once rather than with the next batch. */
 export const isUrgent = (name: string): boolean => URGENT.test(name);

@@ -3,86 +3,35 @@
  * throws into the page; what cannot be sent is counted, and the next batch tells the collector.
  */
 
-import { isUrgent, type Track } from "./commerce";
-import { configure, isOff, log, options, type Options } from "./config";
-import { choose, hasOptedOut, setOptOut, type ConsentChoice } from "./consent";
-import { remember, setUser, userId, uuid } from "./identity";
-import { context, flushOnHide, setShown, title, watch } from "./page";
-import { restore } from "./persist";
-import { clear, drop, enqueue, flush as send, tick, type WireEvent } from "./queue";
+import type { Track } from "./commerce";
+import type { Options } from "./config";
+import type { ConsentChoice } from "./consent";
+import { calls, safe } from "./calls";
 
 export type { Amount, EventMap, Item, Money, Order, Track } from "./commerce";
-export type { Options } from "./config";
+export type { Options, WireEvent } from "./config";
 export type { ConsentChoice } from "./consent";
 
-/** Set by the build: e.js keeps nothing beyond the page. */
-declare const FULL: boolean;
-
-const emit = (name: string, params: object = {}): WireEvent | undefined => {
-  if (!options.site || hasOptedOut()) return;
-  const event: WireEvent = { id: uuid(), name, ts: tick(1), context: context(), params };
-  if (userId) event.user_id = userId;
-  if (name == "page_view") event.context["page_title"] = title();
-  return enqueue(event, isUrgent(name));
-};
-
-/** Turns a throwing call into a counted drop: analytics must never break the shop. */
-const safe =
-  <Args extends unknown[]>(run: (...args: Args) => unknown) =>
-  (...args: Args): void => {
-    try {
-      run(...args);
-    } catch (error) {
-      drop(1);
-      log(error);
-    }
-  };
-
 /** Starts the SDK for a page; later calls change nothing. */
-export const init = safe((given: Options) => {
-  if (options.site) return;
-  configure(given);
-  choose(given.consent);
-  remember();
-  if (FULL) restore();
-  flushOnHide();
-  if (!isOff(given.auto)) watch(page);
-});
+export const init: (options: Options) => void = safe(calls.init);
 
 /** Records an event: a name of the commerce vocabulary, or one of your own. */
-export const track: Track = safe(emit);
+export const track: Track = safe(calls.track);
 
 /** Records a page view; automatic unless `auto` is off. */
-export const page = safe((params?: object) => {
-  setShown(emit("page_view", params));
-});
+export const page: (params?: object) => void = safe(calls.page);
 
 /** Signs a user in: this event and all that follow carry the id, on later pages too. */
-export const identify = safe((id: string | number, traits?: object) => {
-  setUser(String(id).trim());
-  emit("identify", traits);
-});
+export const identify: (userId: string | number, traits?: object) => void = safe(calls.identify);
 
 /** Signs the user out; what follows belongs to nobody until the next `identify`. */
-export const reset = safe(() => {
-  const wasSignedIn = userId;
-  setUser("");
-  if (wasSignedIn) emit("logout");
-});
+export const reset: () => void = safe(calls.reset);
 
-/** Takes the visitor's choice from a consent banner. */
-export const consent = safe((choice: ConsentChoice) => {
-  choose(choice);
-  remember();
-  void send();
-});
+/** Takes the visitor's choice from a consent banner; what was held goes, or is erased. */
+export const consent: (choice: ConsentChoice) => void = safe(calls.consent);
 
 /** Sends what waits; resolves when the collector has answered. */
-export const flush = (): Promise<void> => send().catch(log);
+export const flush: () => Promise<unknown> = calls.flush;
 
 /** Never measures this browser again, or with `false` does again. */
-export const optOut = safe((out?: boolean) => {
-  setOptOut(out !== false);
-  clear();
-  remember();
-});
+export const optOut: (out?: boolean) => void = safe(calls.optOut);

@@ -1,95 +1,102 @@
 /** Page views: document loads, history changes, returns from the back/forward cache. */
 
+import { isOn, options } from "./config";
 import { isPrerendering } from "./consent";
-import { flush, type WireEvent } from "./queue";
 
-/** Limits of the collector: longer strings would have the whole event refused. */
-const URL_LENGTH_MAX = 2048;
-const TITLE_LENGTH_MAX = 1024;
+const enum Limit {
+  /** The collector refuses longer addresses. */
+  UrlLength = 2048,
+}
 
 /** Campaign tags and ad click ids; they belong to the arrival, not to every page after it. */
-const TAGS = new RegExp(
+const TAGS = /* @__PURE__ */ new RegExp(
   "[?&](utm_\\w+|\\w*cl(ic)?k?id|gclsrc|[gw]braid|epik|sccid|tblci" +
-    "|li_fat_id|rdt_cid|mc_eid|_kx)=[^&]*",
+    "|li_fat_id|rdt_cid|mc_eid|_kx)=[^&#]*",
   "gi",
 );
 
 let isArrival = true;
-let shownPath = "";
-let shown: WireEvent | undefined;
+
+/** The address that shows, with its `#` part where that tells pages apart. */
+const address = (): string =>
+  (FULL && isOn(options.hash) ? location.href : location.href.split("#")[0]!).slice(
+    0,
+    Limit.UrlLength,
+  );
+
+/** An address without how the visitor arrived; e.js has no room to tell tags from the rest. */
+const plain = (url: string): string =>
+  FULL ? url.replace(TAGS, "").replace(/^([^?]*)&/, "$1?") : url.split("?")[0]!;
 
 /**
  * Where an event happened. Only the first event of a document load says how the visitor arrived:
  * a tag that is repeated with every event would look like a click on each of them.
  */
-export const context = (): Record<string, string> => {
-  let query = location.search;
-  const where: Record<string, string> = {};
-  const from = document.referrer;
-  if (!isArrival) query = query.replace(TAGS, "").replace(/^&/, "?");
-  else if (from) where["referrer"] = from.slice(0, URL_LENGTH_MAX);
+export const context = (url = address()): Record<string, string> => {
+  const where = isArrival
+    ? { page_url: url, referrer: document.referrer.slice(0, Limit.UrlLength) }
+    : { page_url: plain(url) };
   isArrival = false;
-  where["page_url"] = (location.origin + location.pathname + query).slice(0, URL_LENGTH_MAX);
   return where;
 };
 
-/** The title of the page that shows now. */
-export const title = (): string => document.title.slice(0, TITLE_LENGTH_MAX);
+/** How long a page showed, in ms, and how far down it was seen, in percent of its height. */
+export interface Engagement {
+  duration_ms: number;
+  scroll: number;
+}
 
-/** Remembers which page view shows, to follow its title. */
-export const setShown = (event: WireEvent | undefined): void => {
-  shown = event;
-};
+let shown = "";
+let sinceMs = 0;
+let depth = 0;
 
-/** Frameworks set the title after they changed the address: read it again before sending. */
-export const retitle = (): void => {
-  if (shown && path() == shownPath) shown.context["page_title"] = title();
-  shown = undefined;
-};
+const reach = (): number =>
+  (((scrollY + innerHeight) / document.documentElement.scrollHeight) * 100) | 0;
 
-/** Calls `view` for every page view from now on, the present one included. */
-export const watch = (view: () => void): void => {
-  const show = (): void => {
-    shownPath = path();
-    view();
-  };
-  const move = (): void => {
-    if (path() != shownPath) show();
-  };
-  if (isPrerendering()) document.addEventListener("prerenderingchange", show, { once: true });
-  else show();
-  followHistory(move);
-  addEventListener("pageshow", (event) => event.persisted && show());
+const look = (): void => {
+  depth = Math.max(depth, reach());
 };
 
 /**
- * Sends what waits when the page may be about to go: `hidden` is the last dependable sign. A page
- * that leaves hears that its open requests failed, though they go on: they need no second attempt.
+ * Calls `view` for every page view from now on, the present one included, and `leave` when what
+ * shows is about to go or may never come back, with its address and what is new of it. The depth
+ * is the greatest one, in e.js the last one.
  */
-export const flushOnHide = (): void => {
-  let isLeaving = false;
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState == "hidden" && !isLeaving) void flush();
-  });
-  addEventListener("pagehide", () => {
-    isLeaving = true;
-    void flush();
-  });
-  addEventListener("pageshow", () => {
-    isLeaving = false;
-  });
+export const watch = (view: () => void, leave: (what: Engagement, url: string) => void): void => {
+  const start = (): void => {
+    sinceMs = Date.now();
+    if (FULL) depth = 0;
+  };
+  const show = (): void => {
+    shown = address();
+    start();
+    view();
+  };
+  const end = (): void => {
+    if (FULL) look();
+    leave({ duration_ms: Date.now() - sinceMs, scroll: FULL ? depth : reach() }, shown);
+  };
+  // The last dependable sign that a page may never come back.
+  addEventListener("visibilitychange", () => (document.hidden ? end() : start()));
+  if (FULL) addEventListener("scroll", look, { passive: true });
+  addEventListener("pageshow", (event) => event.persisted && show());
+  // This one does not bubble.
+  if (isPrerendering()) addEventListener("prerenderingchange", show, true);
+  else show();
+  const move = (): void => {
+    if (address() == shown) return;
+    end();
+    show();
+  };
+  // In every browser since January 2026; older ones need their history wrapped.
+  const { navigation } = window as { navigation?: EventTarget };
+  navigation?.addEventListener("currententrychange", move);
+  if (FULL && !navigation) wrapHistory(move);
 };
 
-const path = (): string => location.pathname + location.search;
-
-/** The Navigation API tells of every change; older browsers need their history wrapped. */
-const followHistory = (move: () => void): void => {
-  const navigation = (window as { navigation?: EventTarget }).navigation;
-  if (navigation) {
-    navigation.addEventListener("currententrychange", move);
-    return;
-  }
+const wrapHistory = (move: () => void): void => {
   for (const name of ["pushState", "replaceState"] as const) {
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- called with what it is called on
     const original = history[name];
     history[name] = function (this: History, ...args: Parameters<History["pushState"]>) {
       original.apply(this, args);

@@ -1,48 +1,54 @@
 /**
- * Money outlives the page: events of orders and payments stay in this browser's storage until the
- * collector has answered. Only full builds carry this; e.js keeps memory only.
+ * Money outlives the page: commerce events and sign-ins stay in this browser's storage until the
+ * collector has answered, and the next page sends them again with the same ids. Not in e.js.
  */
 
-import { mayPersist } from "./consent";
+import { isUrgent } from "./commerce";
+import type { WireEvent } from "./config";
+import { isHeld, mayPersist } from "./consent";
 import { clientId } from "./identity";
-import { drop, enqueue, type WireEvent } from "./queue";
+import { drop, flush, requeue } from "./queue";
 import { read, write } from "./storage";
 
 /** One key an event, so that tabs never rewrite each other's. */
 const PREFIX = "edgetally:";
+
 /** The collector refuses older events from a write key. */
-const AGE_MS_MAX = 7 * 86_400_000;
-const KEPT_NAMES = /^(purchase|refund|order_|payment_)/;
+const AGE_MS_MAX = 604_800_000;
 
-/** Keeps an event that carries money. */
-export const keep = (event: WireEvent): void => {
-  if (KEPT_NAMES.test(event.name) && mayPersist()) {
-    write(PREFIX + event.id, JSON.stringify({ client_id: clientId, ...event }));
-  }
+/** Keeps an event, if it must not be lost and may be kept. */
+export const keep = (json: string): void => {
+  const event = JSON.parse(json) as WireEvent;
+  if (!isUrgent(event.name) || isHeld() || !mayPersist()) return;
+  write(PREFIX + event.id, JSON.stringify({ client_id: clientId, ...event }));
 };
 
-/** Lets go of events that were answered. */
-export const forget = (events: WireEvent[]): void => {
-  for (const event of events) write(PREFIX + event.id, "");
+/** Lets go of events that were answered, or of all. */
+export const forget = (events?: string[]): void => {
+  const answered = events?.map((json) => PREFIX + (JSON.parse(json) as WireEvent).id);
+  for (const name of answered || names()) write(name, "");
 };
 
-/** Queues again what an earlier page could not see answered. */
+/** Sends what earlier pages could not see answered; one tab at a time does, ids hold the rest. */
 export const restore = (): void => {
-  if (!mayPersist()) return;
-  for (const name of keptNames()) {
+  const { locks } = navigator as { locks?: LockManager };
+  if (locks) void locks.request(PREFIX, { ifAvailable: true }, (lock) => lock && drain());
+  else void drain();
+};
+
+const drain = (): Promise<unknown> => {
+  for (const name of mayPersist() ? names() : []) {
     const json = read(name);
-    write(name, "");
-    try {
-      const event = JSON.parse(json) as WireEvent;
-      if (Date.now() - event.ts < AGE_MS_MAX) enqueue(event, false);
-      else drop(1);
-    } catch {
+    if (Date.now() - (JSON.parse(json) as WireEvent).ts < AGE_MS_MAX) requeue(json);
+    else {
       drop(1);
+      write(name, "");
     }
   }
+  return flush();
 };
 
-const keptNames = (): string[] => {
+const names = (): string[] => {
   try {
     return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
   } catch {

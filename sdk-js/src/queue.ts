@@ -1,53 +1,43 @@
 /** Events wait here until the collector has them: batched, retried with the same ids, bounded. */
 
-import { options } from "./config";
+import { options, type WireEvent } from "./config";
 import { isHeld, stated } from "./consent";
+import { tell } from "./debug";
 import { clientId } from "./identity";
-import { retitle } from "./page";
 import { forget, keep } from "./persist";
-import { post } from "./transport";
 
-/** One event as it travels; `docs/http-api.md` names the members. */
-export interface WireEvent {
-  id: string;
-  name: string;
-  ts: number;
-  client_id?: string;
-  user_id?: string;
-  context: Record<string, string>;
-  params: object;
+/** Limits; the names cost nothing. */
+const enum Limit {
+  /** The collector takes 50 events a browser batch. */
+  Events = 50,
+  /** What e.js sends at once without looking at lengths: they stay far below what is taken. */
+  SmallEvents = 20,
+  /** No character takes more than three bytes, and a batch must stay under 60,000. */
+  Length = 19_000,
+  /** Browsers fail a request that would bring all bodies with `keepalive` over 64 KiB together. */
+  KeepaliveLength = 21_000,
+  /** More than this is only waiting when the collector is out of reach; then the oldest go. */
+  Pending = 1100,
+  DelayMs = 1000,
+  /** What e.js waits for if the collector does not say. */
+  RetryMs = 10_000,
+  RetryMsMax = 300_000,
+  TitleLength = 1024,
 }
 
-/** Set by the build: whether money outlives the page. */
-declare const FULL: boolean;
-
-interface Entry {
-  event: WireEvent;
-  bytes: number;
-}
-
-/** The collector takes 50 events a browser batch. */
-const BATCH_EVENTS_MAX = 50;
-/** A batch stays under 60,000 bytes, so that it fits the browser's 64 KiB for keepalive bodies. */
-const BATCH_BYTES_MAX = 58_000;
-/** More than this is only waiting when the collector is out of reach; then the oldest go. */
-const PENDING_MAX = 500;
-const BATCH_DELAY_MS = 1000;
-const RETRY_MS_MAX = 300_000;
-
-let pending: Entry[] = [];
+/** As JSON: what the caller changes later is not sent. */
+let pending: string[] = [];
 let dropped = 0;
-let timer: ReturnType<typeof setTimeout> | undefined;
-let dueMs = 0;
+let retryMs = Limit.DelayMs;
 let blockedUntilMs = 0;
-let failures = 0;
+let openLength = 0;
 let lastTs = 0;
 
 /**
  * A clock that never repeats itself: events of one page keep their order, because the collector
- * sorts by time. `sent_at` reads the same clock without advancing it, so no event lies behind it.
+ * sorts by time. `sent_at` reads it too, so no event lies behind it.
  */
-export const tick = (step: number): number => (lastTs = Math.max(Date.now(), lastTs + step));
+export const tick = (): number => (lastTs = Math.max(Date.now(), lastTs + 1));
 
 /** Counts an event that will not be sent; the next batch tells. */
 export const drop = (count: number): void => {
@@ -55,90 +45,99 @@ export const drop = (count: number): void => {
 };
 
 /** Takes a snapshot of an event and sends it at once or with the next batch. */
-export const enqueue = (event: WireEvent, isUrgent: boolean): WireEvent | undefined => {
+export const enqueue = (event: WireEvent, isUrgent?: boolean): void => {
   const json = JSON.stringify(event);
-  const bytes = new Blob([json]).size + 1;
-  if (bytes > BATCH_BYTES_MAX) return drop(1) as undefined;
-  const snapshot = JSON.parse(json) as WireEvent;
-  pending.push({ event: snapshot, bytes });
-  trim();
-  if (FULL) keep(snapshot);
-  schedule(isUrgent ? 0 : BATCH_DELAY_MS);
-  return snapshot;
+  if (FULL) keep(json);
+  wait([...pending, json], isUrgent || pending.length > Limit.SmallEvents ? 0 : Limit.DelayMs);
 };
+
+/** Takes back an event of an earlier page. */
+export const requeue = (json: string): void => {
+  if (!pending.includes(json)) pending.push(json);
+};
+
+/** Keeps what waits, now that it may be kept. */
+export const keepPending = (): void => pending.forEach(keep);
 
 /** Sends everything that waits, now; resolves when the collector has answered. */
-export const flush = async (): Promise<void> => {
-  clearTimeout(timer);
-  timer = undefined;
-  if (isHeld()) return;
-  retitle();
-  const attempts = [];
-  while (pending.length) attempts.push(send(take()));
-  await Promise.all(attempts);
-};
+export const flush = async (): Promise<unknown> =>
+  pending.length &&
+  !isHeld() &&
+  Promise.all([send(FULL ? take() : pending.splice(0, Limit.SmallEvents)), flush()]);
 
-/** Forgets what waits: the visitor opted out. */
+/** Forgets what waits: the visitor does not want it sent. */
 export const clear = (): void => {
-  if (FULL) forget(pending.map((entry) => entry.event));
+  if (FULL) forget();
   pending = [];
 };
 
-const schedule = (delayMs: number): void => {
-  const now = performance.now();
-  const at = Math.max(now + delayMs, blockedUntilMs);
-  if (timer && at >= dueMs) return;
-  clearTimeout(timer);
-  dueMs = at;
-  timer = setTimeout(flush, at - now);
+const wait = (events: string[], delayMs: number): void => {
+  pending = events.slice(-Limit.Pending);
+  drop(events.length - pending.length);
+  setTimeout(() => void (Date.now() < blockedUntilMs || flush()), delayMs);
 };
 
-/** Takes one batch off the front. */
-const take = (): Entry[] => {
-  let bytes = 0;
-  let count = 0;
-  for (const entry of pending) {
-    bytes += entry.bytes;
-    if (count == BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX) break;
-    count++;
-  }
-  return pending.splice(0, count);
+/** Takes one batch off the front: an event that is too long travels alone. */
+const take = (): string[] => {
+  let length = 0;
+  const rest = pending.findIndex(
+    (json, at) => at == Limit.Events || ((length += json.length) > Limit.Length && at > 0),
+  );
+  return pending.splice(0, rest < 0 ? Limit.Events : rest);
 };
 
-const trim = (): void => {
-  const surplus = pending.length - PENDING_MAX;
-  if (surplus > 0) drop(pending.splice(0, surplus).length);
-};
-
-const send = async (batch: Entry[]): Promise<void> => {
-  const told = dropped;
+const send = async (events: string[], told = dropped): Promise<void> => {
   dropped = 0;
-  const events = batch.map((entry) => entry.event);
-  const [status, waitS] = await post(envelope(events, told));
-  if (!status || status == 429 || status > 499) {
+  // A body without a type is `text/plain`, which needs no CORS preflight.
+  const body = envelope(events, told);
+  openLength += body.length;
+  const answer = await fetch(options.endpoint + "/v1/events", {
+    method: "POST",
+    body,
+    keepalive: openLength < Limit.KeepaliveLength,
+    // e.js has no room to leave the cookies of its own origin out.
+    ...(FULL && { credentials: "omit" }),
+  }).catch(() => {});
+  openLength -= body.length;
+  const status = answer?.status || 500;
+  if (FULL) void tell(events, answer);
+  if (status == 429 || status > 499) {
     // The collector may have stored them all the same: the ids make a repeat harmless.
-    pending = batch.concat(pending);
-    trim();
     drop(told);
-    const backoffMs = Math.max(waitS * 1000 || 0, Math.min(RETRY_MS_MAX, 1000 * 2 ** failures++));
-    blockedUntilMs = performance.now() + backoffMs * (1 + Math.random() / 2);
-    schedule(0);
-    return;
+    // What is not there, or no number, becomes zero or NaN.
+    const askedMs = (answer?.headers.get("retry-after") as unknown as number) * 1000;
+    const delayMs = FULL ? backOff(askedMs || 0) : askedMs || Limit.RetryMs;
+    blockedUntilMs = Date.now() + delayMs;
+    wait([...events, ...pending], delayMs + 1);
+  } else {
+    if (FULL) backOff(-1);
+    if (status > 299) drop(told + events.length);
+    if (FULL) forget(events);
   }
-  failures = blockedUntilMs = 0;
-  if (status > 299) drop(told + batch.length);
-  if (FULL) forget(events);
 };
 
-const envelope = (events: WireEvent[], told: number): string =>
+/** The next pause: at least what was asked for; twice as long each time. */
+const backOff = (askedMs: number): number => {
+  retryMs = askedMs < 0 ? Limit.DelayMs : Math.min(Limit.RetryMsMax, retryMs * 2);
+  return Math.max(askedMs, retryMs) * (1 + Math.random() / 2);
+};
+
+const context = (): object => ({
+  context: {
+    page_title: document.title.slice(0, Limit.TitleLength),
+    language: navigator.language,
+    screen: screen.width + "x" + screen.height,
+  },
+});
+
+const envelope = (events: string[], dropped: number): string =>
   JSON.stringify({
     site: options.site,
     key: options.key,
     client_id: clientId,
     platform: /Mobi/.test(navigator.userAgent) ? "mweb" : "web",
-    sent_at: tick(0),
-    dropped: told,
+    sent_at: tick(),
+    dropped,
     consent: stated(),
-    context: { language: navigator.language, screen: screen.width + "x" + screen.height },
-    events,
-  });
+    ...(FULL && context()),
+  }).replace(/}$/, `,"events":[${events}]}`);

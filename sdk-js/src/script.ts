@@ -1,26 +1,38 @@
 /** The script tag: reads its `data-*` attributes, installs `edgetally()`, replays earlier calls. */
 
-import { consent, flush, identify, init, optOut, page, reset, track } from "./index";
-import type { ConsentChoice, Options } from "./index";
+import { calls } from "./calls";
+import { companion } from "./full";
+import { drop } from "./queue";
 
 type Call = [name: string, ...args: unknown[]];
-type Global = ((...call: Call) => unknown) & { q?: Call[]; track?: unknown };
+type Calls = Record<string, (...args: unknown[]) => unknown>;
 
-const scope = window as { edgetally?: Global };
-const tag = document.currentScript as HTMLScriptElement | null;
-const methods = { consent, flush, identify, init, optOut, page, reset, track };
-const run = (...[name, ...args]: Call): unknown =>
-  (methods as Record<string, ((...args: unknown[]) => unknown) | undefined>)[name]?.(...args);
+declare global {
+  interface Window {
+    edgetally?: ((...call: Call) => unknown) & { q?: Call[]; init?: unknown };
+  }
+}
+
+const tag = document.currentScript as HTMLScriptElement;
+const { edgetally } = window;
 
 // A second copy of the script would count everything twice.
-if (tag && !scope.edgetally?.track) {
-  const earlier = scope.edgetally?.q || [];
-  scope.edgetally = Object.assign(run, methods);
-  const given = { endpoint: new URL(tag.src).origin, ...tag.dataset } as Options;
+if (!edgetally?.init) {
+  const earlier = edgetally?.q || [];
+  // Nothing ever throws into the page: what failed is counted as dropped.
+  const run = (name: string, ...args: unknown[]): unknown => {
+    try {
+      return (calls as unknown as Calls)[name]?.(...args);
+    } catch {
+      return drop(1);
+    }
+  };
+  for (const name in calls) (run as unknown as Calls)[name] = run.bind(0, name);
+  window.edgetally = run;
+  const given: Record<string, unknown> = { endpoint: new URL(tag.src).origin, ...tag.dataset };
   // What the visitor allows decides what may be kept, so it is known before anything starts.
-  for (const [name, choice] of earlier) {
-    if (name == "consent") given.consent = choice as ConsentChoice;
-  }
-  init(given);
+  for (const [name, choice] of earlier) if (name == "consent") given["consent"] = choice;
+  if (FULL) companion(given, tag.src);
+  run("init", given);
   for (const call of earlier) run(...call);
 }

@@ -3,17 +3,17 @@
 /** Reads a value; empty when there is none. */
 export const read = (name: string): string => {
   try {
-    return localStorage.getItem(name) || "";
+    return (localStorage[name] as string) || "";
   } catch {
     return "";
   }
 };
 
-/** Keeps a value; an empty one is removed. */
-export const write = (name: string, value: string): void => {
+/** Keeps a value; an empty one, or none, is removed. */
+export const write = (name: string, value: unknown): void => {
   try {
-    if (value) localStorage.setItem(name, value);
-    else localStorage.removeItem(name);
+    if (value) localStorage[name] = value;
+    else delete localStorage[name];
   } catch {
     // Private modes and full disks refuse; what cannot be kept lives as long as the page.
   }

@@ -29,8 +29,7 @@ let lastShift = 0;
 let isSent = false;
 
 const load = performance.getEntriesByType("navigation")[0] as
-  | (PerformanceNavigationTiming & { activationStart?: number })
-  | undefined;
+  (PerformanceNavigationTiming & { activationStart?: number }) | undefined;
 /** A prerendered page is measured from the moment it showed. */
 const sinceShown = (time: number): number => Math.max(0, time - (load?.activationStart || 0));
 
@@ -100,3 +99,5 @@ observe("layout-shift", onShift);
 observe("event", onInteraction);
 observe("first-input", onInteraction);
 document.addEventListener("visibilitychange", send);
+
+export {};

@@ -30,21 +30,30 @@ export const site = (page) =>
 
 /**
  * Passes every request on to the worker and back, and keeps what was said: `batches` fills as they
- * arrive, `answers` as they are answered. A browser's own log would miss the requests that outlive
- * their page, and those matter most here. `faults` are taken one a batch: a status with headers
- * instead of the worker's answer, or "reset" for a connection that breaks.
+ * arrive, `answers` has at the same place what each was answered. A browser's own log would miss
+ * the requests that outlive their page, and those matter most here. `faults` are taken one a
+ * batch: a status with headers instead of the worker's answer, "reset" for a connection that breaks, "unanswered" for one that
+ * breaks once the worker has answered, "hang" for one that stays silent. With a `page(path)`, its
+ * HTML under its `headers` is what other paths than the worker's show, as of one origin.
  */
-export async function tap(dev, faults = []) {
+export async function tap(dev, faults = [], page) {
   const batches = [];
   const answers = [];
   const server = await listen(async (request, response) => {
     const body = await whole(request);
+    if (page?.headers && !/^\/(e\.|v1\/)/.test(request.url)) {
+      response.writeHead(200, { "content-type": "text/html; charset=utf-8", ...page.headers });
+      return void response.end(page(request.url));
+    }
     const isBatch = request.method === "POST" && request.url === "/v1/events";
-    if (isBatch) batches.push(JSON.parse(body));
+    const at = isBatch ? batches.push(JSON.parse(body)) - 1 : -1;
     const fault = isBatch && faults.shift();
+    if (fault === "hang") return;
     if (fault === "reset") return void request.socket.destroy();
-    const answer = fault || (await pass(dev, request, body));
-    if (isBatch) answers.push({ status: answer.status, body: parsed(answer.body) });
+    const isPassed = !fault || fault === "unanswered";
+    const answer = isPassed ? await pass(dev, request, body) : fault;
+    if (isBatch) answers[at] = { status: answer.status, body: parsed(answer.body) };
+    if (fault === "unanswered") return void request.socket.destroy();
     response.writeHead(answer.status, answer.headers);
     response.end(answer.body);
   });
@@ -85,8 +94,8 @@ export async function wire(target) {
 }
 
 /** A collector that asks to come back after `seconds`. */
-export const overloaded = (seconds) => ({
-  status: 503,
+export const overloaded = (seconds, status = 503) => ({
+  status,
   headers: {
     "access-control-allow-origin": "*",
     "access-control-expose-headers": "Retry-After",
@@ -96,10 +105,10 @@ export const overloaded = (seconds) => ({
 });
 
 /** The snippet a shop pastes, with more `data-*` attributes in `attributes`. */
-export const snippet = (dev, { script = "e.js", attributes = "" } = {}) =>
+export const snippet = (dev, { script = "e.js", attributes = "", site = dev.site } = {}) =>
   `<script>window.edgetally ||= function () {
      (edgetally.q = edgetally.q || []).push(arguments) };</script>
-   <script defer src="${dev.edge}/${script}" data-site="${dev.site}" data-key="${dev.write_key}"
+   <script defer src="${dev.edge}/${script}" data-site="${site}" data-key="${dev.write_key}"
      data-endpoint="${dev.edge}" ${attributes}></script>`;
 
 async function pass(dev, request, body) {

@@ -3,9 +3,9 @@
 // of pauses of up to half an hour is the same for both.
 
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { launch } from "./browser.mjs";
-import { system, until } from "./system.mjs";
+import { describe, it } from "node:test";
+import { place } from "./place.mjs";
+import { until } from "./system.mjs";
 
 const SETTLED_MS_MAX = 10_000;
 const ZONE_MS = 7 * 3_600_000;
@@ -21,38 +21,28 @@ const APP_TAGS = "utm_source=push&utm_medium=app_push&utm_campaign=flash";
 const WEB = { source: "facebook", medium: "cpc", name: "sale3" };
 const APP = { source: "push", medium: "app_push", name: "flash" };
 
-let dev;
-let browser;
-
-before(async () => {
-  dev = await system();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await dev?.stop();
-});
+const here = place();
 
 const by = (page, id) => page.locator(`[data-testid="${id}"]`);
 
 async function get(path) {
-  const headers = { authorization: `Bearer ${dev.read_key}` };
-  const answer = await fetch(`${dev.aggregator}${path}`, { headers });
+  const headers = { authorization: `Bearer ${here.dev.read_key}` };
+  const answer = await fetch(`${here.dev.aggregator}${path}`, { headers });
   assert.equal(answer.status, 200, path);
   return answer.json();
 }
 
 const sessionsOf = async (client) => {
-  const path = `/v1/sessions?site=${dev.site}&client=${client}&include=events`;
+  const path = `/v1/sessions?site=${here.dev.site}&client=${client}&include=events`;
   return (await get(path)).results;
 };
 
 /** A browser profile of its own that comes to the shop by a tagged link. */
 async function arrive(t, tags, options = {}) {
-  const context = await browser.newContext(options);
+  const context = await here.browser.newContext(options);
   t.after(() => context.close());
   const page = await context.newPage();
-  await page.goto(`${dev.shop}/?${tags}`);
+  await page.goto(`${here.dev.shop}/?${tags}`);
   const cookies = await context.cookies();
   const client = cookies.find(({ name }) => name === "edgetally_id").value;
   return { page, client };
@@ -61,17 +51,17 @@ async function arrive(t, tags, options = {}) {
 const flush = (page) => page.evaluate(() => window.edgetally("flush"));
 
 async function lookAt(page, product) {
-  await page.goto(`${dev.shop}/product/${product}`);
+  await page.goto(`${here.dev.shop}/product/${product}`);
   await flush(page);
 }
 
 /** Signs in by the shop's form and answers the id that the shop gives the account. */
 async function signIn(page, email) {
-  await page.goto(`${dev.shop}/login`);
+  await page.goto(`${here.dev.shop}/login`);
   await by(page, "login-email").fill(email);
   await by(page, "login-password").fill("secret");
   await by(page, "login-submit").click();
-  await page.waitForURL(`${dev.shop}/`);
+  await page.waitForURL(`${here.dev.shop}/`);
   await flush(page);
   return page.evaluate(() => JSON.parse(localStorage.getItem("shop_account")).id);
 }
@@ -142,7 +132,7 @@ describe("one person on two devices", () => {
     // 5. Both devices continue, and the web buys.
     await by(web.page, "add-lamp").click();
     await lookAt(app.page, "buds-2");
-    await web.page.goto(`${dev.shop}/checkout`);
+    await web.page.goto(`${here.dev.shop}/checkout`);
     await by(web.page, "phone").fill("0900000000");
     await by(web.page, "address").fill("1 Tràng Tiền");
     await by(web.page, "place-order").click();
@@ -150,7 +140,7 @@ describe("one person on two devices", () => {
     const order = await by(web.page, "order-id").textContent();
     await flush(web.page);
     const told = await until("the order", SETTLED_MS_MAX, async () => {
-      const path = `/v1/orders?site=${dev.site}&order=${order}`;
+      const path = `/v1/orders?site=${here.dev.site}&order=${order}`;
       return (await get(path)).results[0];
     });
     assert.deepEqual(
@@ -164,7 +154,7 @@ describe("one person on two devices", () => {
     assert.equal(five.web[0].events, four.web[0].events);
 
     // Whose what was before, and which logins changed that.
-    const person = await get(`/v1/people/${encodeURIComponent(user)}?site=${dev.site}`);
+    const person = await get(`/v1/people/${encodeURIComponent(user)}?site=${here.dev.site}`);
     assert.deepEqual(person.clients.toSorted(), [web.client, app.client].toSorted());
     assert.equal(person.session_count, 2);
     const log = person.reassignments.map(({ from, to, because }) => [from, to, because.kind]);

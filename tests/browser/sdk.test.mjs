@@ -1,56 +1,20 @@
 // The SDK in a real browser against the real worker: what it sends, when, and what it survives.
 
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { launch, overloaded, site, snippet, tap } from "./browser.mjs";
-import { query, system, until } from "./system.mjs";
+import { describe, it } from "node:test";
+import { launch, overloaded } from "./browser.mjs";
+import { accepted, call, named, place, visit as open } from "./place.mjs";
+import { query, until } from "./system.mjs";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const ANSWER_MS_MAX = 8000;
 
-let dev;
-let browser;
-
-before(async () => {
-  dev = await system();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await dev?.stop();
-});
-
-/** Opens one page of a fresh browser profile that embeds the SDK, and records its batches. */
-async function visit(t, options = {}, path = "/") {
-  const sent = await tap(dev, options.faults);
-  const tapped = { ...dev, edge: sent.url, write_key: options.key ?? dev.write_key };
-  const html = (at) =>
-    `<!doctype html><title>Page ${at}</title>${options.head ?? ""}${snippet(tapped, options)}
-     ${options.vitals ? `<script defer src="${dev.edge}/e.vitals.js"></script>` : ""}
-     <a id="next" href="/next">next</a>`;
-  const pages = await site(html);
-  const context = await (options.browser ?? browser).newContext();
-  const errors = [];
-  const page = await context.newPage();
-  page.on("pageerror", (error) => errors.push(error.message));
-  t.after(async () => {
-    await context.close();
-    pages.close();
-    sent.close();
-  });
-  await options.prepare?.(context);
-  await page.goto(pages.url + path, { referer: options.referer });
-  return { page, context, sent, errors, url: pages.url };
-}
-
-const named = (sent, name) => sent.events().filter((event) => event.name === name);
-const accepted = (sent) =>
-  sent.answers.reduce((sum, answer) => sum + (answer.body?.accepted ?? 0), 0);
-const call = (page, ...args) => page.evaluate((all) => window.edgetally(...all), args);
+const here = place();
+const visit = (...args) => open(here, ...args);
 
 describe("page views", () => {
   it("sends one for the load and one for each change of address", async (t) => {
-    const { page, sent, url } = await visit(t, {}, "/list?size=9");
+    const { page, sent, url } = await visit(t, { script: "e.full.js" }, "/list?size=9");
     await page.evaluate(() => {
       history.pushState({}, "", "/p/1");
       document.title = "Product 1";
@@ -68,12 +32,60 @@ describe("page views", () => {
     assert.ok(views.every((view) => UUID.test(view.id)));
   });
 
-  it("follows wrapped history where the Navigation API is missing", async (t) => {
+  it("of e.js tell the path alone after the first", async (t) => {
+    const { page, sent, url } = await visit(t, {}, "/list?size=9&utm_source=tet");
+    await page.evaluate(() => history.pushState({}, "", "/p/1?variant=2#top"));
+    await until("two views accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
+    const seen = named(sent, "page_view").map((view) => view.context.page_url);
+    assert.deepEqual(seen, [`${url}/list?size=9&utm_source=tet`, `${url}/p/1`]);
+  });
+
+  it("by the Navigation API alone are seen too", async (t) => {
+    const { page, sent, url } = await visit(t);
+    await page.evaluate(async () => {
+      navigation.addEventListener("navigate", (event) => event.intercept());
+      await navigation.navigate("/intercepted").finished;
+    });
+    await until("two views accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
+    const seen = named(sent, "page_view").map((view) => view.context.page_url);
+    assert.deepEqual(seen, [`${url}/`, `${url}/intercepted`]);
+  });
+
+  it("by the part after # count once each where it tells pages apart", async (t) => {
+    const options = { script: "e.full.js", attributes: "data-hash" };
+    const { page, sent, url } = await visit(t, options, "/#/cart");
+    await page.evaluate(() => (location.hash = "#/pay"));
+    await page.evaluate(() => history.replaceState({}, "", "#/pay"));
+    await page.waitForTimeout(20);
+    await page.goBack();
+    await until("three views accepted", ANSWER_MS_MAX, () => accepted(sent) === 3);
+    const seen = named(sent, "page_view").map((view) => view.context.page_url);
+    assert.deepEqual(seen, [`${url}/#/cart`, `${url}/#/pay`, `${url}/#/cart`]);
+  });
+
+  for (const script of ["e.js", "e.full.js"]) {
+    it(`end with how long and how far they were looked at (${script})`, async (t) => {
+      const body = '<div style="height:4000px">tall</div>';
+      const { page, sent, url } = await visit(t, { script, body }, "/tall");
+      await page.waitForTimeout(400);
+      await page.mouse.wheel(0, 5000);
+      await page.waitForFunction(() => scrollY > 3000);
+      await page.evaluate(() => history.pushState({}, "", "/short"));
+      await until("the look", ANSWER_MS_MAX, () => named(sent, "engagement").length === 1);
+      const [{ params, context }] = named(sent, "engagement");
+      assert.equal(context.page_url, `${url}/tall`);
+      assert.ok(params.duration_ms >= 400 && params.duration_ms < 10_000, params.duration_ms);
+      assert.ok(params.scroll > 90 && params.scroll <= 101, params.scroll);
+      await until("both views accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
+    });
+  }
+
+  it("are seen by wrapped history where the Navigation API is missing", async (t) => {
     const prepare = (context) =>
       context.addInitScript(() => {
         Object.defineProperty(window, "navigation", { value: undefined });
       });
-    const { page, sent, url } = await visit(t, { prepare });
+    const { page, sent, url } = await visit(t, { prepare, script: "e.full.js" });
     await page.evaluate(() => history.pushState({}, "", "/a"));
     await page.evaluate(() => history.replaceState({}, "", "/b"));
     await page.goBack();
@@ -84,7 +96,7 @@ describe("page views", () => {
 
   it("names campaign and referrer with the first event of a document only", async (t) => {
     const referer = "https://www.google.com/";
-    const { page, sent, url } = await visit(t, { referer }, "/?a=1&utm_source=tet&gclid=X&b=2");
+    const { page, sent, url } = await visit(t, { referer, script: "e.full.js" }, "/?a=1&utm_source=tet&gclid=X&b=2");
     await call(page, "track", "view_item", { items: [{ item_id: "sku-1" }] });
     await until("two events accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
     const [view, item] = sent.events();
@@ -128,7 +140,7 @@ describe("page views", () => {
 
   it("measures web vitals once, when the page is hidden", async (t) => {
     const head = "<h1>Edgetally</h1>";
-    const { page, sent } = await visit(t, { head, vitals: true });
+    const { page, sent } = await visit(t, { head, script: "e.full.js", attributes: "data-vitals" });
     await page.click("h1");
     await page.waitForTimeout(300);
     await page.evaluate(() => (location.href = "/next"));
@@ -155,15 +167,15 @@ describe("batches", () => {
     await until("both accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
     const [batch] = sent.batches;
     assert.equal(sent.batches.length, 1, "events of one second share a request");
-    assert.equal(batch.site, dev.site);
-    assert.equal(batch.key, dev.write_key);
+    assert.equal(batch.site, here.dev.site);
+    assert.equal(batch.key, here.dev.write_key);
     assert.match(batch.client_id, UUID);
     assert.equal(batch.platform, "web");
     assert.equal(batch.dropped, 0);
     assert.ok(batch.sent_at >= batch.events[1].ts);
     assert.deepEqual(batch.events[1].params, cart, "a later change by the caller is not sent");
     const counted = async () => {
-      const answer = await query(dev, {
+      const answer = await query(here.dev, {
         metrics: ["events"],
         date_range: "day",
         dimensions: ["event:name"],
@@ -199,7 +211,7 @@ describe("batches", () => {
     await call(page, "track", name, {});
     await page.close({ runBeforeUnload: true });
     const counted = async () => {
-      const answer = await query(dev, {
+      const answer = await query(here.dev, {
         metrics: ["events"],
         date_range: "day",
         filters: [["is", "event:name", [name]]],
@@ -235,7 +247,10 @@ describe("identity", () => {
     await call(page, "reset");
     await call(page, "track", "search", { search_term: "laptop" });
     await until("six events accepted", ANSWER_MS_MAX, () => accepted(sent) === 6);
-    const users = sent.events().map((event) => [event.name, event.user_id]);
+    const users = sent
+      .events()
+      .filter(({ name }) => name !== "engagement")
+      .map((event) => [event.name, event.user_id]);
     assert.deepEqual(users, [
       ["page_view", undefined],
       ["identify", "u-42"],
@@ -270,7 +285,10 @@ describe("identity", () => {
   });
 
   it("sends nothing while consent is pending, and all of it once granted", async (t) => {
-    const { page, context, sent } = await visit(t, { attributes: 'data-consent="pending"' });
+    const { page, context, sent } = await visit(t, {
+      script: "e.full.js",
+      attributes: 'data-consent="pending"',
+    });
     await call(page, "track", "add_to_cart", { items: [{ item_id: "sku-1" }] });
     await page.waitForTimeout(1500);
     assert.equal(sent.batches.length, 0);
@@ -297,17 +315,28 @@ describe("trouble", () => {
   });
 
   it("never throws into the page, and tells what it dropped", async (t) => {
-    const { page, sent, errors } = await visit(t);
-    await page.evaluate(() => {
+    const options = { script: "e.full.js", attributes: 'data-auto="0"' };
+    const { page, sent, errors } = await visit(t, options);
+    await page.evaluate(async () => {
       const circle = {};
       circle.self = circle;
       window.edgetally("track", "circle", circle);
-      window.edgetally("track", "huge", { text: "x".repeat(70_000) });
       window.edgetally("no_such_method", 1);
-      return window.edgetally("flush");
+      window.edgetally("track", "search", { search_term: "first" });
+      await window.edgetally("flush");
+      window.edgetally("track", "huge", { text: "x".repeat(70_000) });
+      await window.edgetally("flush");
+      window.edgetally("track", "search", { search_term: "next" });
+      await window.edgetally("flush");
     });
-    await until("the view accepted", ANSWER_MS_MAX, () => accepted(sent) === 1);
-    assert.equal(sent.batches[0].dropped, 2);
+    await until("both searches accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
+    const told = sent.batches.map(({ dropped, events }) => [dropped, events.map((e) => e.name)]);
+    assert.deepEqual(told, [
+      [1, ["search"]],
+      [0, ["huge"]],
+      [1, ["search"]],
+    ]);
+    assert.equal(sent.answers[1].status, 413);
     assert.deepEqual(errors, []);
   });
 

@@ -27,6 +27,7 @@ usage: cargo xtask <task>
             --seconds N, --rounds N, --connections N   of the whole worker (3, 3, 1024)
             --archive       the whole worker and the others with a bucket
             --v8-flag FLAG  passed to V8, such as --perf-basic-prof for perf
+  bench sdk   measures what the SDK takes of a page's main thread
   bench sessions   measures the engine: a clickstream alone, through the program, and in databases
             --events N, --seed N   of the stream (10000000, 1)
             --only PART     pure, memory, whole or batch; may be repeated
@@ -47,6 +48,8 @@ pub enum Task {
     Bench,
     /// The benchmark of the edge, with options for its driver.
     BenchEdge(Vec<OsString>),
+    /// The benchmark of the SDK.
+    BenchSdk,
     /// The benchmark of sessions, with options for its driver.
     BenchSessions(Vec<OsString>),
     Soak,
@@ -112,6 +115,7 @@ fn parse_bench(parser: &mut lexopt::Parser) -> Result<Task, lexopt::Error> {
     match parser.next()? {
         None => Ok(Task::Bench),
         Some(Short('h') | Long("help")) => Ok(Task::Help),
+        Some(Value(name)) if name == "sdk" => Ok(Task::BenchSdk),
         Some(Value(name)) if name == "edge" || name == "sessions" => {
             let options: Vec<OsString> = parser.raw_args()?.collect();
             let is_help = |option: &OsString| option == "--help" || option == "-h";
@@ -174,6 +178,7 @@ mod tests {
         let expected = ["--only", "pure"].map(OsString::from).to_vec();
         assert_eq!(parsed("bench edge --only pure"), Ok(Task::BenchEdge(expected)));
         let expected = ["--events", "9"].map(OsString::from).to_vec();
+        assert_eq!(parsed("bench sdk"), Ok(Task::BenchSdk));
         assert_eq!(parsed("bench sessions --events 9"), Ok(Task::BenchSessions(expected)));
         assert_eq!(parsed("bench"), Ok(Task::Bench));
         assert_eq!(parsed("bench edge --help"), Ok(Task::Help));

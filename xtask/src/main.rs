@@ -55,6 +55,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Test => return suites::test(&paths),
         Task::Bench => return suites::bench(&paths),
         Task::BenchEdge(options) => return suites::bench_edge(&paths, &options),
+        Task::BenchSdk => return suites::bench_sdk(&paths),
         Task::BenchSessions(options) => return suites::bench_sessions(&paths, &options),
         Task::Soak => return suites::soak(&paths),
     }

@@ -27,7 +27,7 @@ pub fn build_sdk(paths: &Paths) -> Result<()> {
     let mut inputs = inputs.map(|name| folder.join(name)).to_vec();
     inputs.push(paths.root.join("package-lock.json"));
     let stamp = Stamp::of(dist.join(".stamp"), &inputs)?;
-    let files = ["e.js", "e.full.js", "e.vitals.js"];
+    let files = ["e.js", "e.full.js", "e.vitals.js", "e.debug.js", "e.datalayer.js"];
     if stamp.is_fresh() && files.iter().all(|file| dist.join(file).exists()) {
         return Ok(());
     }

@@ -11,10 +11,12 @@ use crate::collect::{self, Access, Head, Problem};
 use crate::compat::{ga4, plausible, segment};
 
 /// The SDK's files, under their names.
-const SDK: [(&str, &str); 3] = [
+const SDK: [(&str, &str); 5] = [
     ("e.js", include_str!("../../../sdk-js/dist/e.js")),
     ("e.full.js", include_str!("../../../sdk-js/dist/e.full.js")),
     ("e.vitals.js", include_str!("../../../sdk-js/dist/e.vitals.js")),
+    ("e.debug.js", include_str!("../../../sdk-js/dist/e.debug.js")),
+    ("e.datalayer.js", include_str!("../../../sdk-js/dist/e.datalayer.js")),
 ];
 /// Browsers may keep the current SDK for an hour, and a version of it for ever.
 const CURRENT: &str = "public, max-age=3600";

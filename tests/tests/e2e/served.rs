@@ -11,7 +11,7 @@ fn scripts_are_served_plain_and_by_version() {
     let dev = shared();
     let health = http::get(&dev.edge("/healthz")).expect("an answer").json().expect("a body");
     let version = health["version"].as_str().expect("a version");
-    for name in ["e.js", "e.full.js", "e.vitals.js"] {
+    for name in ["e.js", "e.full.js", "e.vitals.js", "e.debug.js", "e.datalayer.js"] {
         let built = edgetally_tests::root().join("sdk-js/dist").join(name);
         let built = std::fs::read(built).expect("the SDK is built");
         for (path, caching) in

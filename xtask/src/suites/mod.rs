@@ -4,6 +4,7 @@ mod counts;
 mod list;
 mod fuzz;
 mod edge;
+mod sdk;
 mod sessions;
 
 use std::process::{Command, ExitCode};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 pub use edge::bench_edge;
+pub use sdk::bench_sdk;
 pub use sessions::bench_sessions;
 
 use crate::paths::Paths;
