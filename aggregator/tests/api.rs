@@ -336,7 +336,12 @@ fn queries_that_cannot_be_answered_say_why() {
             "invalid_query",
             "orders",
         ),
-        (json!({"metrics": ["roas"]}), 422, "unsupported_combination", "roas"),
+        (
+            json!({"metrics": ["roas"], "dimensions": ["visit:device"]}),
+            422,
+            "unsupported_combination",
+            "roas cannot be had by visit:device",
+        ),
         (
             json!({"metrics": ["orders"], "dimensions": ["event:name"]}),
             422,

@@ -38,9 +38,12 @@ fn vietnam() -> Value {
 
 fn told() -> Value {
     json!([
-        {"date": "2026-03-02", "source": " Google", "medium": "CPC", "campaign": "Sale", "cost": 600},
-        {"date": "2026-03-02", "source": "google", "medium": "cpc", "campaign": "other", "cost": "150"},
-        {"date": "2026-03-03", "source": "facebook", "medium": "cpc", "campaign": "sale", "cost": 40,
+        {"date": "2026-03-02", "source": " Google", "medium": "CPC", "campaign": "Sale",
+         "cost": 600},
+        {"date": "2026-03-02", "source": "google", "medium": "cpc", "campaign": "other",
+         "cost": "150"},
+        {"date": "2026-03-03", "source": "facebook", "medium": "cpc", "campaign": "sale",
+         "cost": 40,
          "currency": "VND"},
         {"date": "2026-03-03", "source": "newsletter", "medium": "email", "cost": 0},
     ])
@@ -129,8 +132,8 @@ fn costs_are_told_by_day_and_campaign() {
     assert!(server.stop().success());
     let server = Server::start(dir.path());
     check(&server);
-    let one = json!([{"date": "2026-03-03", "source": "facebook", "medium": "cpc", "campaign": "sale",
-        "cost": "41.5", "currency": "VND"}]);
+    let one = json!([{"date": "2026-03-03", "source": "facebook", "medium": "cpc",
+        "campaign": "sale", "cost": "41.5", "currency": "VND"}]);
     let (_, answer) = server.call("POST", "/v1/costs", &key, Some(one));
     assert_eq!(
         (&answer["updated"], &answer["warnings"][0]["code"]),
@@ -146,7 +149,8 @@ fn what_costs_cannot_be_had_by_is_refused() {
         json!({"metrics": ["cost"], "dimensions": ["time:hour"]}),
         json!({"metrics": ["roas"], "dimensions": ["visit:device"]}),
         json!({"metrics": ["cost"], "filters": [["is", "visit:city", ["Huế"]]]}),
-        json!({"metrics": ["cost"], "date_range": ["2026-03-02T10:00:00+07:00", "2026-03-03T00:00:00+07:00"]}),
+        json!({"metrics": ["cost"],
+            "date_range": ["2026-03-02T10:00:00+07:00", "2026-03-03T00:00:00+07:00"]}),
         json!({"metrics": ["roas"], "date_range": "realtime"}),
     ] {
         let (status, problem) = ask(&server, asked.clone());
@@ -209,7 +213,8 @@ fn with_rates(rates: Value) -> Snapshot {
 #[test]
 fn a_converted_sum_stands_beside_the_original_ones() {
     let now = "2026-03-05T00:00:00Z";
-    let asked = json!({"metrics": ["orders", "revenue", "aov"], "date_range": ["2026-03-02", "2026-03-02"],
+    let asked = json!({"metrics": ["orders", "revenue", "aov"],
+        "date_range": ["2026-03-02", "2026-03-02"],
         "include": {"comparison": "previous_period"}});
     let rate = json!({"USD": {"VND": "25400", "date": "2026-03-01", "source": "bank"}});
     let answer = with_rates(rate).ask(now, asked.clone()).unwrap();
@@ -221,7 +226,8 @@ fn a_converted_sum_stands_beside_the_original_ones() {
     assert_eq!(row["converted"], json!([null, {"currency": "VND", "amount": "256500"}, null]));
     let zero = json!({"currency": "VND", "amount": "0"});
     assert_eq!(row["comparison"]["converted"], json!([null, zero, null]));
-    let told = json!([{"from": "USD", "to": "VND", "rate": "25400", "date": "2026-03-01", "source": "bank"}]);
+    let told = json!([{"from": "USD", "to": "VND", "rate": "25400", "date": "2026-03-01",
+        "source": "bank"}]);
     assert_eq!(answer["meta"]["rates"], told);
     // A rate of another currency does not help: the original is all there is.
     let other = json!({"EUR": {"VND": "29000", "date": "2026-03-01"}});

@@ -12,6 +12,7 @@ mod support;
 
 mod access;
 mod api;
+mod bounds;
 mod comparison;
 mod contract;
 mod costs;

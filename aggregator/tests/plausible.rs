@@ -99,7 +99,8 @@ fn metrics_have_the_forms_of_plausible() {
 #[test]
 fn dimensions_have_the_names_and_values_of_plausible() {
     check(
-        json!({"metrics": ["visitors"], "dimensions": ["visit:country_name", "visit:device", "visit:os"],
+        json!({"metrics": ["visitors"],
+            "dimensions": ["visit:country_name", "visit:device", "visit:os"],
             "order_by": [["visit:country_name", "asc"]]}),
         r#"[{"dimensions": ["(not set)", "(not set)", "(not set)"], "metrics": [1]},
             {"dimensions": ["United States", "Desktop", "Mac"], "metrics": [1]},
@@ -178,7 +179,8 @@ fn rows_of_time_are_those_in_which_something_happened() {
     );
     check(
         json!({"metrics": ["visits"], "dimensions": ["time"], "date_range": "7d"}),
-        r#"[{"dimensions": ["2026-03-01"], "metrics": [1]}, {"dimensions": ["2026-03-02"], "metrics": [3]}]"#,
+        r#"[{"dimensions": ["2026-03-01"], "metrics": [1]},
+            {"dimensions": ["2026-03-02"], "metrics": [3]}]"#,
     );
     check(
         json!({"metrics": ["visits"], "dimensions": ["time"], "date_range": "12mo"}),

@@ -325,7 +325,7 @@ impl Metric {
     pub fn method(self) -> Option<&'static str> {
         match self {
             Self::Clients => Some(
-                "HyperLogLog++ with 2^14 registers, 1.6 % either way; up to 4,096 clients one by \
+                "HyperLogLog++ with 2^14 registers, 1.8 % either way; up to 4,096 clients one by \
                  one, but for equal hashes",
             ),
             Self::Percentile(_) => Some(
@@ -333,7 +333,7 @@ impl Metric {
                  rank lies within the bounds; null where they meet",
             ),
             Self::Visitors | Self::ReturningVisitors => Some(
-                "one by one; HyperLogLog++ with 2^14 registers, 1.6 % either way, where more than \
+                "one by one; HyperLogLog++ with 2^14 registers, 1.8 % either way, where more than \
                  2^20 activity events of sealed days are in",
             ),
             _ => None,

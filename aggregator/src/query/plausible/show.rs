@@ -240,7 +240,8 @@ mod tests {
         ] {
             let told = revenue(Currency::parse(code).unwrap(), minor);
             let expected: Json = serde_json::from_str(&format!(
-                r#"{{"value": {value}, "currency": "{code}", "short": "{short}", "long": "{long}"}}"#
+                r#"{{"value": {value}, "currency": "{code}", "short": "{short}",
+                "long": "{long}"}}"#
             ))
             .unwrap();
             assert_eq!(told, expected);
