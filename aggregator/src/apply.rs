@@ -459,6 +459,7 @@ fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
         late: site.late.clone(),
         sketches: site.sketches.clone(),
         presence: site.presence.clone(),
+        asides: site.asides.clone(),
         sales: site.ledger.sales.clone(),
         rejects: site.rejects.buckets(),
         erasures: site.tombstones.shared(),

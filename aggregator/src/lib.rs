@@ -32,6 +32,7 @@ pub mod orders;
 pub mod presence;
 pub mod costs;
 pub mod stock;
+pub mod asides;
 pub mod sealing;
 pub mod rejects;
 pub mod tombstones;

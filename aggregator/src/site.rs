@@ -27,6 +27,7 @@ use edgetally_proto::visitor::Device;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
+use crate::asides::Asides;
 use crate::attribution::Window;
 use crate::calendar::Calendar;
 use crate::costs::Costs;
@@ -141,6 +142,8 @@ pub struct Site {
     pub dirty: BTreeSet<BlockKey>,
     /// Who was active when.
     pub presence: Presence,
+    /// Events that are nobody's activity.
+    pub asides: Asides,
     /// Orders.
     pub ledger: Ledger,
     /// Rejected events.
@@ -364,7 +367,11 @@ impl Site {
         self.sketch(record);
         self.stock.change(record, true);
         self.followed = number;
-        if let Some(step) = step_of(&self.texts, number, record) {
+        let step = step_of(&self.texts, number, record);
+        if !step.is_some_and(|step| step.is_activity) {
+            self.asides.add(record.occurred_at_ms, number);
+        }
+        if let Some(step) = step {
             self.credits.note(record.client, &step, record.received_at_ms);
             self.wake(record.client);
             let timeline = self.timelines.get_or_insert(record.client, Timeline::default, |_| 0);
@@ -407,7 +414,11 @@ impl Site {
     fn unfollow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         self.unsketch(record);
         self.stock.change(record, false);
-        if let Some(step) = step_of(&self.texts, number, record) {
+        let step = step_of(&self.texts, number, record);
+        if !step.is_some_and(|step| step.is_activity) {
+            self.asides.remove(record.occurred_at_ms, number);
+        }
+        if let Some(step) = step {
             self.wake(record.client);
             let timeline = self.timelines.get_or_insert(record.client, Timeline::default, |_| 0);
             let moves = timeline.remove(&step, &self.rules, &self.records);
@@ -431,7 +442,7 @@ impl Site {
             return;
         }
         (self.presence, self.sketches) = Default::default();
-        (self.late, self.stock) = Default::default();
+        (self.late, self.stock, self.asides) = Default::default();
         self.raise_all_generations();
         (self.credits, self.ledger) = Default::default();
         self.people = self.people.anew();

@@ -6,6 +6,7 @@ use edgetally_proto::event;
 use edgetally_proto::ids::{EventId, SiteId};
 use imbl::{OrdMap, Vector};
 
+use crate::asides::Asides;
 use crate::audit::Audit;
 use crate::calendar::Calendar;
 use crate::costs;
@@ -46,6 +47,8 @@ pub struct SiteView {
     pub sketches: Sketches,
     /// Who was active when.
     pub presence: Presence,
+    /// Events that are nobody's activity.
+    pub asides: Asides,
     /// Sums over orders.
     pub sales: Sales,
     /// Rejected events.

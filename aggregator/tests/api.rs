@@ -355,7 +355,7 @@ fn queries_that_cannot_be_answered_say_why() {
             "reject:code",
         ),
         (
-            json!({"metrics": ["events"], "dimensions": ["visit:channel"]}),
+            json!({"metrics": ["rejected"], "dimensions": ["visit:channel"]}),
             422,
             "unsupported_combination",
             "visit:channel",

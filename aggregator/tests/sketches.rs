@@ -76,7 +76,7 @@ fn clients_are_counted_once_and_bots_not() {
     assert_eq!(counts, ["[2]", "[2]", "[0]"]);
     assert!(answer["meta"]["estimates"]["clients"].as_str().unwrap().contains("HyperLogLog"));
     let (status, problem) =
-        ask(&server, json!({"metrics": ["clients"], "dimensions": ["event:name"]}));
+        ask(&server, json!({"metrics": ["clients"], "dimensions": ["order:status"]}));
     assert_eq!((status, &problem["code"]), (422, &json!("unsupported_combination")));
 }
 

@@ -7,7 +7,7 @@ use super::buckets::Bucket;
 use super::metric::{Dimension, Unit, Visit};
 use super::request::Plan;
 use super::run::half_even;
-use super::visit::NONE;
+use super::symbols::NONE;
 use crate::calendar::Calendar;
 use crate::costs::{Cost, between};
 use crate::presence::Days;

@@ -30,19 +30,27 @@ impl Filter {
     /// Whether something passes, of which `value` gives the value of a dimension.
     #[must_use]
     pub fn passes(&self, value: &impl Fn(Dimension) -> String) -> bool {
+        self.passes_by(&|condition: &Self, by| condition.holds(&value(by)))
+    }
+
+    /// Whether something passes, of which `judge` says whether a condition on a dimension holds.
+    pub fn passes_by(&self, judge: &impl Fn(&Self, Dimension) -> bool) -> bool {
         match self {
-            Self::Is(by, wanted) => wanted.contains(&value(*by)),
-            Self::Contains(by, parts) => {
-                let value = value(*by);
-                parts.iter().any(|part| value.contains(part.as_str()))
-            }
-            Self::Matches(by, expressions) => {
-                let value = value(*by);
-                expressions.iter().any(|regex| regex.is_match(&value))
-            }
-            Self::Not(inner) => !inner.passes(value),
-            Self::And(all) => all.iter().all(|filter| filter.passes(value)),
-            Self::Or(any) => any.iter().any(|filter| filter.passes(value)),
+            Self::Is(by, _) | Self::Contains(by, _) | Self::Matches(by, _) => judge(self, *by),
+            Self::Not(inner) => !inner.passes_by(judge),
+            Self::And(all) => all.iter().all(|filter| filter.passes_by(judge)),
+            Self::Or(any) => any.iter().any(|filter| filter.passes_by(judge)),
+        }
+    }
+
+    /// Whether a condition holds for a value; what joins conditions holds for none.
+    #[must_use]
+    pub fn holds(&self, value: &str) -> bool {
+        match self {
+            Self::Is(_, wanted) => wanted.iter().any(|text| text == value),
+            Self::Contains(_, parts) => parts.iter().any(|part| value.contains(part.as_str())),
+            Self::Matches(_, expressions) => expressions.iter().any(|one| one.is_match(value)),
+            Self::Not(_) | Self::And(_) | Self::Or(_) => false,
         }
     }
 
@@ -104,16 +112,9 @@ fn one(value: &Value, field: &str, depth: usize) -> Result<Filter, QueryError> {
 fn condition(operator: &str, parts: &[Value], field: &str) -> Result<Filter, QueryError> {
     let name = parts.get(1).and_then(Value::as_str).unwrap_or_default();
     let by = metric::dimension(name, &format!("{field}[1]"))?;
-    match by {
-        Dimension::EventName
-        | Dimension::Visit(_)
-        | Dimension::OrderPlatform
-        | Dimension::OrderStatus => {}
-        Dimension::Time(_) | Dimension::RejectCode => {
-            return Err(QueryError::Unsupported {
-                detail: format!("no metric can be filtered by {name}"),
-            });
-        }
+    if matches!(by, Dimension::Time(_)) {
+        let detail = format!("no metric can be filtered by {name}");
+        return Err(QueryError::Unsupported { detail });
     }
     let values = parts.get(2).and_then(Value::as_array).filter(|values| !values.is_empty());
     let texts = values.and_then(|values| {

@@ -25,6 +25,7 @@ use super::report::{json_of, meta};
 use super::request::{named, rows_of};
 use super::run::Value;
 use super::scan::share;
+use super::shop::Shop;
 use super::visit::Reader;
 use crate::people::SessionRow;
 use crate::sessionize::{Entry, Line};
@@ -184,7 +185,7 @@ fn count(plan: &Plan<'_>, site: &SiteView) -> BTreeMap<Key, Counts> {
     let mut counter = Counter {
         plan,
         site,
-        reader: Reader::new(site),
+        reader: Reader::new(site, &Shop::default()),
         marks: Marks::new(site, &plan.query.steps),
         counts: BTreeMap::new(),
     };
@@ -204,8 +205,12 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
+    fn text(&self, row: &SessionRow, by: Dimension) -> String {
+        self.reader.symbols.text(self.reader.of_session(row, by)).to_string()
+    }
+
     fn passes(&self, row: &SessionRow) -> bool {
-        let value = |by: Dimension| self.reader.of_session(row, by);
+        let value = |by: Dimension| self.text(row, by);
         self.plan.filter.as_ref().is_none_or(|filter| filter.passes(&value))
     }
 
@@ -253,7 +258,7 @@ impl Counter<'_> {
         }
         let bucket = self.plan.buckets.partition_point(|bucket| bucket.range.to_ms <= at_ms);
         let visits = self.plan.dimensions.iter().filter(|by| matches!(by, Dimension::Visit(_)));
-        let value = |by: &Dimension| row.map(|row| self.reader.of_session(row, *by));
+        let value = |by: &Dimension| row.map(|row| self.text(row, *by));
         let values = visits.map(|by| value(by).unwrap_or_default()).collect();
         let steps = self.plan.query.steps.len();
         let counts = self.counts.entry((bucket, values)).or_insert_with(|| vec![0; steps]);

@@ -4,6 +4,8 @@ use edgetally_proto::vital;
 
 use super::QueryError;
 use super::costs;
+use super::dimension::DIMENSIONS;
+pub use super::dimension::{Dimension, Unit, Visit, dimension, name_of};
 use crate::merge::sketches::Reading;
 
 /// Where a metric comes from.
@@ -68,7 +70,7 @@ pub enum Metric {
 }
 
 /// Names and what they stand for.
-const METRICS: [(&str, Metric); 41] = [
+pub const METRICS: [(&str, Metric); 41] = [
     ("events", Metric::Events(None)),
     ("pageviews", Metric::Events(Some("page_view"))),
     ("item_views", Metric::Events(Some("view_item"))),
@@ -112,131 +114,6 @@ const METRICS: [(&str, Metric); 41] = [
     ("p99", Metric::Percentile(99)),
 ];
 
-/// Widths of time rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// One second.
-    Second,
-    /// One minute.
-    Minute,
-    /// One local hour.
-    Hour,
-    /// One local day.
-    Day,
-    /// Monday to Sunday.
-    Week,
-    /// One local month.
-    Month,
-}
-
-/// What rows are broken down by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dimension {
-    /// Time.
-    Time(Unit),
-    /// Name of the event.
-    EventName,
-    /// Why events were rejected.
-    RejectCode,
-    /// Of a session, or of the credit and the event of an order.
-    Visit(Visit),
-    /// Where an order was placed.
-    OrderPlatform,
-    /// What became of an order.
-    OrderStatus,
-}
-
-/// What a visit can be broken down by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visit {
-    /// Channel of the touch.
-    Channel,
-    /// Source of its campaign.
-    Source,
-    /// Medium of its campaign.
-    Medium,
-    /// Name of its campaign.
-    Campaign,
-    /// Term of its campaign.
-    Term,
-    /// Content of its campaign.
-    Content,
-    /// The host that linked to the shop.
-    Referrer,
-    /// Platform of the event.
-    Platform,
-    /// Kind of device.
-    Device,
-    /// Browser.
-    Browser,
-    /// Operating system.
-    Os,
-    /// Country.
-    Country,
-    /// Region.
-    Region,
-    /// City; of an order the one it goes to, if that is known.
-    City,
-    /// Path of the first page.
-    EntryPage,
-    /// Path of the last page.
-    ExitPage,
-}
-
-impl Visit {
-    /// Whether it is told by the touch in force.
-    #[must_use]
-    pub fn is_of_touch(self) -> bool {
-        use Visit::{Campaign, Channel, Content, Medium, Referrer, Source, Term};
-        matches!(self, Channel | Source | Medium | Campaign | Term | Content | Referrer)
-    }
-}
-
-const DIMENSIONS: [(&str, Dimension); 26] = [
-    ("time:second", Dimension::Time(Unit::Second)),
-    ("time:minute", Dimension::Time(Unit::Minute)),
-    ("time:hour", Dimension::Time(Unit::Hour)),
-    ("time:day", Dimension::Time(Unit::Day)),
-    ("time:week", Dimension::Time(Unit::Week)),
-    ("time:month", Dimension::Time(Unit::Month)),
-    ("event:name", Dimension::EventName),
-    ("reject:code", Dimension::RejectCode),
-    ("visit:channel", Dimension::Visit(Visit::Channel)),
-    ("visit:source", Dimension::Visit(Visit::Source)),
-    ("visit:medium", Dimension::Visit(Visit::Medium)),
-    ("visit:campaign", Dimension::Visit(Visit::Campaign)),
-    ("visit:term", Dimension::Visit(Visit::Term)),
-    ("visit:content", Dimension::Visit(Visit::Content)),
-    ("visit:referrer", Dimension::Visit(Visit::Referrer)),
-    ("visit:platform", Dimension::Visit(Visit::Platform)),
-    ("visit:device", Dimension::Visit(Visit::Device)),
-    ("visit:browser", Dimension::Visit(Visit::Browser)),
-    ("visit:os", Dimension::Visit(Visit::Os)),
-    ("visit:country", Dimension::Visit(Visit::Country)),
-    ("visit:region", Dimension::Visit(Visit::Region)),
-    ("visit:city", Dimension::Visit(Visit::City)),
-    ("visit:entry_page", Dimension::Visit(Visit::EntryPage)),
-    ("visit:exit_page", Dimension::Visit(Visit::ExitPage)),
-    ("order:platform", Dimension::OrderPlatform),
-    ("order:status", Dimension::OrderStatus),
-];
-
-/// Dimensions of the contract that this version does not keep.
-const LATER_DIMENSIONS: [&str; 8] = [
-    "event:page",
-    "event:search_term",
-    "item:id",
-    "item:name",
-    "item:category",
-    "item:brand",
-    "experiment:id",
-    "experiment:variant",
-];
-
-fn unsupported(detail: String) -> QueryError {
-    QueryError::Unsupported { detail }
-}
-
 /// Names of all metrics, aliases included.
 pub fn names() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|(name, _)| *name)
@@ -275,52 +152,35 @@ pub fn measure(name: &str) -> Result<Reading, QueryError> {
     Err(QueryError::invalid("measure", unknown("measure", name, known)))
 }
 
-/// Reads the name of a dimension.
-///
-/// # Errors
-/// If there is no such dimension, or it is not kept.
-pub fn dimension(name: &str, field: &str) -> Result<Dimension, QueryError> {
-    if let Some((_, dimension)) = DIMENSIONS.iter().find(|(known, _)| *known == name) {
-        return Ok(*dimension);
-    }
-    if LATER_DIMENSIONS.contains(&name) || name.starts_with("event:param:") {
-        return Err(unsupported(format!("no metric can be had by {name} in this version")));
-    }
-    let known = DIMENSIONS.iter().map(|(known, _)| *known);
-    Err(QueryError::invalid(field, unknown("dimension", name, known)))
-}
-
-/// The name of a dimension.
-#[must_use]
-pub fn name_of(dimension: Dimension) -> &'static str {
-    DIMENSIONS.iter().find(|(_, known)| *known == dimension).map_or("", |(name, _)| name)
-}
-
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let nearest = known
         .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     format!("{name:?} is no {what}; the nearest is {:?}", nearest.unwrap_or_default())
 }
 
 impl Metric {
-    /// Whether rows of this metric can be had by a dimension.
+    /// Whether rows of this metric can be had by a dimension, and whether it can be filtered by it.
     #[must_use]
     pub fn goes_with(self, dimension: Dimension) -> bool {
         if self.is_of_costs() {
             return costs::goes_with(dimension);
         }
+        let of_activity = self == Self::Visitors || self.is_of_sessions();
         match dimension {
             Dimension::Time(_) => true,
-            Dimension::EventName => self.takes_names(),
-            Dimension::RejectCode => self == Self::Rejected,
-            Dimension::Visit(_) => {
-                self.is_of_sessions() || self.is_of_visitors() || self.is_of_orders()
+            Dimension::EventName => self.is_of_events() || of_activity,
+            Dimension::EventPage | Dimension::SearchTerm | Dimension::Param(_) => {
+                self.is_of_events() || of_activity
             }
+            Dimension::Item(_) => of_activity || self.is_of_items() || self.names_items(),
+            Dimension::Experiment | Dimension::Variant => of_activity || self.is_of_orders(),
+            Dimension::Visit(_) => !matches!(self, Self::Rejected | Self::Duplicates),
             Dimension::OrderPlatform | Dimension::OrderStatus => self.is_of_orders(),
+            Dimension::RejectCode => self == Self::Rejected,
         }
     }
 
-    /// How it is estimated, if it is.
+    /// How it is estimated where it is not counted row by row.
     #[must_use]
     pub fn method(self) -> Option<&'static str> {
         match self {
@@ -380,10 +240,31 @@ impl Metric {
         matches!(self, Self::BounceRate | Self::ConversionRate | Self::PaymentSuccessRate)
     }
 
-    /// Whether it follows from events that each have a name.
+    /// Whether it follows from events one by one, whoever sent them.
+    #[must_use]
+    pub fn is_of_events(self) -> bool {
+        let counted = matches!(self, Self::Events(_) | Self::BotEvents | Self::LateEvents);
+        let of_payments = self == Self::PaymentSuccessRate;
+        counted || of_payments || matches!(self, Self::Clients | Self::Percentile(_))
+    }
+
+    /// Whether sums by name of event give it.
     #[must_use]
     pub fn takes_names(self) -> bool {
         matches!(self, Self::Events(_) | Self::BotEvents | Self::LateEvents | Self::Visitors)
+    }
+
+    /// Whether it counts events of a name that carry their products.
+    #[must_use]
+    pub fn names_items(self) -> bool {
+        let names = ["view_item", "add_to_cart", "begin_checkout"];
+        matches!(self, Self::Events(Some(name)) if names.contains(&name))
+    }
+
+    /// Whether it is a sum over the lines of orders.
+    #[must_use]
+    pub fn is_of_items(self) -> bool {
+        matches!(self, Self::Orders | Self::Units | Self::Revenue | Self::Gmv)
     }
 }
 
@@ -397,7 +278,6 @@ mod tests {
         let QueryError::Invalid { field, detail } = error else { panic!("{error:?}") };
         assert_eq!(field, "metrics[0]");
         assert!(detail.contains("\"revenue\""), "{detail}");
-        assert!(matches!(dimension("item:id", ""), Err(QueryError::Unsupported { .. })));
         assert!(matches!(dimension("event:nam", ""), Err(QueryError::Invalid { .. })));
     }
 }

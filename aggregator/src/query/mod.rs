@@ -6,8 +6,10 @@ pub mod buckets;
 pub mod compare;
 pub mod costs;
 pub mod course;
+pub mod dimension;
 pub mod filter;
 pub mod funnel;
+pub mod matrix;
 pub mod metric;
 pub mod plausible;
 pub mod range;
@@ -15,6 +17,8 @@ pub mod report;
 pub mod request;
 pub mod run;
 pub mod scan;
+pub mod shop;
+pub mod symbols;
 pub mod visit;
 
 use std::sync::Arc;
@@ -65,6 +69,8 @@ pub fn answer(view: &View, query: &request::Request, now_ms: i64) -> Result<Valu
     let (site, currency) = site_of(view, &query.site_id)?;
     let mut plan = request::plan(query, &site, currency, now_ms)?;
     plan.rates = rates_of(view, &query.site_id, currency);
+    plan.shop = shop::Shop::of(view, &query.site_id);
+    plan.check_params()?;
     let rows = run::run(&plan, &site)?;
     let compared = query.include.comparison.as_ref();
     let compared = compared.map(|with| compare::compare(with, &query.date_range, &plan, &site));

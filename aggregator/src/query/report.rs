@@ -125,6 +125,10 @@ pub fn report(
     }
     if query.include.bounds {
         let named = plan.metrics.iter().zip(&query.metrics);
+        // Row by row only quantiles are estimated.
+        let is_counted =
+            |metric: &Metric| plan.is_scan() && !matches!(metric, Metric::Percentile(_));
+        let named = named.filter(|(metric, _)| !is_counted(metric));
         let methods = named.filter_map(|(metric, name)| Some((name, metric.method()?)));
         meta["estimates"] = methods.map(|(name, method)| (name.clone(), json!(method))).collect();
     }

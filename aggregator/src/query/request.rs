@@ -15,6 +15,7 @@ use super::costs;
 use super::filter::{self, Filter};
 use super::metric::{self, Dimension, Metric};
 use super::range::{self, DateRange, Range};
+use super::shop::Shop;
 use crate::calendar::Calendar;
 use crate::merge::sketches::Reading;
 use crate::rates::Rates;
@@ -131,17 +132,47 @@ pub struct Plan {
     pub rates: Arc<Rates>,
     /// The instant of the answer.
     pub now_ms: i64,
+    /// The settings of its site.
+    pub shop: Shop,
 }
 
 impl Plan {
     /// Whether it is answered from sessions and orders, row by row.
     #[must_use]
     pub fn is_scan(&self) -> bool {
-        let rowwise = |by: &Dimension| {
-            matches!(by, Dimension::Visit(_) | Dimension::OrderPlatform | Dimension::OrderStatus)
-        };
+        let all_by_name = self.metrics.iter().all(|metric| metric.takes_names());
+        self.asked().iter().any(|by| match by {
+            Dimension::Time(_) | Dimension::RejectCode => false,
+            Dimension::EventName => !all_by_name,
+            _ => true,
+        })
+    }
+
+    /// The dimensions that it is broken down and filtered by.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Dimension> {
         let filtered = self.filter.as_ref().map(Filter::dimensions).unwrap_or_default();
-        self.dimensions.iter().chain(&filtered).any(rowwise)
+        self.dimensions.iter().copied().chain(filtered).collect()
+    }
+
+    /// Checks the parameters that it asks for.
+    ///
+    /// # Errors
+    /// If the site does not keep one of them.
+    pub fn check_params(&self) -> Result<(), QueryError> {
+        let keep = self.shop.settings().map(|settings| settings.params.keep.as_slice());
+        let keep = keep.unwrap_or_default();
+        for by in self.asked() {
+            let Dimension::Param(name) = by else { continue };
+            if !keep.iter().any(|kept| kept == name.as_str()) {
+                let detail = format!(
+                    "no metric can be had by {}, which is not in the site's params.keep",
+                    metric::name_of(by)
+                );
+                return Err(QueryError::Unsupported { detail });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -185,6 +216,7 @@ pub fn plan(
         currency,
         rates,
         now_ms,
+        shop: Shop::default(),
     })
 }
 

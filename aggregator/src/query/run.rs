@@ -1,10 +1,13 @@
 //! Computes the rows of a plan from the snapshot of a site.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use edgetally_proto::money::Currency;
 use edgetally_proto::sketch::quantile::{Between, Quantiles};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::QueryError;
 use super::buckets::{Bucket, ROWS_MAX};
@@ -100,9 +103,14 @@ pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
         sort(&mut rows, plan);
         return Ok(rows);
     }
-    let passing = passing(plan, site);
-    let sums: Vec<Sums> =
-        plan.buckets.iter().map(|bucket| sums(plan, site, bucket, passing.as_ref())).collect();
+    let passes = Passing { plan, site, judged: RefCell::default() };
+    let needs_rows = plan.metrics.iter().any(Metric::is_scanned);
+    let (mut cells, _) = if needs_rows { scan::cells(plan, site) } else { Default::default() };
+    let rows_of = |(at, bucket): (usize, &Bucket)| {
+        let rows = cells.remove(&(at, SmallVec::new())).unwrap_or_default();
+        Sums { rows, ..sums(plan, site, bucket, &passes) }
+    };
+    let sums: Vec<Sums> = plan.buckets.iter().enumerate().map(rows_of).collect();
     let mut rows = Vec::new();
     let inner = inner_keys(plan, site, &sums);
     if plan.buckets.len().saturating_mul(inner.len()) > ROWS_MAX {
@@ -124,17 +132,29 @@ pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
     Ok(rows)
 }
 
-/// The names that the filter lets pass; none if there is no filter.
-fn passing(plan: &Plan, site: &SiteView) -> Option<BTreeSet<TextId>> {
-    let filter = plan.filter.as_ref()?;
-    let all = (0..).zip(site.texts.iter());
-    Some(all.filter(|(_, text)| filter.passes(&|_| text.to_string())).map(|(id, _)| id).collect())
+/// Which names the filter lets pass, each judged once.
+struct Passing<'a> {
+    plan: &'a Plan,
+    site: &'a SiteView,
+    judged: RefCell<FxHashMap<TextId, bool>>,
 }
 
-fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet<TextId>>) -> Sums {
+impl Passing<'_> {
+    fn name(&self, name: TextId) -> bool {
+        let judge = || self.text(text_of(&self.site.texts, name));
+        self.plan.filter.is_none() || *self.judged.borrow_mut().entry(name).or_insert_with(judge)
+    }
+
+    fn text(&self, text: &str) -> bool {
+        let filter = self.plan.filter.as_ref();
+        filter.is_none_or(|filter| filter.passes(&|_| text.to_owned()))
+    }
+}
+
+fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: &Passing<'_>) -> Sums {
     let range = bucket.range;
     let mut sums = Sums::default();
-    let passes = |name: TextId| passing.is_none_or(|names| names.contains(&name));
+    let passes = |name: TextId| passing.name(name);
     let needs = |wanted: fn(&Metric) -> bool| plan.metrics.iter().any(wanted);
     if needs(|metric| metric.is_counted()) {
         site.counters.visit(range.from_ms, range.to_ms, |measure, count| match measure {
@@ -143,6 +163,7 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
                 *if bot { &mut cell.of_bots } else { &mut cell.events } += count;
             }
             Measure::Events { .. } | Measure::Dropped => {}
+            Measure::Rejects(code) if !passing.text(code.as_str()) => {}
             Measure::Rejects(code) => *sums.rejects.entry(code.as_str()).or_default() += count,
             Measure::Duplicates | Measure::LateDuplicates => sums.duplicates += count,
         });
@@ -170,9 +191,6 @@ fn sums(plan: &Plan, site: &SiteView, bucket: &Bucket, passing: Option<&BTreeSet
     }
     if needs(|metric| metric.is_of_orders()) {
         sums.sales = site.sales.between(range.from_ms, range.to_ms);
-    }
-    if needs(Metric::is_scanned) {
-        sums.rows = scan::cells(plan, site, bucket).into_values().next().unwrap_or_default();
     }
     sums
 }
@@ -278,8 +296,8 @@ fn value(metric: Metric, plan: &Plan, site: &SiteView, sums: &Sums, key: &InnerK
         }),
         Metric::ReturningVisitors => Value::of(sums.visitors.without(sums.rows.new_visitors)),
         Metric::ConcurrentVisitors => Value::Count(sums.concurrent),
-        _ if metric.is_scanned() => sums.rows.value(metric, plan),
-        _ if metric.is_of_orders() => Cell::of(&sums.sales).value(metric, plan),
+        _ if metric.is_scanned() => sums.rows.value(0, metric, plan),
+        _ if metric.is_of_orders() => Cell::of(&sums.sales).value(0, metric, plan),
         Metric::Rejected if plan.dimensions.contains(&Dimension::RejectCode) => {
             Value::Count(sums.rejects.get(key.text.as_str()).copied().unwrap_or(0))
         }

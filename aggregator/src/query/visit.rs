@@ -1,14 +1,18 @@
-//! What a session or an order says under a dimension of visits.
+//! What a session, an order or an event says under a dimension.
 
 use std::cell::RefCell;
 
 use edgetally_proto::campaign::Campaign;
 use edgetally_proto::channel::untagged;
 use edgetally_proto::event::Platform;
+use edgetally_proto::record::Item as Line;
 use edgetally_proto::visitor::{Kind, Place};
 use rustc_hash::FxHashMap;
 
+use super::dimension::Item;
 use super::metric::{Dimension, Visit};
+use super::shop::Shop;
+use super::symbols::{Symbol, Symbols};
 use crate::facts::campaign::{DIRECT, grade_of};
 use crate::facts::order::status;
 use crate::people::SessionRow;
@@ -18,36 +22,109 @@ use crate::site::credits::OrderRow;
 use crate::texts::{TextId, text_of};
 use crate::view::SiteView;
 
-/// A value that is missing.
-pub const NONE: &str = "(none)";
-
 /// Reads values of dimensions, each text only once.
 #[derive(Debug)]
 pub struct Reader<'a> {
     site: &'a SiteView,
+    shop: Shop,
+    /// What the values stand for.
+    pub symbols: Symbols,
+    known: RefCell<FxHashMap<(Source, TextId), Symbol>>,
     campaigns: RefCell<FxHashMap<TextId, Campaign>>,
-    channels: RefCell<FxHashMap<TextId, String>>,
+    places: RefCell<FxHashMap<TextId, Place>>,
 }
 
-fn or_none(text: &str) -> String {
-    if text.is_empty() { NONE.to_owned() } else { text.to_owned() }
+/// What a text is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Source {
+    Text,
+    Channel,
+    Of(u8),
 }
 
 impl<'a> Reader<'a> {
     /// A reader of a snapshot.
     #[must_use]
-    pub fn new(site: &'a SiteView) -> Self {
-        Self { site, campaigns: RefCell::default(), channels: RefCell::default() }
+    pub fn new(site: &'a SiteView, shop: &Shop) -> Self {
+        Self {
+            site,
+            shop: shop.clone(),
+            symbols: Symbols::default(),
+            known: RefCell::default(),
+            campaigns: RefCell::default(),
+            places: RefCell::default(),
+        }
     }
 
-    fn text(&self, id: Option<TextId>) -> String {
-        id.map_or_else(|| NONE.to_owned(), |id| or_none(text_of(&self.site.texts, id)))
+    /// The value of a text, worked out at its first appearance.
+    fn known(&self, of: Source, id: TextId, read: impl FnOnce() -> Symbol) -> Symbol {
+        if let Some(symbol) = self.known.borrow().get(&(of, id)) {
+            return *symbol;
+        }
+        let symbol = read();
+        self.known.borrow_mut().insert((of, id), symbol);
+        symbol
+    }
+
+    fn text(&self, id: Option<TextId>) -> Symbol {
+        let Some(id) = id else { return Symbols::NONE };
+        self.known(Source::Text, id, || self.symbols.of(text_of(&self.site.texts, id)))
+    }
+
+    /// The value of an event, and of one of its products if it is about those. What tells of a
+    /// visit is that of its session; without one it is what the event itself says.
+    #[must_use]
+    pub fn of_event(
+        &self,
+        record: &Stored,
+        session: Option<&SessionRow>,
+        line: Option<&Line>,
+        by: Dimension,
+    ) -> Symbol {
+        let fact = record.fact.as_deref();
+        match by {
+            Dimension::EventName => self.text(Some(record.name)),
+            Dimension::EventPage => self.text(record.page),
+            Dimension::SearchTerm => {
+                let term = fact.and_then(|fact| fact.search_term.as_deref());
+                self.symbols.of(term.unwrap_or_default())
+            }
+            Dimension::Param(name) => {
+                let mut params = fact.into_iter().flat_map(|fact| &fact.params);
+                let value = params.find(|(known, _)| known == name.as_str());
+                value.map_or(Symbols::NONE, |(_, value)| self.symbols.of(value))
+            }
+            Dimension::Item(by) => self.of_line(line, by),
+            Dimension::Visit(visit) => match session {
+                Some(row) => self.of_session(row, by),
+                None if visit.is_of_touch() => Symbols::NONE,
+                None => self.of_record(Some(record), visit),
+            },
+            _ => Symbols::NONE,
+        }
+    }
+
+    /// The value of a line of an order, or of a product that somebody looked at.
+    #[must_use]
+    pub fn of_line(&self, line: Option<&Line>, by: Item) -> Symbol {
+        let Some(line) = line else { return Symbols::NONE };
+        let id = line.id.as_deref().unwrap_or_default();
+        let product = || self.shop.product(id);
+        let own = match by {
+            Item::Id => line.id.as_deref(),
+            Item::Brand => line.brand.as_deref(),
+            Item::Name => line.name.as_deref().or_else(|| Some(product()?.name.as_str())),
+            Item::Category => {
+                line.category.as_deref().or_else(|| Some(product()?.category.as_str()))
+            }
+        };
+        self.symbols.of(own.unwrap_or_default())
     }
 
     /// The value of a session: of its attributed touch, of its first event, or of its pages.
     #[must_use]
-    pub fn of_session(&self, row: &SessionRow, by: Dimension) -> String {
-        let Dimension::Visit(by) = by else { return NONE.to_owned() };
+    pub fn of_session(&self, row: &SessionRow, by: Dimension) -> Symbol {
+        let Dimension::Visit(by) = by else { return Symbols::NONE };
         match by {
             Visit::EntryPage => self.text(row.entry_page),
             Visit::ExitPage => self.text(row.exit_page),
@@ -59,35 +136,35 @@ impl<'a> Reader<'a> {
     /// The value of an order: of its credited touch, of the event that gives its time, or of the
     /// session it was ordered in.
     #[must_use]
-    pub fn of_order(&self, row: &OrderRow, by: Dimension) -> String {
+    pub fn of_order(&self, row: &OrderRow, by: Dimension) -> Symbol {
         match by {
-            Dimension::OrderPlatform => row.key.platform.to_string(),
-            Dimension::OrderStatus => status(row).to_owned(),
+            Dimension::OrderPlatform => self.symbols.of(row.key.platform.as_ref()),
+            Dimension::OrderStatus => self.symbols.of(status(row)),
             Dimension::Visit(by) if by.is_of_touch() => self.of_touch(row.credit.touch, by),
             Dimension::Visit(Visit::EntryPage | Visit::ExitPage) => {
                 let session = row.credit.session.and_then(|record| {
                     let start_ms = self.site.record(record)?.occurred_at_ms;
                     self.site.sessions.get(&(start_ms, record))
                 });
-                session.map_or_else(|| NONE.to_owned(), |session| self.of_session(session, by))
+                session.map_or(Symbols::NONE, |session| self.of_session(session, by))
             }
             Dimension::Visit(by) => {
                 let record = self.site.record(row.order.record);
                 let record = record.as_deref();
                 let city = || record?.fact.as_ref()?.shipping_city.clone();
                 match city() {
-                    Some(city) if by == Visit::City => or_none(&city),
+                    Some(city) if by == Visit::City => self.symbols.of(&city),
                     _ => self.of_record(record, by),
                 }
             }
-            _ => NONE.to_owned(),
+            _ => Symbols::NONE,
         }
     }
 
-    fn of_touch(&self, touch: Option<Touch>, by: Visit) -> String {
+    fn of_touch(&self, touch: Option<Touch>, by: Visit) -> Symbol {
         let record = touch.and_then(|touch| self.site.record(touch.record));
         let Some(record) = record else {
-            return if by == Visit::Channel { DIRECT } else { NONE }.to_owned();
+            return if by == Visit::Channel { self.symbols.of(DIRECT) } else { Symbols::NONE };
         };
         match by {
             Visit::Channel => self.channel(record.grade),
@@ -96,50 +173,58 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn channel(&self, grade: TextId) -> String {
-        let mut channels = self.channels.borrow_mut();
-        let read = || {
-            grade_of(text_of(&self.site.texts, grade))
-                .map_or_else(|| DIRECT.to_owned(), |grade| grade.channel)
-        };
-        channels.entry(grade).or_insert_with(read).clone()
-    }
-
-    /// A member of the campaign; of a link without tags, of the one that stands for its host.
-    fn tag(&self, record: &Stored, by: Visit) -> String {
-        let Some(id) = record.campaign.or(record.referrer) else { return NONE.to_owned() };
-        let mut campaigns = self.campaigns.borrow_mut();
-        let campaign = campaigns.entry(id).or_insert_with(|| {
-            let text = text_of(&self.site.texts, id);
-            match record.campaign {
-                Some(_) => serde_json::from_str(text).unwrap_or_default(),
-                None => untagged(text),
-            }
-        });
-        or_none(match by {
-            Visit::Source => &campaign.source,
-            Visit::Medium => &campaign.medium,
-            Visit::Campaign => &campaign.name,
-            Visit::Term => &campaign.term,
-            _ => &campaign.content,
+    fn channel(&self, grade: TextId) -> Symbol {
+        self.known(Source::Channel, grade, || {
+            let grade = grade_of(text_of(&self.site.texts, grade));
+            self.symbols.of(grade.as_ref().map_or(DIRECT, |grade| grade.channel.as_str()))
         })
     }
 
-    fn of_record(&self, record: Option<&Stored>, by: Visit) -> String {
-        let Some(record) = record else { return NONE.to_owned() };
-        let place = || -> Place {
-            serde_json::from_str(text_of(&self.site.texts, record.place)).unwrap_or_default()
+    /// A member of the campaign; of a link without tags, of the one that stands for its host.
+    fn tag(&self, record: &Stored, by: Visit) -> Symbol {
+        let Some(id) = record.campaign.or(record.referrer) else { return Symbols::NONE };
+        let read = || {
+            let mut campaigns = self.campaigns.borrow_mut();
+            let campaign = campaigns.entry(id).or_insert_with(|| {
+                let text = text_of(&self.site.texts, id);
+                match record.campaign {
+                    Some(_) => serde_json::from_str(text).unwrap_or_default(),
+                    None => untagged(text),
+                }
+            });
+            self.symbols.of(match by {
+                Visit::Source => &campaign.source,
+                Visit::Medium => &campaign.medium,
+                Visit::Campaign => &campaign.name,
+                Visit::Term => &campaign.term,
+                _ => &campaign.content,
+            })
+        };
+        self.known(Source::Of(by as u8), id, read)
+    }
+
+    fn of_record(&self, record: Option<&Stored>, by: Visit) -> Symbol {
+        let Some(record) = record else { return Symbols::NONE };
+        let place = |of: fn(&Place) -> &String| {
+            self.known(Source::Of(by as u8), record.place, || {
+                let mut places = self.places.borrow_mut();
+                let place = places.entry(record.place).or_insert_with(|| {
+                    let text = text_of(&self.site.texts, record.place);
+                    serde_json::from_str(text).unwrap_or_default()
+                });
+                self.symbols.of(of(place))
+            })
         };
         match by {
-            Visit::Platform => Platform::as_str(record.platform).to_owned(),
-            Visit::Device if record.device.kind == Kind::Other => NONE.to_owned(),
-            Visit::Device => record.device.kind.as_str().to_owned(),
-            Visit::Browser => or_none(record.device.browser()),
-            Visit::Os => or_none(record.device.system()),
-            Visit::Country => or_none(&place().country),
-            Visit::Region => or_none(&place().region),
-            Visit::City => or_none(&place().city),
-            _ => NONE.to_owned(),
+            Visit::Platform => self.symbols.of(Platform::as_str(record.platform)),
+            Visit::Device if record.device.kind == Kind::Other => Symbols::NONE,
+            Visit::Device => self.symbols.of(record.device.kind.as_str()),
+            Visit::Browser => self.symbols.of(record.device.browser()),
+            Visit::Os => self.symbols.of(record.device.system()),
+            Visit::Country => place(|place| &place.country),
+            Visit::Region => place(|place| &place.region),
+            Visit::City => place(|place| &place.city),
+            _ => Symbols::NONE,
         }
     }
 }

@@ -5,4 +5,5 @@ pub mod cellar;
 pub mod events;
 pub mod python;
 pub mod server;
+pub mod shop;
 pub mod snapshot;

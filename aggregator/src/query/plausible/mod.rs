@@ -111,6 +111,8 @@ pub fn answer(view: &View, query: &Request, now_ms: i64) -> Result<Json, QueryEr
     let asked = ask::read(query, &site, now_ms)?;
     let mut plan = request::plan(&asked.ours, &site, currency, now_ms)?;
     plan.rates = super::rates_of(view, &query.site_id, currency);
+    plan.shop = super::shop::Shop::of(view, &query.site_id);
+    plan.check_params()?;
     let mut rows = run::run(&plan, &site)?;
     let compared = query.include.comparison.as_ref();
     let compared = compared

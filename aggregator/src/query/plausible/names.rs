@@ -1,7 +1,7 @@
 //! Names of dimensions and their values: Plausible's, and what we call them.
 
 use crate::query::QueryError;
-use crate::query::visit::NONE;
+use crate::query::symbols::NONE;
 
 /// How the values of a dimension are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
