@@ -15,6 +15,8 @@ const at = (id) => document.getElementById(id);
 const state = {
   site: "",
   key: "",
+  /** Whether the browser has the cookie of a login, which then stands for a key. */
+  isLoggedIn: false,
   seconds: new Map(),
   lastTickMs: 0,
   currency: "",
@@ -42,6 +44,34 @@ function credentials() {
   }
   state.site = sessionStorage.getItem("edgetally_site") ?? "";
   state.key = sessionStorage.getItem("edgetally_key") ?? "";
+  state.isLoggedIn = sessionStorage.getItem("edgetally_login") === "yes";
+}
+
+/** Takes what the form says; logs in where it has a password and no key. */
+async function enter({ site, key, password }) {
+  state.site = site.trim();
+  sessionStorage.setItem("edgetally_site", state.site);
+  sessionStorage.setItem("edgetally_key", key.trim());
+  if (password && !key.trim()) {
+    try {
+      const body = JSON.stringify({ password });
+      const headers = { "content-type": "application/json" };
+      await checked(await fetch("/v1/login", { method: "POST", headers, body }));
+    } catch (error) {
+      return ask(error.message);
+    }
+    sessionStorage.setItem("edgetally_login", "yes");
+  }
+  at("key-form").reset();
+  open();
+}
+
+/** Forgets key and login. */
+function leave() {
+  if (state.isLoggedIn) fetch("/v1/logout", { method: "POST" }).catch(() => {});
+  for (const name of ["key", "login"]) sessionStorage.removeItem(`edgetally_${name}`);
+  credentials();
+  ask("");
 }
 
 function ask(problem) {
@@ -57,7 +87,7 @@ function ask(problem) {
 function open() {
   credentials();
   connection.abort();
-  if (!state.site || !state.key) return ask("");
+  if (!state.site || !(state.key || state.isLoggedIn)) return ask("");
   Object.assign(state, { currency: "", lastEventId: "", lastTickMs: 0, clockMs: undefined });
   state.seconds.clear();
   state.orders.clear();
@@ -72,7 +102,7 @@ function open() {
 
 // ---- What the aggregator says
 
-const authorization = () => ({ authorization: `Bearer ${state.key}` });
+const authorization = () => (state.key ? { authorization: `Bearer ${state.key}` } : {});
 
 /** A refusal that trying again will not change. */
 class Refused extends Error {}
@@ -439,16 +469,9 @@ at("revenue-chart").addEventListener("pointerleave", () => (state.hoveredMs = 0)
 at("chart-currency").addEventListener("change", ({ target }) => (state.currency = target.value));
 at("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  for (const [name, value] of new FormData(event.target)) {
-    sessionStorage.setItem(`edgetally_${name}`, String(value).trim());
-  }
-  open();
+  enter(Object.fromEntries(new FormData(event.target)));
 });
-at("leave").addEventListener("click", () => {
-  sessionStorage.removeItem("edgetally_key");
-  state.key = "";
-  ask("");
-});
+at("leave").addEventListener("click", leave);
 addEventListener("hashchange", () => location.hash.includes("key=") && open());
 addEventListener("resize", draw);
 setInterval(draw, 250);
