@@ -310,7 +310,7 @@ fn no_secret_is_told() {
                 let (_, _, text) = server.request("GET", path, &headers, None);
                 told.push_str(&text);
                 for body in [json!({"site": "demo", "key": secret}), json!({"password": secret})] {
-                    // The right password is the one that is not tried: it gets an answer of its own.
+                    // The right password gets an answer of its own: it is not tried.
                     if body["password"] != PASSWORD {
                         let body = body.to_string();
                         let (_, answered, text) =
