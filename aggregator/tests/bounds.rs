@@ -14,9 +14,9 @@ use edgetally_proto::time::DAY_MS;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-/// Sets of each size. The seeds are the same in every run, so a test that passes always does. Bounds
-/// that hold the truth in 97.5 of 100 cases miss it 5 times of 200, give or take 2; bounds that hold
-/// it in 90 only miss it 20 times, give or take 4, and fail.
+/// Sets of each size. The seeds are the same in every run, so a test that passes always does.
+/// Bounds that hold the truth in 97.5 of 100 cases miss it 5 times of 200, give or take 2; bounds
+/// that hold it in 90 only miss it 20 times, give or take 4, and fail.
 const SEEDS: u64 = 200;
 /// Five of a hundred.
 const MISSES_MAX: u64 = SEEDS / 20;
