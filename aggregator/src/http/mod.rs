@@ -205,11 +205,15 @@ async fn readyz(State(app): State<App>) -> Response {
     }
 }
 
-async fn not_found() -> Problem {
+/// What is sent to nowhere is read to its end all the same: a connection that closes on a sender
+/// takes the answer with it.
+async fn not_found(request: Request) -> Problem {
+    extract::drain(request.into_body()).await;
     Problem::not_found("there is no such route")
 }
 
-async fn not_allowed(method: Method) -> Problem {
+async fn not_allowed(method: Method, request: Request) -> Problem {
+    extract::drain(request.into_body()).await;
     let detail = format!("{method} is not allowed here");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
