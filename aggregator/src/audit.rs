@@ -53,6 +53,15 @@ pub enum Act {
     /// Told what campaigns cost.
     #[serde(rename = "costs.put")]
     PutCosts,
+    /// Took a backup.
+    #[serde(rename = "backup.create")]
+    BackUp,
+    /// Fetched a backup, which holds everything.
+    #[serde(rename = "backup.read")]
+    ReadBackup,
+    /// Removed a backup.
+    #[serde(rename = "backup.delete")]
+    DeleteBackup,
     /// Logged in.
     #[serde(rename = "login")]
     Login,

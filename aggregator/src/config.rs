@@ -7,10 +7,13 @@ use argon2::password_hash::phc::PasswordHash;
 use serde::Deserialize;
 
 /// Keys of the file, to name the nearest when one is not known.
-const KEYS: [&str; 7] = ["listen", "data", "edge", "memory", "tls", "tls.certificate", "tls.key"];
+const KEYS: [&str; 8] =
+    ["listen", "data", "edge", "keep_free_mb", "memory", "tls", "tls.certificate", "tls.key"];
 
 /// Memory for records, timelines and lines, if nothing else is said.
 pub const MEMORY: usize = 1 << 30;
+/// Megabytes that are kept free on the disk, so that checkpoints have room when the log stops.
+const KEEP_FREE_MB: u64 = 64;
 
 /// The configuration of `edgetally serve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Config {
     /// Bytes of memory for records, timelines and lines of persons; what there is no room for is
     /// read back from the store when it is needed.
     pub memory: usize,
+    /// Nothing is taken while fewer bytes than this are free where the data folder lies.
+    pub keep_free_bytes: u64,
     /// A key that opens everything, if given.
     pub admin_key: Option<String>,
     /// What argon2 made of the password of the dashboard, if given.
@@ -52,13 +57,14 @@ struct File {
     edge: Option<String>,
     memory: Option<String>,
     tls: Option<Tls>,
+    keep_free_mb: u64,
 }
 
 impl Default for File {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8_080));
         let data = PathBuf::from("data");
-        Self { listen, data, edge: None, memory: None, tls: None }
+        Self { listen, data, edge: None, memory: None, tls: None, keep_free_mb: KEEP_FREE_MB }
     }
 }
 
@@ -103,6 +109,12 @@ impl Config {
                 problem: format!("is {listen:?}, which is no address such as 127.0.0.1:8080"),
             })?;
         }
+        if let Some(megabytes) = variable("EDGETALLY_KEEP_FREE_MB") {
+            file.keep_free_mb = megabytes.parse().map_err(|_| ConfigError::Variable {
+                name: "EDGETALLY_KEEP_FREE_MB",
+                problem: format!("is {megabytes:?}, which is no number of megabytes"),
+            })?;
+        }
         let edge_secret = variable("EDGETALLY_EDGE_SECRET").ok_or(ConfigError::Variable {
             name: "EDGETALLY_EDGE_SECRET",
             problem: "is not set; workers and aggregator share it".to_owned(),
@@ -112,6 +124,7 @@ impl Config {
             data: variable("EDGETALLY_DATA").map_or(file.data, PathBuf::from),
             edge: edge(variable("EDGETALLY_EDGE").or(file.edge))?,
             memory: memory(variable("EDGETALLY_MEMORY").or(file.memory))?,
+            keep_free_bytes: file.keep_free_mb.saturating_mul(1 << 20),
             admin_key: variable("EDGETALLY_ADMIN_KEY"),
             password_hash: password_hash(variable("EDGETALLY_PASSWORD_HASH"))?,
             tls: file.tls,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aggregator::commands;
+use aggregator::commands::{self, USAGE};
 use aggregator::config::Config;
 use aggregator::http::{self, App, tls};
 use aggregator::store::engine::Engine;
@@ -44,31 +44,37 @@ enum Command {
     HashPassword,
     /// Write a list of a running aggregator into a file.
     Export(commands::export::Args),
+    /// Take a backup of a running aggregator.
+    Backup(commands::backup::BackupArgs),
+    /// Make a data folder of a backup.
+    Restore(commands::backup::RestoreArgs),
+    /// List, make and delete keys of a running aggregator.
+    Keys(commands::keys::Args),
+    /// Look at everything that serving needs, and say what to do.
+    ///
+    /// Exit code 0 if serving works, 1 if not, 2 if the configuration cannot be read.
+    Doctor(commands::doctor::Args),
     /// Rewrite a raw archive so that it no longer holds what was erased.
     Scrub(aggregator::archive::rewrite::Args),
 }
 
-/// A command that was given wrongly.
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
     // clap ends with 2 by itself when it is called wrongly.
-    match Cli::parse().command {
+    let command = Cli::parse().command;
+    if !matches!(command, Command::Simulate(_) | Command::HashPassword) {
+        start_log();
+    }
+    match command {
         Command::Serve { config } => serve(config.as_deref()),
         Command::Simulate(args) => aggregator::simulate::run(args),
-        Command::Replay(args) => {
-            start_log();
-            aggregator::archive::replay::run(&args)
-        }
+        Command::Replay(args) => aggregator::archive::replay::run(&args),
         Command::HashPassword => hash_password(),
-        Command::Export(args) => {
-            start_log();
-            commands::export::run(&args)
-        }
-        Command::Scrub(args) => {
-            start_log();
-            aggregator::archive::rewrite::run(&args)
-        }
+        Command::Export(args) => commands::export::run(&args),
+        Command::Backup(args) => commands::backup::back_up(&args),
+        Command::Restore(args) => commands::backup::restore(&args),
+        Command::Keys(args) => commands::keys::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Scrub(args) => aggregator::archive::rewrite::run(&args),
     }
 }
 
@@ -90,7 +96,6 @@ fn hash_password() -> ExitCode {
 }
 
 fn serve(path: Option<&std::path::Path>) -> ExitCode {
-    start_log();
     let text = match path.map(std::fs::read_to_string).transpose() {
         Ok(text) => text,
         Err(error) => {
@@ -118,14 +123,20 @@ fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("EDGETALLY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let is_terminal = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal);
-    log.with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match std::env::var("EDGETALLY_LOG_FORMAT").as_deref() {
+        // One object a line, for programs that read logs.
+        Ok("json") => log.json().flatten_event(true).init(),
+        _ => log.with_ansi(is_terminal).init(),
+    }
 }
 
 fn run(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     let tls = config.tls.as_ref().map(|tls| tls::load(&tls.certificate, &tls.key)).transpose()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let layout = Layout::below(&config.data).within(Some(config.memory));
+    let layout = Layout::below(&config.data)
+        .within(Some(config.memory))
+        .keeping_free(config.keep_free_bytes);
     let (engine, thread) = writer::start(layout)?;
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("watcher".to_owned()).spawn(move || {

@@ -37,14 +37,12 @@ impl Aggregator {
     pub fn start_again(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "it runs");
         fs::create_dir_all(&self.data)?;
-        let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        let target = target.unwrap_or_else(|| crate::root().join("target"));
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.data.with_extension("log"))
             .context("its log")?;
-        let child = Command::new(target.join("debug/edgetally"))
+        let child = Command::new(program())
             .arg("serve")
             .env("EDGETALLY_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("EDGETALLY_DATA", &self.data)
@@ -71,6 +69,23 @@ impl Aggregator {
         child.kill()?;
         child.wait()?;
         Ok(())
+    }
+
+    /// Takes a backup and gives its file.
+    pub fn back_up(&self) -> Result<PathBuf> {
+        let made = self.call("POST", "/v1/backup", &Value::Null)?;
+        Ok(made["path"].as_str().context("a path")?.into())
+    }
+
+    /// Kills it, and goes on at the same port from a backup in another folder.
+    pub fn move_to(&mut self, data: &Path, backup: &Path) -> Result<()> {
+        self.kill()?;
+        let mut restore = Command::new(program());
+        restore.arg("restore").arg("--from").arg(backup).arg("--data").arg(data);
+        let output = restore.output().context("edgetally is not built")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.data = data.to_path_buf();
+        self.start_again()
     }
 
     /// The key that opens all of its routes.
@@ -114,6 +129,11 @@ impl Aggregator {
         ensure!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.text());
         answer.json()
     }
+}
+
+fn program() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| crate::root().join("target")).join("debug/edgetally")
 }
 
 impl Drop for Aggregator {

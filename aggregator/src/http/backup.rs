@@ -15,11 +15,14 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::access::{Admin, AdminSent};
+use super::auth::noted;
 use super::extract::Named;
 use super::facts::blocking;
+use super::openapi::shapes;
 use super::problem::Problem;
 use super::{App, now_ms};
-use crate::store::backup::Wanted;
+use crate::audit::Act;
+use crate::store::backup::{Failure, Wanted};
 use crate::store::engine::Command;
 
 const PREFIX: &str = "backup-";
@@ -56,13 +59,24 @@ fn file_json(path: &std::path::Path) -> io::Result<Value> {
 }
 
 /// Takes a backup while everything goes on; answers when the file is whole and durable.
+#[utoipa::path(
+    post, path = "/v1/backup", tag = "administration",
+    security(("admin" = [])),
+    responses(
+        (status = 201, description = "the file is whole", body = shapes::Backup),
+        (
+            status = 409, description = "`conflict`: another one is under way",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn post(
     State(app): State<App>,
-    AdminSent { body: _, .. }: AdminSent,
+    AdminSent { caller, .. }: AdminSent,
 ) -> Result<Response, Problem> {
     let stamp = jiff::Timestamp::from_millisecond(now_ms()).unwrap_or_default();
     let name = format!("{PREFIX}{}{ENDING}", stamp.strftime("%Y%m%dT%H%M%S%3fZ"));
-    let path = folder(&app).join(name);
+    let path = folder(&app).join(&name);
     fs::create_dir_all(folder(&app)).map_err(|error| failed(&error))?;
     let (reply, written) = oneshot::channel();
     app.engine.send(Command::BackUp(Wanted { path: path.clone(), reply }))?;
@@ -70,10 +84,16 @@ pub async fn post(
     written
         .map_err(|detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "backup_failed", detail))?;
     let made = file_json(&path).map_err(|error| failed(&error))?;
+    noted(&app, caller.note(Act::BackUp, None, Some(name))).await?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
 /// All backups in the data folder, the oldest first.
+#[utoipa::path(
+    get, path = "/v1/backups", tag = "administration",
+    security(("admin" = [])),
+    responses((status = 200, description = "all of them", body = shapes::Page<shapes::Backup>)),
+)]
 pub async fn list(State(app): State<App>, _: Admin) -> Result<Json<Value>, Problem> {
     let read = move || -> io::Result<Vec<Value>> {
         let Ok(entries) = fs::read_dir(folder(&app)) else { return Ok(Vec::new()) };
@@ -87,12 +107,28 @@ pub async fn list(State(app): State<App>, _: Admin) -> Result<Json<Value>, Probl
 }
 
 /// The file.
+#[utoipa::path(
+    get, path = "/v1/backups/{name}", tag = "administration",
+    params(("name" = String, Path)),
+    security(("admin" = [])),
+    responses(
+        (
+            status = 200, description = "the file", body = Vec<u8>,
+            content_type = "application/octet-stream",
+        ),
+        (
+            status = 404, description = "`not_found`: there is no such backup",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn get(
     State(app): State<App>,
-    _: Admin,
+    Admin { caller, .. }: Admin,
     Named(name): Named,
 ) -> Result<Response, Problem> {
     let path = path(&app, &name)?;
+    noted(&app, caller.note(Act::ReadBackup, None, Some(name.clone()))).await?;
     let mut file = File::open(&path).map_err(|error| failed(&error))?;
     let bytes = file.metadata().map_err(|error| failed(&error))?.len();
     let (sender, receiver) = channel::<io::Result<Bytes>>(CHUNKS);
@@ -117,12 +153,25 @@ pub async fn get(
 }
 
 /// Deletes the file.
+#[utoipa::path(
+    delete, path = "/v1/backups/{name}", tag = "administration",
+    params(("name" = String, Path)),
+    security(("admin" = [])),
+    responses(
+        (status = 204, description = "it is gone"),
+        (
+            status = 404, description = "`not_found`: there is no such backup",
+            body = shapes::Problem, content_type = "application/problem+json",
+        ),
+    ),
+)]
 pub async fn delete(
     State(app): State<App>,
-    _: Admin,
+    Admin { caller, .. }: Admin,
     Named(name): Named,
 ) -> Result<StatusCode, Problem> {
     let path = path(&app, &name)?;
+    noted(&app, caller.note(Act::DeleteBackup, None, Some(name))).await?;
     fs::remove_file(path).map_err(|error| failed(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -127,7 +127,7 @@ pub async fn post(
     let has_more = unsupported.is_some() || frames.len() == FRAMES_PER_REQUEST_MAX;
     let (reply, answer) = oneshot::channel();
     app.engine.send(Command::Frames { source, frames, has_more, backlog, reply })?;
-    let reply = answer.await.map_err(|_| Problem::not_ready())?;
+    let reply = answer.await.map_err(|_| app.unanswered())?;
     Ok(respond(&reply))
 }
 

@@ -2,22 +2,53 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use axum::extract::State;
-use axum::http::header;
+use axum::extract::{MatchedPath, Request as HttpRequest, State};
+use axum::http::{Method, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::export::EXPORTS_MAX;
 use super::{App, now_ms};
 use crate::store::engine::Stage;
+use crate::store::{files, room};
 use crate::view::{EdgeState, View};
+
+/// A request by what it asked and how it ended; the route as it is written down, never an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+/// Seconds; targets are 5 and 50 ms.
+const BOUNDS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// How long requests took.
+#[derive(Debug, Clone)]
+pub struct Times(Family<Request, Histogram, fn() -> Histogram>);
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| Histogram::new(BOUNDS)))
+    }
+}
 
 /// What is counted of requests.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    /// How long they took.
+    pub times: Times,
     /// Requests with a frame of a version not known here.
     pub unsupported: AtomicU64,
     /// Readers of the live stream.
@@ -59,12 +90,70 @@ pub async fn get(State(app): State<App>) -> Response {
     gauge(&mut registry, "live_readers", "Readers of the live stream", readers);
     let dropped = load(&app.metrics.live_dropped);
     counter(&mut registry, "live_readers_dropped", "Live readers that were too slow", dropped);
+    let times = app.metrics.times.0.clone();
+    registry.register("request_seconds", "From a request to the head of its answer", times);
+    resources(&mut registry, &app);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         return axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// Measures a request; what is no route has no name.
+#[expect(clippy::disallowed_methods, reason = "the time of a request is measured")]
+pub async fn measure(State(app): State<App>, request: HttpRequest, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let route = path.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    // Methods are the caller's own words.
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    };
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let labels = Request { method, route, status: response.status().as_u16() };
+    app.metrics.times.0.get_or_create(&labels).observe(started.elapsed().as_secs_f64());
+    response
+}
+
+/// Memory, disk, and what is under way.
+fn resources(registry: &mut Registry, app: &App) {
+    let whole = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let shared = &app.engine.shared;
+    gauge(registry, "disk_full", "1 while the disk has no room", shared.is_full().into());
+    if let Ok(free) = room::free_bytes(&app.data) {
+        gauge(registry, "disk_free_bytes", "Free where the data folder lies", whole(free));
+    }
+    for (part, name, help) in [
+        ("log", "log_disk_bytes", "Segments of the log"),
+        ("sled", "store_disk_bytes", "Checkpoints"),
+        ("snapshot.bin", "snapshot_disk_bytes", "The plain snapshot"),
+        ("backups", "backups_disk_bytes", "Backups in the data folder"),
+    ] {
+        gauge(registry, name, help, whole(files::bytes_below(&app.data.join(part))));
+    }
+    if let Some(bytes) = resident_bytes() {
+        gauge(registry, "memory_bytes", "Resident memory", whole(bytes));
+    }
+    let exports = EXPORTS_MAX.saturating_sub(app.exports.available_permits());
+    gauge(registry, "exports", "Exports under way", i64::try_from(exports).unwrap_or(i64::MAX));
+    let now_ms = now_ms();
+    if let Some(at_ms) = shared.view.load().watermark_ms(now_ms) {
+        let age = (now_ms - at_ms).max(0);
+        gauge(registry, "watermark_age_milliseconds", "How old the oldest numbers are", age);
+    }
+}
+
+/// Where the system tells it.
+fn resident_bytes() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(rustix::param::page_size() as u64))
 }
 
 fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod audit;
 pub mod auth;
 pub mod costs;
+pub mod backup;
 pub mod edges;
 pub mod export;
 pub mod extract;
@@ -27,6 +28,7 @@ pub mod stock;
 pub mod sockets;
 pub mod tls;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
@@ -72,6 +74,8 @@ pub struct App {
     pub openapi: Arc<OnceLock<Bytes>>,
     /// Whether connections are encrypted here.
     pub is_tls: bool,
+    /// The data folder.
+    pub data: Arc<Path>,
     /// How many exports may begin now.
     pub exports: Arc<Semaphore>,
 }
@@ -91,8 +95,15 @@ impl App {
             door: Arc::new(login::Door::new(config.password_hash.as_deref())),
             openapi: Arc::default(),
             is_tls: config.tls.is_some(),
+            data: config.data.as_path().into(),
             exports: Arc::new(Semaphore::new(export::EXPORTS_MAX)),
         }
+    }
+
+    /// Why the thread that owns the state did not answer.
+    #[must_use]
+    pub fn unanswered(&self) -> Problem {
+        if self.engine.shared.is_full() { Problem::disk_full() } else { Problem::not_ready() }
     }
 
     /// Refuses while the state is not there.
@@ -137,6 +148,9 @@ fn routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(rejects::replay::post))
         .routes(routes!(admin::sites))
         .routes(routes!(admin::site, admin::put_site, admin::delete_site))
+        .routes(routes!(backup::post))
+        .routes(routes!(backup::list))
+        .routes(routes!(backup::get, backup::delete))
         .routes(routes!(admin::keys, admin::post_key))
         .routes(routes!(admin::delete_key))
         .routes(routes!(links::get, links::post))
@@ -165,6 +179,7 @@ pub fn router(app: App) -> Router {
         .merge(pages::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::measure))
         .layer(middleware::from_fn_with_state(app.clone(), secure::headers))
         .with_state(app)
 }

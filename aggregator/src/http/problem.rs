@@ -74,6 +74,13 @@ impl Problem {
         Self { retry_after_ms: Some(wait_ms), ..problem }
     }
 
+    /// The disk takes nothing more.
+    #[must_use]
+    pub fn disk_full() -> Self {
+        let detail = "the disk is full: nothing is taken until there is room; send it again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", detail)
+    }
+
     /// The program is starting or ending.
     #[must_use]
     pub fn not_ready() -> Self {
@@ -99,6 +106,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotReady => Self::not_ready(),
+            Refusal::Full => Self::disk_full(),
             Refusal::Overloaded => {
                 let detail = "too many requests wait; send it again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)

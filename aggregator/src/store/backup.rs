@@ -30,7 +30,24 @@ pub struct Wanted {
     /// The file.
     pub path: PathBuf,
     /// Where the answer goes: bytes of the file, or why there is none.
-    pub reply: oneshot::Sender<Result<u64, String>>,
+    pub reply: oneshot::Sender<Result<u64, Failure>>,
+}
+
+/// Why there is no backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Another one is being written.
+    UnderWay,
+    /// The disk has no room.
+    Full,
+    /// The store or the disk refuses.
+    Broken(String),
+}
+
+impl From<&StoreError> for Failure {
+    fn from(error: &StoreError) -> Self {
+        if error.is_full() { Self::Full } else { Self::Broken(error.to_string()) }
+    }
 }
 
 /// How much of a numbering a backup contains.
@@ -114,7 +131,7 @@ pub fn restore(backup: &Path, data: &Path, now_ms: i64) -> Result<Position, Reco
         fs::remove_dir_all(&draft)?;
     }
     fs::create_dir_all(&draft)?;
-    let layout = Layout::below(&draft);
+    let layout = Layout::below(&draft).within(Some(crate::config::MEMORY));
     fill(backup, &layout)?;
     let recovered = recover(&layout, now_ms)?;
     let position = recovered.checkpoint;

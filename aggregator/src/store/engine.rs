@@ -1,6 +1,6 @@
 //! The door to the thread that owns the state: what it is asked, and what it shows.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use edgetally_proto::sign::Backlog;
 use tokio::sync::oneshot;
 
+use super::backup::Wanted;
 use crate::apply::{Changed, Outcome};
 use crate::audit::Note;
 use crate::dedup::Source;
@@ -59,6 +60,8 @@ pub enum Command {
         /// Told when it is durable.
         reply: oneshot::Sender<()>,
     },
+    /// Write a backup with the next checkpoint, which comes at once.
+    BackUp(Wanted),
     /// Save a checkpoint and end.
     Stop,
 }
@@ -98,6 +101,7 @@ pub struct Shared {
     /// Seconds that the last sync took, in microseconds, and how many there were.
     pub syncs: Mutex<Syncs>,
     stage: AtomicU8,
+    is_full: AtomicBool,
 }
 
 /// What is measured of the log.
@@ -125,6 +129,17 @@ impl Shared {
     /// Says how far the program has come.
     pub fn set_stage(&self, stage: Stage) {
         self.stage.store(stage as u8, Ordering::Release);
+    }
+
+    /// Whether the disk has no room for the log, so that nothing can be taken.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Acquire)
+    }
+
+    /// Says whether the disk has no room for the log.
+    pub fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::Release);
     }
 
     /// Shows a snapshot, and what changed to those who watch.
@@ -155,6 +170,8 @@ pub enum Refusal {
     Overloaded,
     /// The program is starting or ending.
     NotReady,
+    /// The disk has no room for the log.
+    Full,
 }
 
 impl Engine {
@@ -172,6 +189,9 @@ impl Engine {
     pub fn send(&self, command: Command) -> Result<(), Refusal> {
         if self.shared.stage() != Stage::Ready {
             return Err(Refusal::NotReady);
+        }
+        if self.shared.is_full() {
+            return Err(Refusal::Full);
         }
         self.sender.try_send(command).map_err(|error| match error {
             TrySendError::Full(_) => Refusal::Overloaded,

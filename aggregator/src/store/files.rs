@@ -37,3 +37,14 @@ pub fn move_aside(dir: &Path, now_ms: i64) -> io::Result<PathBuf> {
     dir.parent().map_or(Ok(()), sync_dir)?;
     Ok(aside)
 }
+
+/// Bytes of a file, or of the files in a folder and below it; 0 where there is none.
+#[must_use]
+pub fn bytes_below(path: &Path) -> u64 {
+    let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
+    if !meta.is_dir() {
+        return meta.len();
+    }
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| bytes_below(&entry.path())).sum()
+}

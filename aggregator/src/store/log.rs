@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::files;
+use super::room::Room;
 use crate::checkpoint::Position;
 
 const MAGIC: &[u8; 8] = b"ETLOG001";
@@ -143,7 +144,31 @@ fn find(rest: &[u8]) -> Found<'_> {
 pub fn replay(
     dir: &Path,
     from: Position,
+    visit: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<Position, LogError> {
+    walk(dir, from, visit, cut)
+}
+
+/// Reads every group from a position on like [`replay`], and changes nothing.
+///
+/// # Errors
+/// As [`replay`].
+pub fn inspect(
+    dir: &Path,
+    from: Position,
+    visit: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<Position, LogError> {
+    walk(dir, from, visit, |_, at| Ok(at as u64))
+}
+
+/// What is done with a group that a crash cut short: where the log goes on.
+type Cut = fn(&Path, usize) -> Result<u64, LogError>;
+
+fn walk(
+    dir: &Path,
+    from: Position,
     mut visit: impl FnMut(&[u8]) -> Result<(), String>,
+    cut: Cut,
 ) -> Result<Position, LogError> {
     let all = segments(dir)?;
     if all.is_empty() && from == Position::default() {
@@ -161,17 +186,18 @@ pub fn replay(
     for segment in needed {
         let offset = if segment == from.segment { from.offset } else { 0 };
         end = Position { segment, offset: 0 };
-        end.offset = replay_segment(dir, segment, offset, segment == last, &mut visit)?;
+        let cut = (segment == last).then_some(cut);
+        end.offset = walk_segment(dir, segment, offset, &mut visit, cut)?;
     }
     Ok(end)
 }
 
-fn replay_segment(
+fn walk_segment(
     dir: &Path,
     segment: u64,
     from: u64,
-    is_last: bool,
     visit: &mut impl FnMut(&[u8]) -> Result<(), String>,
+    cut: Option<Cut>,
 ) -> Result<u64, LogError> {
     let path = path(dir, segment);
     let file = path.display().to_string();
@@ -180,11 +206,9 @@ fn replay_segment(
     let damaged =
         |offset: usize, what| LogError::Damaged { file: file.clone(), offset: offset as u64, what };
     if bytes.get(..SEGMENT_HEAD_BYTES).is_none_or(|head| *head != segment_head(segment)) {
-        let is_torn = is_last && bytes.len() < SEGMENT_HEAD_BYTES;
-        if !is_torn {
-            return Err(damaged(0, "the head of the segment is not what was written"));
-        }
-        return cut(&path, 0);
+        let torn = cut.filter(|_| bytes.len() < SEGMENT_HEAD_BYTES);
+        let what = "the head of the segment is not what was written";
+        return torn.map_or_else(|| Err(damaged(0, what)), |cut| cut(&path, 0));
     }
     let mut at = usize::try_from(from).unwrap_or(usize::MAX).max(SEGMENT_HEAD_BYTES);
     loop {
@@ -200,17 +224,18 @@ fn replay_segment(
                 })?;
                 at += length;
             }
-            Found::Torn if is_last => {
-                tracing::warn!(file, offset = at, "cut off a group that was never acknowledged");
-                return cut(&path, at);
+            Found::Torn => {
+                let what = "the segment ends inside a group";
+                return cut.map_or_else(|| Err(damaged(at, what)), |cut| cut(&path, at));
             }
-            Found::Torn => return Err(damaged(at, "the segment ends inside a group")),
             Found::Damaged(what) => return Err(damaged(at, what)),
         }
     }
 }
 
 fn cut(path: &Path, at: usize) -> Result<u64, LogError> {
+    let file = path.display().to_string();
+    tracing::warn!(file, offset = at, "cut off a group that was never acknowledged");
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(at as u64)?;
     file.sync_all()?;
@@ -231,6 +256,7 @@ pub struct Log {
     dir: PathBuf,
     file: File,
     position: Position,
+    room: Room,
 }
 
 impl Log {
@@ -238,30 +264,31 @@ impl Log {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn open(dir: &Path, end: Position) -> io::Result<Self> {
+    pub fn open(dir: &Path, end: Position, room: Room) -> io::Result<Self> {
         let is_new = end.offset < SEGMENT_HEAD_BYTES as u64;
         if is_new {
             let segment = end.segment.max(1);
-            return Self::create(dir, segment);
+            return Self::create(dir, segment, room);
         }
         let mut file = OpenOptions::new().write(true).open(path(dir, end.segment))?;
         file.seek(SeekFrom::Start(end.offset))?;
-        Ok(Self { dir: dir.to_owned(), file, position: end })
+        Ok(Self { dir: dir.to_owned(), file, position: end, room })
     }
 
-    fn create(dir: &Path, segment: u64) -> io::Result<Self> {
+    fn create(dir: &Path, segment: u64, room: Room) -> io::Result<Self> {
         let mut file = File::create(path(dir, segment))?;
         file.write_all(&segment_head(segment))?;
         file.sync_all()?;
         files::sync_dir(dir)?;
         let position = Position { segment, offset: SEGMENT_HEAD_BYTES as u64 };
-        Ok(Self { dir: dir.to_owned(), file, position })
+        Ok(Self { dir: dir.to_owned(), file, position, room })
     }
 
     /// Writes a group and returns when it is durable.
     ///
     /// # Errors
-    /// If it is not known to be durable; the log must not be used any more then.
+    /// If it is not known to be durable. Where the disk was full (`room::is_full`) nothing of it
+    /// is left, and the same group may be written again; else the log must not be used any more.
     pub fn append(&mut self, payload: &[u8]) -> io::Result<()> {
         let too_long = || io::Error::other("a group of the log is too long");
         let length = u32::try_from(payload.len()).map_err(|_| too_long())?;
@@ -270,8 +297,16 @@ impl Log {
         }
         let sum = xxh3_64(payload).to_le_bytes();
         let group = [group_head(length).as_slice(), payload, &sum].concat();
-        self.file.write_all(&group)?;
-        self.file.sync_data()?;
+        self.room.check()?;
+        let written = self.file.write_all(&group).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // What came after the last whole group was never acknowledged. A part of it must not
+            // stand before the next one.
+            let undone = self.file.set_len(self.position.offset);
+            let undone =
+                undone.and_then(|()| self.file.seek(SeekFrom::Start(self.position.offset)));
+            return Err(undone.map_or_else(io::Error::other, |_| error));
+        }
         self.position.offset += group.len() as u64;
         Ok(())
     }
@@ -287,7 +322,8 @@ impl Log {
     /// # Errors
     /// If the disk refuses.
     pub fn rotate(&mut self) -> io::Result<()> {
-        *self = Self::create(&self.dir, self.position.segment + 1)?;
+        self.room.check()?;
+        *self = Self::create(&self.dir, self.position.segment + 1, self.room.clone())?;
         Ok(())
     }
 }
@@ -307,6 +343,10 @@ pub fn prune(dir: &Path, before: u64) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn open(dir: &Path, end: Position) -> Log {
+        Log::open(dir, end, Room::of(|| Ok(()))).unwrap()
+    }
+
     fn read(dir: &Path) -> Result<Vec<Vec<u8>>, LogError> {
         let mut groups = Vec::new();
         replay(dir, Position::default(), |group| {
@@ -320,7 +360,7 @@ mod tests {
     fn written() -> (tempfile::TempDir, Vec<Vec<u8>>) {
         let dir = tempfile::tempdir().unwrap();
         let groups: Vec<Vec<u8>> = vec![vec![1; 40], vec![2; 50], vec![0; 60]];
-        let mut log = Log::open(dir.path(), Position::default()).unwrap();
+        let mut log = open(dir.path(), Position::default());
         log.append(&groups[0]).unwrap();
         log.rotate().unwrap();
         log.append(&groups[1]).unwrap();
@@ -333,7 +373,7 @@ mod tests {
         let (dir, mut groups) = written();
         assert_eq!(read(dir.path()).unwrap(), groups);
         let end = replay(dir.path(), Position::default(), |_| Ok(())).unwrap();
-        let mut log = Log::open(dir.path(), end).unwrap();
+        let mut log = open(dir.path(), end);
         groups.push(vec![4; 3]);
         log.append(&groups[3]).unwrap();
         assert_eq!(read(dir.path()).unwrap(), groups);
@@ -350,7 +390,7 @@ mod tests {
             let left = read(dir.path()).unwrap();
             assert!(left.len() < 3 && groups.starts_with(&left), "cut to {length}");
             let end = replay(dir.path(), Position::default(), |_| Ok(())).unwrap();
-            Log::open(dir.path(), end).unwrap().append(b"next").unwrap();
+            open(dir.path(), end).append(b"next").unwrap();
             assert_eq!(read(dir.path()).unwrap().last().unwrap(), b"next");
         }
         fs::write(&last, [&whole[..whole.len() - 70], &[0; 70]].concat()).unwrap();
@@ -382,5 +422,33 @@ mod tests {
         fs::remove_file(path(dir.path(), 1)).unwrap();
         let error = replay(dir.path(), from, |_| Ok(())).unwrap_err();
         assert!(matches!(error, LogError::Missing { needed: 1, found: Some(2) }), "{error}");
+    }
+
+    /// A group that found no room leaves nothing, and is written when there is some again.
+    #[test]
+    fn a_full_disk_is_waited_for() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let is_full = Arc::new(AtomicBool::new(false));
+        let asked = is_full.clone();
+        let room = Room::of(move || match asked.load(Ordering::Relaxed) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = Log::open(dir.path(), Position::default(), room).unwrap();
+        log.append(b"first").unwrap();
+        is_full.store(true, Ordering::Relaxed);
+        for _ in 0..3 {
+            assert!(crate::store::room::is_full(&log.append(b"second").unwrap_err()));
+            assert!(crate::store::room::is_full(&log.rotate().unwrap_err()));
+        }
+        assert_eq!(read(dir.path()).unwrap(), [b"first".to_vec()]);
+        is_full.store(false, Ordering::Relaxed);
+        log.append(b"second").unwrap();
+        log.rotate().unwrap();
+        log.append(b"third").unwrap();
+        let groups = read(dir.path()).unwrap();
+        assert_eq!(groups, [b"first".to_vec(), b"second".to_vec(), b"third".to_vec()]);
     }
 }

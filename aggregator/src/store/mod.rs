@@ -4,12 +4,14 @@
 //! the next start short, and the log is kept two checkpoints back, so that losing one costs time
 //! and nothing else.
 
+pub mod backup;
 pub mod engine;
 pub mod files;
 pub mod keys;
 pub mod log;
 pub mod memory;
 pub mod recover;
+pub mod room;
 pub mod saver;
 pub mod sled;
 pub mod snapshot;
@@ -31,6 +33,14 @@ pub enum StoreError {
     /// The disk or the system refused.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl StoreError {
+    /// Whether it passes when there is room on the disk again.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io(error) if room::is_full(error))
+    }
 }
 
 /// Takes one key and its value.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::log::{self, Log, LogError};
+use super::room::Room;
 use super::sled::Sled;
 use super::vault::Vault;
 use super::{Store, StoreError, files, snapshot};
@@ -26,7 +27,14 @@ pub struct Layout {
     pub lock: PathBuf,
     /// Bytes of memory for records, timelines and lines; no bound if there is none.
     pub memory: Option<usize>,
+    /// What the newest backup contains.
+    pub held: PathBuf,
+    /// Whether the disk takes more.
+    pub room: Room,
 }
+
+/// Bytes that are kept free on the disk unless the configuration says otherwise.
+pub const KEEP_FREE_BYTES: u64 = 64 << 20;
 
 impl Layout {
     /// The layout below a data folder.
@@ -38,6 +46,8 @@ impl Layout {
             snapshot: data.join("snapshot.bin"),
             lock: data.join("lock"),
             memory: None,
+            held: data.join("backed-up.cbor"),
+            room: Room::above(data, KEEP_FREE_BYTES),
         }
     }
 
@@ -45,6 +55,13 @@ impl Layout {
     #[must_use]
     pub fn within(self, memory: Option<usize>) -> Self {
         Self { memory, ..self }
+    }
+
+    /// With other bytes that are kept free on the disk.
+    #[must_use]
+    pub fn keeping_free(self, bytes: u64) -> Self {
+        let folder = self.log.parent().unwrap_or(&self.log).to_owned();
+        Self { room: Room::above(&folder, bytes), ..self }
     }
 }
 
@@ -64,7 +81,10 @@ pub enum RecoverError {
     #[error("another program uses the data folder ({0} is locked)")]
     InUse(String),
     /// Neither checkpoint, snapshot nor log lead back to the state.
-    #[error("the checkpoint cannot be used ({checkpoint}), and {rest}")]
+    #[error(
+        "the checkpoint cannot be used ({checkpoint}), and {rest}; restore the data folder from a \
+         backup"
+    )]
     Lost {
         /// What is wrong with the checkpoint.
         checkpoint: String,
@@ -98,6 +118,8 @@ pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> 
     let lock = lock(&layout.lock)?;
     let Opened { store, vault, restored } = match open(layout, now_ms) {
         Ok(opened) => opened,
+        // That says nothing of what is there already.
+        Err(error) if error.is_full() => return Err(error.into()),
         Err(error) => stand_in(layout, &error.to_string(), now_ms)?,
     };
     let empty = || (World::within(layout.memory, Arc::new(vault.clone())), Position::default());
@@ -109,11 +131,15 @@ pub fn recover(layout: &Layout, now_ms: i64) -> Result<Recovered, RecoverError> 
     }
     let log = if end < checkpoint {
         // The log was cut below the checkpoint; what it lost, the checkpoint holds.
-        Log::open(&layout.log, Position { segment: checkpoint.segment + 1, offset: 0 })?
+        open_log(layout, Position { segment: checkpoint.segment + 1, offset: 0 })?
     } else {
-        Log::open(&layout.log, end)?
+        open_log(layout, end)?
     };
     Ok(Recovered { world, log, store, vault, checkpoint, lock })
+}
+
+fn open_log(layout: &Layout, end: Position) -> io::Result<Log> {
+    Log::open(&layout.log, end, layout.room.clone())
 }
 
 fn lock(path: &Path) -> Result<fs::File, RecoverError> {

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,15 +16,28 @@ use super::{Change, Store, StoreError, Values, Visit};
 const FLUSH_EVERY_MS: u64 = 500;
 const CHECKSUM_BYTES: usize = 8;
 
+/// The open database; none if it could not be opened again.
+type Cell = Arc<RwLock<Option<sled::Db>>>;
+
 /// A sled database in a folder.
 #[derive(Debug)]
 pub struct Sled {
-    db: sled::Db,
+    db: Cell,
     dir: PathBuf,
+    /// Whether the disk refused something: sled takes nothing more then, until it is opened anew.
+    is_stuck: bool,
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Damaged(format!("{what}: {error}"))
+}
+
+/// What the disk says is told apart from what is wrong with the files.
+fn refused(what: &str, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => StoreError::Io(error),
+        error => failed(what, &error),
+    }
 }
 
 impl Sled {
@@ -33,31 +46,19 @@ impl Sled {
     /// # Errors
     /// If sled refuses, or panics, which it does on some damage.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let config = sled::Config::new()
-            .path(dir)
-            .flush_every_ms(Some(FLUSH_EVERY_MS))
-            .cache_capacity(64 << 20);
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        let db = opened
-            .map_err(|_| StoreError::Damaged("sled stopped while opening".to_owned()))?
-            .map_err(|error| failed("sled does not open", &error))?;
-        Ok(Self { db, dir: dir.to_owned() })
-    }
-}
-
-impl Store for Sled {
-    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let walk = catch_unwind(AssertUnwindSafe(|| {
-            for pair in self.db.iter() {
-                let (key, value) = pair.map_err(|error| failed("sled does not read", &error))?;
-                visit(&key, unseal(&key, &value)?)?;
-            }
-            Ok(())
-        }));
-        walk.map_err(|_| StoreError::Damaged("sled stopped while reading".to_owned()))?
+        let db = Arc::new(RwLock::new(Some(open(dir)?)));
+        Ok(Self { db, dir: dir.to_owned(), is_stuck: false })
     }
 
-    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+    fn open_again(&self) -> Result<(), StoreError> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // The folder is locked until the old one is gone, which may have words about the disk.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db.take())));
+        *db = Some(open(&self.dir)?);
+        Ok(())
+    }
+
+    fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for (key, value) in changes {
             match value {
@@ -68,28 +69,68 @@ impl Store for Sled {
                 None => batch.remove(key),
             }
         }
-        self.db.apply_batch(batch).map_err(|error| failed("sled does not write", &error))?;
-        self.db.flush().map_err(|error| failed("sled does not flush", &error))?;
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(closed)?;
+        db.apply_batch(batch).map_err(|error| refused("sled does not write", error))?;
+        db.flush().map_err(|error| refused("sled does not flush", error))?;
         let file = File::open(self.dir.join("db"));
         file.and_then(|file| file.sync_all()).map_err(StoreError::Io)
-    }
-
-    fn values(&self) -> Arc<dyn Values> {
-        Arc::new(Reading(self.db.clone()))
     }
 }
 
 /// The same database, to read from.
 #[derive(Debug)]
-struct Reading(sled::Db);
+struct Reading(Cell);
 
 impl Values for Reading {
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = catch_unwind(AssertUnwindSafe(|| self.0.get(key)));
+        let db = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(closed)?;
+        let read = catch_unwind(AssertUnwindSafe(|| db.get(key)));
         let value = read
             .map_err(|_| StoreError::Damaged("sled stopped while reading".to_owned()))?
             .map_err(|error| failed("sled does not read", &error))?;
         value.map(|value| unseal(key, &value).map(<[u8]>::to_vec)).transpose()
+    }
+}
+
+fn open(dir: &Path) -> Result<sled::Db, StoreError> {
+    let config =
+        sled::Config::new().path(dir).flush_every_ms(Some(FLUSH_EVERY_MS)).cache_capacity(64 << 20);
+    catch_unwind(AssertUnwindSafe(|| config.open()))
+        .map_err(|_| StoreError::Damaged("sled stopped while opening".to_owned()))?
+        .map_err(|error| refused("sled does not open", error))
+}
+
+fn closed() -> StoreError {
+    StoreError::Damaged("sled is not open".to_owned())
+}
+
+impl Store for Sled {
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(closed)?;
+        let walk = catch_unwind(AssertUnwindSafe(|| {
+            for pair in db.iter() {
+                let (key, value) = pair.map_err(|error| failed("sled does not read", &error))?;
+                visit(&key, unseal(&key, &value)?)?;
+            }
+            Ok(())
+        }));
+        walk.map_err(|_| StoreError::Damaged("sled stopped while reading".to_owned()))?
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if self.is_stuck {
+            self.open_again()?;
+        }
+        let written = self.write(changes);
+        self.is_stuck = matches!(written, Err(StoreError::Io(_)));
+        written
+    }
+
+    fn values(&self) -> Arc<dyn Values> {
+        Arc::new(Reading(self.db.clone()))
     }
 }
 

@@ -13,9 +13,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
+use super::backup::{Failure, Wanted};
 use super::engine::{Command, Engine, FramesReply, Shared, Stage};
 use super::log::Log;
 use super::recover::{Layout, RecoverError, Recovered, recover};
+use super::room;
 use super::saver::{self, Checkpoint, Saver};
 use super::vault::Vault;
 use crate::apply::{Changed, Decision, Entry, World};
@@ -25,6 +27,8 @@ use crate::dedup::Source;
 use crate::intake::Incoming;
 use crate::local;
 
+/// How often it is asked whether something is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a tick collects requests.
 const TICK: Duration = Duration::from_millis(5);
 /// A tick with this many bytes does not wait for more.
@@ -53,6 +57,18 @@ pub enum WriterError {
     /// Checkpoints cannot be saved.
     #[error("checkpoints cannot be saved")]
     Saver,
+    /// The disk was full at the end; the log holds what was acknowledged.
+    #[error("the disk is full: no checkpoint was saved, the next start reads the log")]
+    Full,
+}
+
+/// A tick that was decided, and whose group the log could not take. Nobody was told that it is
+/// done, and it will be: once decided, frames are not decided upon again.
+struct Owed {
+    group: Vec<u8>,
+    answers: Vec<Answer>,
+    changed: Changed,
+    now_ms: i64,
 }
 
 /// Starts the thread; it recovers first. The handle ends with the reason.
@@ -92,6 +108,10 @@ struct Writer<'a> {
     seen: u64,
     /// Checkpoints that are due at once after an erasure, because the log is kept two back.
     erasing: u8,
+    /// What could not be written down because the disk was full.
+    owed: Option<Owed>,
+    /// A backup that waits for the saver.
+    backup: Option<Wanted>,
     /// Held until the last checkpoint is saved.
     _lock: File,
 }
@@ -124,12 +144,24 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
         seen,
         erasing,
         _lock,
+        owed: None,
+        backup: None,
     };
     // The next start shall not replay what this one did.
     writer.save(None)?;
     shared.set_stage(Stage::Ready);
     loop {
-        match receiver.recv_timeout(Duration::from_secs(1)) {
+        let received = receiver.recv_timeout(LOOK_EVERY);
+        if writer.owed.is_some() {
+            if matches!(received, Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected)) {
+                return Err(WriterError::Full);
+            }
+            // Whoever got in before the door was closed hears nothing, which is a refusal.
+            drop(received);
+            writer.settle()?;
+            continue;
+        }
+        match received {
             Ok(first) => {
                 let (commands, is_last) = collect(first, receiver);
                 writer.tick(commands)?;
@@ -183,10 +215,24 @@ fn collect(first: Command, receiver: &Receiver<Command>) -> (Vec<Command>, bool)
 }
 
 enum Answer {
-    Frames(oneshot::Sender<FramesReply>, Source, Decision),
+    /// Nobody waits any more where there is no sender.
+    Frames(Option<oneshot::Sender<FramesReply>>, Source, Decision),
     Write(oneshot::Sender<u64>, u64),
     Local(oneshot::Sender<local::Answer>, local::Answer),
     Noted(oneshot::Sender<()>),
+}
+
+impl Answer {
+    /// Lets go of whoever waits, who is refused by that. Whether something is left to be done.
+    fn forget(&mut self) -> bool {
+        match self {
+            Self::Frames(reply, ..) => {
+                *reply = None;
+                true
+            }
+            Self::Write(..) | Self::Local(..) | Self::Noted(..) => false,
+        }
+    }
 }
 
 impl Writer<'_> {
@@ -201,7 +247,7 @@ impl Writer<'_> {
                     let mut decision = self.world.decide(&source, frames, now_ms);
                     self.world.note_backlog(&source, has_more, backlog);
                     entries.extend(decision.fresh.iter_mut().map(|frame| entry(&source, frame)));
-                    answers.push(Answer::Frames(reply, source, decision));
+                    answers.push(Answer::Frames(Some(reply), source, decision));
                 }
                 Command::Write { write, note, reply } => {
                     entries.push(self.note(note));
@@ -228,10 +274,39 @@ impl Writer<'_> {
                     entries.push(self.note(note));
                     answers.push(Answer::Noted(reply));
                 }
+                Command::BackUp(wanted) => self.want_backup(wanted),
                 Command::Stop => {}
             }
         }
-        self.append(&entries)?;
+        let mut group = Vec::new();
+        if !entries.is_empty() {
+            ciborium::into_writer(&entries, &mut group).map_err(io::Error::other)?;
+        }
+        self.owed = Some(Owed { group, answers, changed, now_ms });
+        self.settle()
+    }
+
+    /// Makes durable what is owed, shows it and answers. While the disk is full it stays owed, and
+    /// whoever waits is refused.
+    fn settle(&mut self) -> Result<(), WriterError> {
+        let Some(mut owed) = self.owed.take() else { return Ok(()) };
+        match self.append(&owed.group) {
+            Err(error) if room::is_full(&error) => {
+                if !self.shared.is_full() {
+                    tracing::error!(%error, "nothing can be taken: make room on the disk");
+                    self.shared.set_full(true);
+                }
+                owed.answers.retain_mut(Answer::forget);
+                self.owed = Some(owed);
+                return Ok(());
+            }
+            appended => appended?,
+        }
+        if self.shared.is_full() {
+            tracing::info!("there is room on the disk again");
+            self.shared.set_full(false);
+        }
+        let Owed { mut answers, mut changed, now_ms, .. } = owed;
         self.apply(&mut answers, now_ms, &mut changed);
         self.check()?;
         self.shared.publish(self.world.view(&changed), changed);
@@ -243,6 +318,14 @@ impl Writer<'_> {
     fn note(&mut self, note: Note) -> Entry {
         self.world.audit.push(note.clone());
         Entry::Audit(note)
+    }
+
+    fn want_backup(&mut self, wanted: Wanted) {
+        match &self.backup {
+            None => self.backup = Some(wanted),
+            // Whoever asked may have gone.
+            Some(_) => drop(wanted.reply.send(Err(Failure::UnderWay))),
+        }
     }
 
     fn apply(&mut self, answers: &mut [Answer], now_ms: i64, changed: &mut Changed) {
@@ -257,14 +340,12 @@ impl Writer<'_> {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the time of a sync is measured")]
-    fn append(&mut self, entries: &[Entry]) -> Result<(), WriterError> {
-        if entries.is_empty() {
+    fn append(&mut self, group: &[u8]) -> io::Result<()> {
+        if group.is_empty() {
             return Ok(());
         }
         let started = Instant::now();
-        let mut group = Vec::new();
-        ciborium::into_writer(entries, &mut group).map_err(io::Error::other)?;
-        self.log.append(&group)?;
+        self.log.append(group)?;
         self.logged += group.len() as u64;
         let mut syncs = self.shared.syncs.lock().unwrap_or_else(PoisonError::into_inner);
         syncs.count += 1;
@@ -285,7 +366,7 @@ impl Writer<'_> {
                         config_version: self.world.directory.version,
                     };
                     // Whoever gave up asks again and is told that it is a replay.
-                    let _ = reply.send(reply_value);
+                    let _ = reply.map(|reply| reply.send(reply_value));
                 }
                 Answer::Write(reply, version) => {
                     let _ = reply.send(version);
@@ -339,15 +420,25 @@ impl Writer<'_> {
 
     fn is_save_due(&self) -> bool {
         let is_due = self.saved_at.elapsed() >= CHECKPOINT_EVERY;
+        let is_wanted = self.erasing > 0 || self.backup.is_some();
         let is_changed =
-            self.erasing > 0 || self.logged > 0 && (is_due || self.logged >= CHECKPOINT_LOG_BYTES);
+            is_wanted || self.logged > 0 && (is_due || self.logged >= CHECKPOINT_LOG_BYTES);
         is_changed && !self.saver.saved.is_busy.load(Ordering::Acquire)
     }
 
     #[expect(clippy::disallowed_methods, reason = "checkpoints are due by the clock")]
     fn save(&mut self, done: Option<SyncSender<()>>) -> Result<(), WriterError> {
         self.check()?;
-        self.log.rotate()?;
+        match self.log.rotate() {
+            // The log holds everything; a checkpoint comes when there is room again.
+            Err(error) if room::is_full(&error) && done.is_none() => {
+                self.saved_at = Instant::now();
+                self.refuse_backup(&error);
+                return Ok(());
+            }
+            Err(error) if room::is_full(&error) => return Err(WriterError::Full),
+            rotated => rotated?,
+        }
         let position = self.log.position();
         let pieces = checkpoint::take_dirty(&mut self.world, position);
         let marks = marks(&self.world);
@@ -356,7 +447,9 @@ impl Writer<'_> {
             pieces,
             position,
             marks,
+            at_ms: now_ms(),
             is_snapshot_due: self.erasing > 0,
+            backup: self.backup.take(),
             done,
         });
         self.erasing = self.erasing.saturating_sub(1);
@@ -365,7 +458,15 @@ impl Writer<'_> {
         sent.map_err(|_| WriterError::Saver)
     }
 
+    fn refuse_backup(&mut self, error: &io::Error) {
+        tracing::error!(%error, "no room for a checkpoint: make room on the disk");
+        let reply = self.backup.take().map(|wanted| wanted.reply);
+        // Whoever asked may have gone.
+        let _ = reply.map(|reply| reply.send(Err(Failure::Full)));
+    }
+
     fn finish(mut self) -> Result<(), WriterError> {
+        self.saver.saved.is_ending.store(true, Ordering::Release);
         let (sender, receiver) = sync_channel(1);
         self.save(Some(sender))?;
         receiver.recv().map_err(|_| WriterError::Saver)?;

@@ -7,3 +7,4 @@ pub mod python;
 pub mod server;
 pub mod shop;
 pub mod snapshot;
+pub mod stream;

@@ -16,7 +16,7 @@ pub const SHARD: &str = "v1|apac|0";
 
 /// A running aggregator; killed when dropped.
 pub struct Server {
-    child: Child,
+    child: Option<Child>,
     pub base: String,
     agent: ureq::Agent,
     log: Arc<Mutex<String>>,
@@ -101,15 +101,29 @@ impl Server {
             let base = base.clone().unwrap_or_default();
             let ready = agent.get(format!("{base}/readyz")).call();
             if ready.is_ok_and(|answer| answer.status() == 200) {
-                return Ok(Self { child, base, agent, log });
+                return Ok(Self { child: Some(child), base, agent, log });
             }
             assert!(Instant::now() < deadline, "not ready: {}", log.lock().unwrap());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
+    /// One that somebody else runs.
+    pub fn at(base: &str) -> Self {
+        Self { child: None, base: base.to_owned(), agent: agent(), log: Arc::default() }
+    }
+
+    /// Waits until it is ready.
+    pub fn await_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while ureq::get(format!("{}/readyz", self.base)).call().is_err() {
+            assert!(Instant::now() < deadline, "not ready");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn pid(&self) -> String {
-        self.child.id().to_string()
+        self.child.as_ref().unwrap().id().to_string()
     }
 
     /// Status of a query, to see whether the site is known.
@@ -133,15 +147,16 @@ impl Server {
 
     /// kill -9.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let child = self.child.as_mut().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// SIGTERM, and how it ended.
     pub fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
+        let pid = self.pid();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.child.wait().unwrap()
+        self.child.as_mut().unwrap().wait().unwrap()
     }
 
     /// A request with a JSON body; status and body of the answer.
@@ -280,8 +295,10 @@ fn agent() -> ureq::Agent {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -272,6 +272,17 @@ pub struct Key {
     kind: String,
 }
 
+/// The file of a backup.
+#[derive(ToSchema)]
+pub struct Backup {
+    name: String,
+    /// Where it lies on the aggregator's machine.
+    path: String,
+    bytes: u64,
+    /// RFC 3339, UTC.
+    taken_at: String,
+}
+
 /// A key that was just made.
 #[derive(ToSchema)]
 pub struct MadeKey {
