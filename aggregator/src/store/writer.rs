@@ -154,7 +154,7 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
         let received = receiver.recv_timeout(LOOK_EVERY);
         if writer.owed.is_some() {
             if matches!(received, Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected)) {
-                return Err(WriterError::Full);
+                return Err(writer.abandon());
             }
             // Whoever got in before the door was closed hears nothing, which is a refusal.
             drop(received);
@@ -463,6 +463,15 @@ impl Writer<'_> {
         let reply = self.backup.take().map(|wanted| wanted.reply);
         // Whoever asked may have gone.
         let _ = reply.map(|reply| reply.send(Err(Failure::Full)));
+    }
+
+    /// Ends without a checkpoint, which would hold what the log does not.
+    fn abandon(self) -> WriterError {
+        self.saver.saved.is_ending.store(true, Ordering::Release);
+        drop(self.saver.sender);
+        // How it ended was logged there.
+        let _ = self.saver.thread.join();
+        WriterError::Full
     }
 
     fn finish(mut self) -> Result<(), WriterError> {
