@@ -81,8 +81,13 @@ pub async fn post(
     let (reply, written) = oneshot::channel();
     app.engine.send(Command::BackUp(Wanted { path: path.clone(), reply }))?;
     let written = written.await.map_err(|_| app.unanswered())?;
-    written
-        .map_err(|detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "backup_failed", detail))?;
+    written.map_err(|failure| match failure {
+        Failure::UnderWay => {
+            Problem::new(StatusCode::CONFLICT, "conflict", "another backup is under way")
+        }
+        Failure::Full => Problem::disk_full(),
+        Failure::Broken(detail) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fatal", detail),
+    })?;
     let made = file_json(&path).map_err(|error| failed(&error))?;
     noted(&app, caller.note(Act::BackUp, None, Some(name))).await?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
