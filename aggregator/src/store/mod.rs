@@ -16,6 +16,7 @@ pub mod saver;
 pub mod sled;
 pub mod snapshot;
 pub mod vault;
+pub mod tick;
 pub mod writer;
 
 use std::fmt::Debug;

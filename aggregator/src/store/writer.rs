@@ -11,28 +11,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::oneshot;
-
 use super::backup::{Failure, Wanted};
 use super::engine::{Command, Engine, FramesReply, Shared, Stage};
 use super::log::Log;
 use super::recover::{Layout, RecoverError, Recovered, recover};
 use super::room;
 use super::saver::{self, Checkpoint, Saver};
+use super::tick::{Answer, Owed, collect, entry};
 use super::vault::Vault;
-use crate::apply::{Changed, Decision, Entry, World};
+use crate::apply::{Changed, Entry, World};
 use crate::audit::Note;
 use crate::checkpoint;
 use crate::dedup::Source;
-use crate::intake::Incoming;
 use crate::local;
 
 /// How often it is asked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a tick collects requests.
-const TICK: Duration = Duration::from_millis(5);
-/// A tick with this many bytes does not wait for more.
-const TICK_BYTES_MAX: usize = 8 << 20;
 /// A checkpoint is due after this long.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// Whether days are over is asked again after this long.
@@ -60,15 +54,6 @@ pub enum WriterError {
     /// The disk was full at the end; the log holds what was acknowledged.
     #[error("the disk is full: no checkpoint was saved, the next start reads the log")]
     Full,
-}
-
-/// A tick that was decided, and whose group the log could not take. Nobody was told that it is
-/// done, and it will be: once decided, frames are not decided upon again.
-struct Owed {
-    group: Vec<u8>,
-    answers: Vec<Answer>,
-    changed: Changed,
-    now_ms: i64,
 }
 
 /// Starts the thread; it recovers first. The handle ends with the reason.
@@ -165,8 +150,12 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
             Ok(first) => {
                 let (commands, is_last) = collect(first, receiver);
                 writer.tick(commands)?;
-                if is_last {
-                    return writer.finish();
+                match (is_last, writer.owed.is_some()) {
+                    // What is owed is decided, so a checkpoint without it would lose it.
+                    (true, true) => return Err(writer.abandon()),
+                    (false, true) => continue,
+                    (true, false) => return writer.finish(),
+                    (false, false) => {}
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -176,61 +165,6 @@ fn run(layout: &Layout, shared: &Shared, receiver: &Receiver<Command>) -> Result
         writer.make_room()?;
         if writer.is_save_due() {
             writer.save(None)?;
-        }
-    }
-}
-
-/// Collects what arrives within a tick; the flag says that it is the last one.
-fn collect(first: Command, receiver: &Receiver<Command>) -> (Vec<Command>, bool) {
-    let mut commands = vec![first];
-    let mut bytes = 0;
-    let mut waited = false;
-    loop {
-        match commands.last() {
-            Some(Command::Stop) => {
-                commands.pop();
-                return (commands, true);
-            }
-            Some(Command::Frames { frames, .. }) => {
-                bytes += frames.iter().map(|frame| frame.bytes.len()).sum::<usize>();
-            }
-            _ => {}
-        }
-        if bytes > TICK_BYTES_MAX {
-            return (commands, false);
-        }
-        match receiver.try_recv() {
-            Ok(command) => commands.push(command),
-            Err(_) if waited => return (commands, false),
-            Err(_) => {
-                waited = true;
-                std::thread::sleep(TICK);
-                match receiver.try_recv() {
-                    Ok(command) => commands.push(command),
-                    Err(_) => return (commands, false),
-                }
-            }
-        }
-    }
-}
-
-enum Answer {
-    /// Nobody waits any more where there is no sender.
-    Frames(Option<oneshot::Sender<FramesReply>>, Source, Decision),
-    Write(oneshot::Sender<u64>, u64),
-    Local(oneshot::Sender<local::Answer>, local::Answer),
-    Noted(oneshot::Sender<()>),
-}
-
-impl Answer {
-    /// Lets go of whoever waits, who is refused by that. Whether something is left to be done.
-    fn forget(&mut self) -> bool {
-        match self {
-            Self::Frames(reply, ..) => {
-                *reply = None;
-                true
-            }
-            Self::Write(..) | Self::Local(..) | Self::Noted(..) => false,
         }
     }
 }
@@ -483,17 +417,5 @@ impl Writer<'_> {
         self.saver.thread.join().map_err(|_| WriterError::Saver)?;
         tracing::info!("saved a checkpoint");
         Ok(())
-    }
-}
-
-/// The log's entry of a frame; its bytes move there, they are not needed any more.
-fn entry(source: &Source, frame: &mut Incoming) -> Entry {
-    Entry::Frame {
-        shard: source.shard.clone(),
-        epoch: source.epoch.0,
-        sequence: frame.sequence,
-        checksum: frame.checksum,
-        is_dead: frame.batch.is_none(),
-        bytes: std::mem::take(&mut frame.bytes),
     }
 }

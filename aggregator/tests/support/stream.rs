@@ -1,6 +1,8 @@
 //! Frames of a busy shop, the same for each number: visitors who sign in and out, orders with
 //! refunds and repeats, late events, rejected ones.
 
+use std::sync::OnceLock;
+
 use edgetally_proto::batch::Batch;
 use edgetally_proto::error::RejectCode;
 use edgetally_proto::frame;
@@ -12,24 +14,31 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::events::{Event, share};
+use super::events::{Event, now_ms, share};
 use super::server::{ADMIN, Server};
 
-/// When the first frame was committed.
-pub const START: i64 = 1_772_420_400_000;
 const EVENTS: usize = 30;
+/// From one frame to the next.
+const STEP_MS: i64 = 4_000;
+
+/// When the first frame was committed: so long ago that nothing of it is still open, and too short
+/// for its days to be sealed, since both follow the clock.
+fn start() -> i64 {
+    static START: OnceLock<i64> = OnceLock::new();
+    *START.get_or_init(|| now_ms().div_euclid(HOUR_MS) * HOUR_MS - 60 * HOUR_MS)
+}
 
 fn event(random: &mut ChaCha8Rng, n: u64, at: usize) -> Event {
-    let now = START + n as i64 * 40_000;
+    let now = start() + n as i64 * STEP_MS;
     // Some were long on the way, and some ids come a second time.
     let late = if random.random_ratio(1, 10) { random.random_range(0..30) * HOUR_MS } else { 0 };
     let of = if n > 1 && random.random_ratio(1, 12) { n - 1 } else { n };
     let client = random.random_range(0..40);
     let names = ["page_view", "page_view", "view_item", "add_to_cart", "begin_checkout", "search"];
     let name = *names.choose(random).unwrap();
-    let at_ms = now - late + random.random_range(0..40_000);
+    let at_ms = now - late + random.random_range(0..STEP_MS);
     let mut event = Event::new(&format!("e{of}-{at}"), &format!("c{client}"), name, at_ms);
-    event.received_ms = now + 39_999;
+    event.received_ms = now + STEP_MS;
     if random.random_ratio(1, 4) {
         let source = ["news", "search", "social"].choose(random).unwrap();
         event.campaign = Some([(*source).to_owned(), "cpc".to_owned(), format!("k{}", n % 5)]);
@@ -55,7 +64,7 @@ pub fn frame_of(n: u64) -> Vec<u8> {
     let mut random = ChaCha8Rng::seed_from_u64(n);
     let events: Vec<Event> = (0..EVENTS).map(|at| event(&mut random, n, at)).collect();
     let mut share = share(&events);
-    let received_at_ms = START + n as i64 * 40_000;
+    let received_at_ms = start() + n as i64 * STEP_MS;
     let code = RejectCode::ValueInvalid;
     *share.rejects.entry(RejectKey { second: second_of(received_at_ms), code }).or_default() += 2;
     share.letters.push(Letter {
@@ -113,7 +122,7 @@ pub fn answers(server: &Server) -> Vec<Value> {
     ];
     for (metrics, dimensions) in asked {
         let query = json!({"site_id": "demo", "metrics": metrics, "dimensions": dimensions,
-            "date_range": ["2026-02-27", "2026-03-20"], "include": {"bounds": true}});
+            "date_range": "all", "include": {"bounds": true}});
         let (status, mut answer) = server.call("POST", "/v1/query", ADMIN, Some(query));
         assert_eq!(status, 200, "{answer}");
         all.push(answer["results"].take());
