@@ -1,8 +1,9 @@
 //! The aggregator: merges what the edge forwards, works out persons and orders, serves queries
 //! and dashboards.
 //!
-//! Modules stand in the order in which data meets them. Only `store`, `archive` and `http` do I/O
-//! or read a clock; every other module is a pure function of its arguments, `now` included.
+//! Modules stand in the order in which data meets them. Only `store`, `archive`, `http` and
+//! `commands` do I/O or read a clock; every other module is a pure function of its arguments, `now`
+//! included.
 
 pub mod config;
 

@@ -33,6 +33,7 @@ const INPUT_OUTPUT: &[&str] = &[
 const AGGREGATOR_SHELL: &[&str] = &[
     "aggregator/src/app.rs",
     "aggregator/src/archive/",
+    "aggregator/src/commands/",
     "aggregator/src/http/",
     "aggregator/src/main.rs",
     "aggregator/src/simulate/",
