@@ -45,5 +45,4 @@ mod scrub;
 mod settings;
 mod sketches;
 mod tls;
-mod twins;
 mod visitors;

@@ -13,7 +13,6 @@ mod limits;
 mod otto;
 mod overloaded;
 mod people;
-mod readers;
 mod refusals;
 mod rejects;
 mod repeats;

@@ -9,7 +9,6 @@ mod faults;
 mod limits;
 mod outage;
 mod place;
-mod restored;
 mod settings;
 mod sites;
 mod upgrade;
