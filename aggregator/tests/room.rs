@@ -33,11 +33,11 @@ fn visit(person: u32, turn: i64) -> Vec<Event> {
         Event::new(&id, &format!("c{person}"), name, at + n * 50_000)
     };
     let mut events: Vec<Event> = (0..5).map(|n| event(n, "page_view")).collect();
-    if person % 7 == 0 {
+    if person.is_multiple_of(7) {
         let login = Event { user: Some(format!("u{}", person / 21)), ..event(5, "login") };
         events.push(login);
     }
-    if person % 11 == 0 {
+    if person.is_multiple_of(11) {
         events.push(event(6, "purchase").order(&format!("T{person}-{turn}"), 500));
     }
     if turn > 0 {
@@ -72,7 +72,7 @@ impl Pair {
             world.view(&changed);
         }
         self.frames += 1;
-        if self.frames % 8 == 0 {
+        if self.frames.is_multiple_of(8) {
             self.save();
         }
     }
@@ -253,8 +253,8 @@ fn kill_9_with_hardly_any_memory_changes_no_answer() {
         }
         let first = round as u64 * 9 + 1;
         for (number, frame) in (first..).zip(some) {
-            assert_eq!(cramped.frames(number, &[frame.clone()]).0, 200);
-            assert_eq!(roomy.frames(number, &[frame.clone()]).0, 200);
+            assert_eq!(cramped.frames(number, std::slice::from_ref(frame)).0, 200);
+            assert_eq!(roomy.frames(number, std::slice::from_ref(frame)).0, 200);
         }
         assert_eq!(answers(&cramped), answers(&roomy), "round {round}");
         logged.push_str(&cramped.log());
