@@ -379,10 +379,12 @@ impl World {
         Ok(())
     }
 
-    /// Seals the days of every site that are over for good.
+    /// Seals the days of every site that are over for good, and drops rollups that are too old.
     pub fn seal(&mut self, now_ms: i64, changed: &mut Changed) {
         for (name, site) in &mut self.sites {
-            if site.seal(now_ms) {
+            let settings = self.directory.sites.get(name).map(|entry| &entry.settings.retention);
+            let is_dropped = settings.is_some_and(|kept| site.forget_fine(now_ms, kept));
+            if site.seal(now_ms) || is_dropped {
                 changed.sites.entry(name.clone()).or_default();
             }
         }

@@ -150,10 +150,8 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
             push(Key::Site(name.clone(), SiteKey::Records(at)), Piece::Records(records));
         }
         for block_key in std::mem::take(&mut site.dirty) {
-            if let Some(block) = site.counters.block(block_key) {
-                let key = Key::Site(name.clone(), SiteKey::Counters(block_key));
-                push(key, Piece::Counters(block));
-            }
+            let piece = site.counters.block(block_key).map_or(Piece::Removed, Piece::Counters);
+            push(Key::Site(name.clone(), SiteKey::Counters(block_key)), piece);
         }
         for (at, erasure) in site.tombstones.take_dirty() {
             push(Key::Site(name.clone(), SiteKey::Erasure(at)), Piece::Erasure(erasure));

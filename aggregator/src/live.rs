@@ -191,7 +191,10 @@ impl Stream {
                 differ.insert(second);
             }
         }
-        let differ = differ.into_iter().take(CORRECTIONS_MAX);
+        // Seconds are told again as long as they are kept.
+        let is_kept =
+            |second: &i64| site.counters.covers(second * SECOND_MS, (second + 1) * SECOND_MS);
+        let differ = differ.into_iter().filter(is_kept).take(CORRECTIONS_MAX);
         differ.map(|second| self.correction(second, site, now_ms)).collect()
     }
 

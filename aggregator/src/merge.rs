@@ -3,6 +3,7 @@
 //! A quarter of an hour is the coarsest level, because the hours and days of every time zone are
 //! sums of quarters; so a site's zone can change without counting anything again.
 
+pub mod kept;
 pub mod sketches;
 
 use std::cmp::Ordering;
@@ -13,6 +14,7 @@ use edgetally_proto::error::RejectCode;
 use edgetally_proto::event::Platform;
 use edgetally_proto::time::{MINUTE_MS, SECOND_MS};
 use imbl::OrdMap;
+use kept::Kept;
 
 use crate::texts::TextId;
 
@@ -130,6 +132,13 @@ pub struct BlockKey {
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
     blocks: OrdMap<BlockKey, Arc<Block>>,
+    kept: Kept,
+}
+
+/// The block of a level that says how far back the level is kept, for checkpoints: before all
+/// others, with one cell whose slot is that instant.
+fn mark_of(level: Level) -> BlockKey {
+    BlockKey { level, number: i64::MIN }
 }
 
 impl Counters {
@@ -146,6 +155,9 @@ impl Counters {
         }
         for level in Level::ALL {
             let slot = (second * SECOND_MS).div_euclid(level.slot_ms());
+            if !self.kept.holds(level, slot) {
+                continue;
+            }
             let key = BlockKey { level, number: level.block_of(slot) };
             let block = Arc::make_mut(self.blocks.entry(key).or_default());
             add_cell(block, slot, measure.pack(), count);
@@ -168,7 +180,7 @@ impl Counters {
                 cell.2 += if is_same { next.2 } else { 0 };
                 is_same
             });
-            cells.retain(|(_, _, count)| *count != 0);
+            cells.retain(|(slot, _, count)| *count != 0 && self.kept.holds(level, *slot));
             let block_of = |cell: &(i64, u64, i64)| level.block_of(cell.0);
             for of_block in cells.chunk_by(|a, b| block_of(a) == block_of(b)) {
                 let Some(number) = of_block.first().map(block_of) else { continue };
@@ -182,7 +194,8 @@ impl Counters {
 
     /// Calls `visit` for every cell between two instants, from the coarsest slots that fit.
     ///
-    /// Both must be whole seconds; `from_ms` is in, `to_ms` is not.
+    /// Both must be whole seconds; `from_ms` is in, `to_ms` is not. What is not kept any more is
+    /// not visited: see [`Self::covers`].
     pub fn visit(&self, from_ms: i64, to_ms: i64, mut visit: impl FnMut(Measure, i64)) {
         for (level, from, to) in slots(from_ms, to_ms) {
             self.visit_level(level, from, to, &mut visit);
@@ -202,6 +215,32 @@ impl Counters {
         }
     }
 
+    /// Whether everything between two whole seconds is kept as finely as it takes.
+    #[must_use]
+    pub fn covers(&self, from_ms: i64, to_ms: i64) -> bool {
+        self.kept.covers(from_ms, to_ms)
+    }
+
+    /// Drops the blocks of a level that are older than an instant; notes the blocks that changed,
+    /// those among them that are gone. Says whether any are.
+    pub fn forget(&mut self, level: Level, from_ms: i64, dirty: &mut BTreeSet<BlockKey>) -> bool {
+        if !self.kept.advance(level, from_ms) {
+            return false;
+        }
+        let from_ms = self.kept.from_ms(level);
+        let first = BlockKey { level, number: i64::MIN + 1 };
+        let end = BlockKey { level, number: level.block_of(from_ms.div_euclid(level.slot_ms())) };
+        let gone: Vec<BlockKey> = self.blocks.range(first..end).map(|(key, _)| *key).collect();
+        for key in &gone {
+            self.blocks.remove(key);
+        }
+        let is_changed = !gone.is_empty();
+        dirty.extend(gone);
+        self.blocks.insert(mark_of(level), Arc::new(vec![(from_ms, 0, 0)]));
+        dirty.insert(mark_of(level));
+        is_changed
+    }
+
     /// A block, to store it.
     #[must_use]
     pub fn block(&self, key: BlockKey) -> Option<Arc<Block>> {
@@ -215,6 +254,9 @@ impl Counters {
 
     /// Puts back a block as it was stored.
     pub fn restore(&mut self, key: BlockKey, block: Block) {
+        if let (true, Some((from_ms, ..))) = (key == mark_of(key.level), block.first()) {
+            self.kept.advance(key.level, *from_ms);
+        }
         self.blocks.insert(key, Arc::new(block));
     }
 
@@ -350,6 +392,33 @@ mod tests {
         let key = BlockKey { level: Level::Second, number: 1 };
         assert_eq!(counters.block(key).unwrap().len(), 0);
         assert_eq!(dirty.len(), 3);
+    }
+
+    /// Stored and put back, what is kept stays the same, and what comes late for a second that is
+    /// gone counts for its minute and quarter alone.
+    #[test]
+    fn old_seconds_are_dropped_for_good() {
+        let (mut counters, mut dirty) = (Counters::default(), BTreeSet::new());
+        for second in [0, 61, 7_200] {
+            counters.add(PURCHASES, second, 1, &mut dirty);
+        }
+        dirty.clear();
+        assert!(counters.forget(Level::Second, 7_200_000, &mut dirty));
+        assert!(!counters.forget(Level::Second, 7_200_000, &mut BTreeSet::new()));
+        let gone = dirty.iter().filter(|key| counters.block(**key).is_none()).count();
+        assert_eq!((gone, dirty.len()), (2, 3));
+        let mut restored = Counters::default();
+        for key in counters.keys() {
+            restored.restore(key, counters.block(key).unwrap().to_vec());
+        }
+        for counters in [&mut counters, &mut restored] {
+            counters.add(PURCHASES, 5, 1, &mut BTreeSet::new());
+            counters.add_all(&[(PURCHASES, 61, 1)], &mut BTreeSet::new());
+            assert_eq!((sum(counters, 0, 900), sum(counters, 0, 60)), (4, 2));
+            assert!(counters.covers(0, 60_000) && !counters.covers(0, 59_000));
+            assert_eq!((sum(counters, 0, 59), sum(counters, 7_200, 7_201)), (0, 1));
+            assert_eq!(counters.span_ms(), Some((0, 8_100_000)));
+        }
     }
 
     proptest! {

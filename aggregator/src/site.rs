@@ -4,6 +4,7 @@
 //! kept as sums of differences, so it equals what a batch over all records would give.
 
 mod erase;
+mod fine;
 pub mod generations;
 mod known;
 mod merging;

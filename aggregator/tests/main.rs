@@ -41,6 +41,8 @@ mod rejects;
 mod replay;
 mod replayed_rejects;
 mod room;
+mod retention;
+mod rows;
 mod scrub;
 mod settings;
 mod sketches;

@@ -10,6 +10,7 @@ use edgetally_proto::time::SECOND_MS;
 use edgetally_proto::vital;
 use imbl::OrdMap;
 
+use super::kept::Kept;
 use super::{Level, slots};
 
 /// What numbers there are quantiles of.
@@ -45,6 +46,7 @@ pub struct Slot {
 #[derive(Debug, Clone, Default)]
 pub struct Sketches {
     slots: OrdMap<(Level, i64), Arc<Slot>>,
+    kept: Kept,
     /// Clients that are not in their slots yet: many at once take less.
     clients: Vec<(i64, u64)>,
 }
@@ -56,6 +58,9 @@ impl Sketches {
     fn change(&mut self, second: i64, mut change: impl FnMut(&mut Slot)) {
         for level in Level::ALL {
             let slot = (second * SECOND_MS).div_euclid(level.slot_ms());
+            if !self.kept.holds(level, slot) {
+                continue;
+            }
             change(Arc::make_mut(self.slots.entry((level, slot)).or_default()));
         }
     }
@@ -80,6 +85,9 @@ impl Sketches {
             clients.dedup_by_key(|client| (slot_of(client), client.1));
             for of_slot in clients.chunk_by(|a, b| slot_of(a) == slot_of(b)) {
                 let Some(slot) = of_slot.first().map(slot_of) else { continue };
+                if !self.kept.holds(level, slot) {
+                    continue;
+                }
                 let slot = Arc::make_mut(self.slots.entry((level, slot)).or_default());
                 of_slot.iter().for_each(|(_, hash)| {
                     slot.clients.insert(*hash);
@@ -88,6 +96,18 @@ impl Sketches {
         }
         clients.clear();
         self.clients = clients;
+    }
+
+    /// Drops the slots of a level before an instant.
+    pub fn forget(&mut self, level: Level, from_ms: i64) {
+        if !self.kept.advance(level, from_ms) {
+            return;
+        }
+        let end = self.kept.from_ms(level).div_euclid(level.slot_ms());
+        let old = self.slots.range((level, i64::MIN)..(level, end));
+        for key in old.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.slots.remove(&key);
+        }
     }
 
     /// Adds a number to a UTC second.

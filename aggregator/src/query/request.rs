@@ -134,12 +134,17 @@ pub struct Plan {
     pub now_ms: i64,
     /// The settings of its site.
     pub shop: Shop,
+    /// Whether rollups are too coarse for it.
+    pub is_too_fine: bool,
 }
 
 impl Plan {
     /// Whether it is answered from sessions and orders, row by row.
     #[must_use]
     pub fn is_scan(&self) -> bool {
+        if self.is_too_fine {
+            return true;
+        }
         let all_by_name = self.metrics.iter().all(|metric| metric.takes_names());
         self.asked().iter().any(|by| match by {
             Dimension::Time(_) | Dimension::RejectCode => false,
@@ -217,6 +222,7 @@ pub fn plan(
         rates,
         now_ms,
         shop: Shop::default(),
+        is_too_fine: false,
     })
 }
 

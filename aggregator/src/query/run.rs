@@ -98,6 +98,8 @@ struct Sums {
 /// # Errors
 /// If they are too many.
 pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
+    let fine = too_fine(plan, site)?;
+    let plan = fine.as_ref().unwrap_or(plan);
     if plan.is_scan() {
         let mut rows = scan::run(plan, site)?;
         sort(&mut rows, plan);
@@ -130,6 +132,25 @@ pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
     }
     sort(&mut rows, plan);
     Ok(rows)
+}
+
+/// The plan row by row, if it asks for seconds or minutes that rollups do not hold any more.
+///
+/// # Errors
+/// If it asks for what only rollups tell.
+fn too_fine(plan: &Plan, site: &SiteView) -> Result<Option<Plan>, QueryError> {
+    let is_edges = |metric: &Metric| matches!(metric, Metric::Rejected | Metric::Duplicates);
+    let asks = plan.metrics.iter().any(|metric| is_edges(metric) || metric.is_of_events());
+    let covers = |bucket: &Bucket| site.counters.covers(bucket.range.from_ms, bucket.range.to_ms);
+    if !asks || plan.buckets.iter().all(covers) {
+        return Ok(None);
+    }
+    if plan.metrics.iter().any(is_edges) {
+        let detail = "rejected and duplicates are not kept as finely for so long; take whole \
+                      quarters of an hour";
+        return Err(QueryError::TooFine { detail: detail.to_owned() });
+    }
+    Ok(Some(Plan { is_too_fine: true, ..plan.clone() }))
 }
 
 /// Which names the filter lets pass, each judged once.

@@ -48,6 +48,19 @@ impl Snapshot {
         self.view = self.world.view_all();
     }
 
+    /// Lets time pass for the site: days are sealed, old rollups go.
+    pub fn pass_to(&mut self, now: &str) {
+        self.world.seal(at(now), &mut Changed::default());
+        self.view = self.world.view_all();
+    }
+
+    /// Takes in more events.
+    pub fn add_events(&mut self, events: Vec<edgetally_proto::event::Event>) {
+        let mut window = edgetally_proto::window::Window::default();
+        events.into_iter().for_each(|event| window.fold(&demo(), event));
+        self.add(window.seal(START).sites);
+    }
+
     /// Answers `/v1/query` as at an instant.
     pub fn ask(&self, now: &str, mut asked: Value) -> Result<Value, QueryError> {
         asked["site_id"] = json!("demo");
