@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -130,6 +131,95 @@ fn a_full_disk_refuses_frames_and_nothing_else_and_passes() {
     let again = Server::start(&dir.path().join("within"));
     send_up_to(&again, 41);
     check_same(&again, &twin, "after a start from a log that ends at the full disk");
+}
+
+/// A program on a small disk of its own, where the system permits one.
+struct Small {
+    child: Child,
+    server: Server,
+    disk: PathBuf,
+}
+
+impl Small {
+    fn start(folder: &Path, megabytes: u64) -> Option<Self> {
+        let script = format!(
+            "mount -t tmpfs -o size={megabytes}m tmpfs '{0}' && exec '{1}' serve",
+            folder.display(),
+            env!("CARGO_BIN_EXE_edgetally")
+        );
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = fs::File::create(folder.with_extension("log")).unwrap();
+        let child = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+            .env("EDGETALLY_LISTEN", format!("127.0.0.1:{port}"))
+            .env("EDGETALLY_DATA", folder.join("data"))
+            .env("EDGETALLY_ADMIN_KEY", ADMIN)
+            .env("EDGETALLY_EDGE_SECRET", SECRET)
+            .env("EDGETALLY_KEEP_FREE_MB", "0")
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn();
+        let mut child = child.ok()?;
+        std::thread::sleep(Duration::from_millis(300));
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
+        // unshare and sh became the program, whose root shows the disk that only it has.
+        let disk = PathBuf::from(format!("/proc/{}/root{}", child.id(), folder.display()));
+        let server = Server::at(&format!("http://127.0.0.1:{port}"));
+        server.await_ready();
+        Some(Self { child, server, disk })
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Nothing is kept free here, so that the system itself says that the disk is full.
+#[test]
+fn a_disk_that_is_really_full_passes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("disk");
+    fs::create_dir(&folder).unwrap();
+    let Some(small) = Small::start(&folder, 48) else {
+        println!("skipped: this system permits no file systems of one's own");
+        return;
+    };
+    small.server.make_site();
+    send_up_to(&small.server, 20);
+    let before = answers(&small.server);
+    let filler = small.disk.join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while io::copy(&mut io::repeat(1), &mut file).is_ok() {}
+    let mut next = 21;
+    // What still fits into the last block is taken.
+    while server_takes(&small.server, next) {
+        next += 1;
+    }
+    assert!(next < 400, "the disk never was full");
+    check_refusals(&small.server, next);
+    if next == 21 {
+        assert_eq!(answers(&small.server), before);
+    }
+    // As long as it is open it takes its room.
+    drop(file);
+    fs::remove_file(&filler).unwrap();
+    await_room(&small.server, next);
+    send_up_to(&small.server, next + 20);
+    let twin = Server::start(&dir.path().join("twin"));
+    twin.make_site();
+    send_up_to(&twin, next + 20);
+    check_same(&small.server, &twin, "after the disk was really full");
+    let (status, made) = small.server.call("POST", "/v1/backup", ADMIN, None);
+    assert_eq!(status, 201, "checkpoints are saved again: {made}");
+}
+
+fn server_takes(server: &Server, next: u64) -> bool {
+    server.frames(next, &[frame_of(next)]).0 == 200
 }
 
 /// A file that lost something is named with what to do; nothing is dropped to get going.

@@ -47,4 +47,5 @@ mod scrub;
 mod settings;
 mod sketches;
 mod tls;
+mod twins;
 mod visitors;

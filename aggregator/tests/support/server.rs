@@ -221,7 +221,8 @@ impl Server {
             None => self.agent.run(request.body(()).unwrap()),
         };
         let mut answer = answer.unwrap();
-        let text = answer.body_mut().read_to_string().unwrap();
+        let body = answer.body_mut().with_config().limit(1 << 30);
+        let text = body.read_to_string().unwrap();
         (answer.status().as_u16(), answer.headers().clone(), text)
     }
 

@@ -13,6 +13,7 @@ mod limits;
 mod otto;
 mod overloaded;
 mod people;
+mod readers;
 mod refusals;
 mod rejects;
 mod repeats;

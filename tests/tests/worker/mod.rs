@@ -9,6 +9,7 @@ mod faults;
 mod limits;
 mod outage;
 mod place;
+mod restored;
 mod settings;
 mod sites;
 mod upgrade;
