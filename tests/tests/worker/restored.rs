@@ -31,11 +31,10 @@ fn batch(request: usize) -> Value {
 }
 
 /// Sends batches until it is told to stop; every one of them is accepted.
-fn send(edge: &Edge, key: &str, next: &AtomicUsize, stop: &AtomicBool) {
+fn send(url: &str, key: &str, next: &AtomicUsize, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let request = next.fetch_add(1, Ordering::Relaxed);
-        let url = edge.url("/v1/events");
-        let answer = http::post_json(&url, Some(key), &batch(request)).expect("an answer");
+        let answer = http::post_json(url, Some(key), &batch(request)).expect("an answer");
         assert_eq!(answer.status, 202, "{}", answer.text());
         assert_eq!(answer.json().expect("counts")["accepted"], json!(EVENTS));
     }
@@ -78,10 +77,11 @@ fn a_backup_restored_elsewhere_catches_up() {
     })
     .expect("known");
 
+    let url = edge.url("/v1/events");
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let backup = thread::scope(|scope| {
         for _ in 0..SENDERS {
-            scope.spawn(|| send(&edge, &key, &next, &stop));
+            scope.spawn(|| send(&url, &key, &next, &stop));
         }
         thread::sleep(Duration::from_secs(3));
         let backup = aggregator.back_up().expect("a backup");
