@@ -107,8 +107,8 @@ fn complete(method: &str, path: &str, operation: &mut Operation) {
         add("401", "`key_invalid`: no key, or one that is not known");
         add(
             "403",
-            "`key_forbidden`: a key of another kind or site; `origin_not_allowed`: a login, used by \
-             a page of another address",
+            "`key_forbidden`: a key of another kind or site; `origin_not_allowed`: a login, used \
+             by a page of another address",
         );
     }
     if is_asked || has_body || keys {
