@@ -40,7 +40,7 @@ function serve() {
   );
 }
 
-/** Processor milliseconds of tasks of the page's main thread while `work` ran and until all was sent. */
+/** Processor milliseconds of the page's main thread while `work` ran and until all was sent. */
 async function traced(browser, page, work) {
   await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline"] });
   await work();

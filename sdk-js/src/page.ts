@@ -96,7 +96,7 @@ export const watch = (view: () => void, leave: (what: Engagement, url: string) =
 
 const wrapHistory = (move: () => void): void => {
   for (const name of ["pushState", "replaceState"] as const) {
-    // eslint-disable-next-line @typescript-eslint/unbound-method -- called with what it is called on
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- called on its own
     const original = history[name];
     history[name] = function (this: History, ...args: Parameters<History["pushState"]>) {
       original.apply(this, args);

@@ -32,9 +32,10 @@ export const site = (page) =>
  * Passes every request on to the worker and back, and keeps what was said: `batches` fills as they
  * arrive, `answers` has at the same place what each was answered. A browser's own log would miss
  * the requests that outlive their page, and those matter most here. `faults` are taken one a
- * batch: a status with headers instead of the worker's answer, "reset" for a connection that breaks, "unanswered" for one that
- * breaks once the worker has answered, "hang" for one that stays silent. With a `page(path)`, its
- * HTML under its `headers` is what other paths than the worker's show, as of one origin.
+ * batch: a status with headers instead of the worker's answer, "reset" for a connection that
+ * breaks, "unanswered" for one that breaks once the worker has answered, "hang" for one that stays
+ * silent. With a `page(path)`, its HTML under its `headers` is what other paths than the worker's
+ * show, as of one origin.
  */
 export async function tap(dev, faults = [], page) {
   const batches = [];

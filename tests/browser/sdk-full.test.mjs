@@ -12,8 +12,8 @@ const ANSWER_MS_MAX = 8000;
 const QUIET_MS = 1500;
 
 const here = place();
-const visit = (t, { attributes = "", ...options } = {}, path) =>
-  open(here, t, { script: "e.full.js", attributes: `data-auto="0" ${attributes}`, ...options }, path);
+const visit = (t, { attributes = "", ...options } = {}) =>
+  open(here, t, { script: "e.full.js", attributes: `data-auto="0" ${attributes}`, ...options });
 
 const storage = (page) => page.evaluate(() => Object.keys(localStorage));
 
@@ -108,7 +108,8 @@ describe("another host of the shop", () => {
 
 describe("GA4's data layer", () => {
   const items = [{ item_id: "sku-1", price: 500, quantity: 2 }];
-  const ecommerce = () => ({ transaction_id: crypto.randomUUID(), value: 1000, currency: "VND", items });
+  const price = { value: 1000, currency: "VND" };
+  const ecommerce = () => ({ transaction_id: crypto.randomUUID(), ...price, items });
 
   it("is read in both forms, before and after the script came", async (t) => {
     const [early, late] = [ecommerce(), ecommerce()];
@@ -261,8 +262,8 @@ describe("the shop", () => {
     const headers = { "content-security-policy": policy };
     const attributes = "data-vitals data-debug data-datalayer";
     const blocked = [];
-    const prepare = (context) =>
-      context.on("console", (message) => message.type() === "error" && blocked.push(message.text()));
+    const listen = (message) => message.type() === "error" && blocked.push(message.text());
+    const prepare = (context) => context.on("console", listen);
     const { page, sent, errors } = await visit(t, { headers, attributes, prepare });
     await call(page, "track", "search", { search_term: "x" });
     await until("one accepted", ANSWER_MS_MAX, () => accepted(sent) === 1);

@@ -140,7 +140,8 @@ describe("page views", () => {
 
   it("measures web vitals once, when the page is hidden", async (t) => {
     const head = "<h1>Edgetally</h1>";
-    const { page, sent } = await visit(t, { head, script: "e.full.js", attributes: "data-vitals" });
+    const options = { head, script: "e.full.js", attributes: "data-vitals" };
+    const { page, sent } = await visit(t, options);
     await page.click("h1");
     await page.waitForTimeout(300);
     await page.evaluate(() => (location.href = "/next"));
