@@ -96,7 +96,8 @@ describe("page views", () => {
 
   it("names campaign and referrer with the first event of a document only", async (t) => {
     const referer = "https://www.google.com/";
-    const { page, sent, url } = await visit(t, { referer, script: "e.full.js" }, "/?a=1&utm_source=tet&gclid=X&b=2");
+    const options = { referer, script: "e.full.js" };
+    const { page, sent, url } = await visit(t, options, "/?a=1&utm_source=tet&gclid=X&b=2");
     await call(page, "track", "view_item", { items: [{ item_id: "sku-1" }] });
     await until("two events accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
     const [view, item] = sent.events();
