@@ -278,6 +278,14 @@ fn filters_of_every_kind() {
     check(&["orders"], json!([["is", "order:status", ["cancelled"]]]), "0");
 }
 
+/// What only events have decides which persons are counted under what their visit says.
+#[test]
+fn filters_by_event_beside_a_visit() {
+    let bought = json!({"metrics": ["visitors", "sessions", "events"],
+        "dimensions": ["visit:country"], "filters": [["is", "event:name", ["purchase"]]]});
+    assert_eq!(ask(&shop(morning()), bought), ["VN: 1 1 1"]);
+}
+
 /// A second, an hour and a day of it, the empty ones filled.
 #[test]
 fn rows_of_time_beside_other_dimensions() {

@@ -1,5 +1,6 @@
 //! How far back seconds and minutes are kept. Quarters of an hour are kept for ever.
 
+use edgetally_proto::settings::{Retention, RetentionSettings};
 use edgetally_proto::time::{HOUR_MS, MINUTE_MS};
 
 use super::{Level, slots};
@@ -16,6 +17,20 @@ impl Default for Kept {
 }
 
 impl Kept {
+    /// What a site's settings keep at an instant.
+    #[must_use]
+    pub fn under(settings: &RetentionSettings, now_ms: i64) -> Self {
+        let mut kept = Self::default();
+        for (level, retention) in
+            [(Level::Second, settings.seconds), (Level::Minute, settings.minutes)]
+        {
+            if let Retention::For(span) = retention {
+                kept.advance(level, now_ms.saturating_sub(span.ms));
+            }
+        }
+        kept
+    }
+
     /// The first instant that is whole at a level.
     #[must_use]
     pub fn from_ms(&self, level: Level) -> i64 {

@@ -141,7 +141,12 @@ pub fn run(plan: &Plan, site: &SiteView) -> Result<Vec<Row>, QueryError> {
 fn too_fine(plan: &Plan, site: &SiteView) -> Result<Option<Plan>, QueryError> {
     let is_edges = |metric: &Metric| matches!(metric, Metric::Rejected | Metric::Duplicates);
     let asks = plan.metrics.iter().any(|metric| is_edges(metric) || metric.is_of_events());
-    let covers = |bucket: &Bucket| site.counters.covers(bucket.range.from_ms, bucket.range.to_ms);
+    // By the settings too, so that an answer does not depend on when what is old was dropped.
+    let kept = plan.shop.kept(plan.now_ms);
+    let covers = |Bucket { range, .. }: &Bucket| {
+        let (from_ms, to_ms) = (range.from_ms, range.to_ms);
+        kept.covers(from_ms, to_ms) && site.counters.covers(from_ms, to_ms)
+    };
     if !asks || plan.buckets.iter().all(covers) {
         return Ok(None);
     }
