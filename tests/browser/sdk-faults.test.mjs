@@ -7,10 +7,10 @@ import { overloaded } from "./browser.mjs";
 import { accepted, call, named, place, visit as open } from "./place.mjs";
 import { query, until } from "./system.mjs";
 
-const ANSWER_MS_MAX = 10_000;
-const SETTLED_MS_MAX = 10_000;
+const ANSWER_MS_MAX = 30_000;
+const SETTLED_MS_MAX = 30_000;
 /** Between a call in the page and its event here, on a busy machine. */
-const SLACK_MS = 5000;
+const SLACK_MS = 20_000;
 const HOUR_MS = 3_600_000;
 
 const here = place();

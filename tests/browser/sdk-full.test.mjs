@@ -7,7 +7,7 @@ import { site, snippet } from "./browser.mjs";
 import { accepted, call, named, place, visit as open } from "./place.mjs";
 import { query, until } from "./system.mjs";
 
-const ANSWER_MS_MAX = 8000;
+const ANSWER_MS_MAX = 30_000;
 /** Longer than any batch waits. */
 const QUIET_MS = 1500;
 
