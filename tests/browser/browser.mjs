@@ -1,7 +1,11 @@
 // Chromium, a small web site of the test's own, and a wire tap between it and the worker.
 
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, createServer as createWire } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const FLAGS = [
@@ -11,14 +15,33 @@ const FLAGS = [
   "--disable-background-networking",
 ];
 
+const executable = () => process.env.CHROMIUM || "/usr/bin/chromium";
+
 /** Starts a headless browser; the driver turns the back/forward cache off unless told not to. */
 export const launch = ({ hasPageCache = false } = {}) =>
   chromium.launch({
     ignoreDefaultArgs: hasPageCache ? ["--disable-back-forward-cache"] : [],
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    executablePath: executable(),
     headless: true,
     args: FLAGS,
   });
+
+/** Opens a page in a browser that nothing drives: a driven one never shows what it prerenders. */
+export function browse(url) {
+  const profile = mkdtempSync(join(tmpdir(), "browse-"));
+  const flags = [...FLAGS, "--headless=new", "--no-first-run", "--remote-debugging-port=0"];
+  const args = [...flags, `--user-data-dir=${profile}`, url];
+  const child = spawn(executable(), args, { stdio: "ignore", detached: true });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  return {
+    close: async () => {
+      // All of its processes at once, so that none writes to the folder any more.
+      process.kill(-child.pid, "SIGKILL");
+      await ended;
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
+    },
+  };
+}
 
 /** Serves the same page at every path; `page(path)` gives its HTML. */
 export const site = (page) =>

@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { launch, overloaded } from "./browser.mjs";
+import { browse, launch, overloaded, site, snippet, tap } from "./browser.mjs";
 import { accepted, call, named, place, visit as open } from "./place.mjs";
 import { query, until } from "./system.mjs";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const ANSWER_MS_MAX = 30_000;
+/** A page stays open for so long, and the next one is prerendered meanwhile. */
+const PRERENDERED_MS = 3000;
 
 const here = place();
 const visit = (...args) => open(here, ...args);
@@ -121,22 +123,34 @@ describe("page views", () => {
     assert.ok(await page.evaluate(() => window.isSamePage), "the page came from the cache");
   });
 
-  // A driven browser prerenders but never shows the result, so the page plays both states.
-  it("counts a prerendered page only when it is shown", async (t) => {
-    const prepare = (context) =>
-      context.addInitScript(() => {
-        Object.defineProperty(document, "prerendering", { value: true, configurable: true });
-      });
-    const { page, sent } = await visit(t, { prepare });
-    await call(page, "track", "add_to_cart", { items: [{ item_id: "sku-1" }] });
-    await page.waitForTimeout(1500);
-    assert.equal(sent.batches.length, 0);
-    await page.evaluate(() => {
-      Object.defineProperty(document, "prerendering", { value: false });
-      document.dispatchEvent(new Event("prerenderingchange"));
+  it("counts a prerendered page once, when it is shown", async (t) => {
+    const sent = await tap(here.dev);
+    const rules = JSON.stringify({ prerender: [{ urls: ["/next"], eagerness: "immediate" }] });
+    const first = `<script type="speculationrules">${rules}</script><a id="next" href="/next"></a>
+      <script>onload = () => setTimeout(() => {
+        edgetally("track", "leave");
+        setTimeout(() => document.getElementById("next").click(), 50);
+      }, ${PRERENDERED_MS})</script>`;
+    const next = `<script>
+      document.addEventListener("prerenderingchange", () => edgetally("track", "shown"));
+      edgetally("track", "add_to_cart", { items: [{ item_id: "sku-1" }] })</script>`;
+    const tapped = { ...here.dev, edge: sent.url };
+    const pages = await site((path) => snippet(tapped) + (path === "/" ? first : next));
+    const browser = browse(pages.url);
+    t.after(async () => {
+      await browser.close();
+      pages.close();
+      sent.close();
     });
-    await until("both accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
-    assert.equal(named(sent, "page_view").length, 1);
+    await until("five accepted", PRERENDERED_MS + ANSWER_MS_MAX, () => accepted(sent) === 5);
+    const [leave] = named(sent, "leave");
+    assert.equal(named(sent, "shown").length, 1, "it was prerendered");
+    const views = named(sent, "page_view").toSorted((one, other) => one.ts - other.ts);
+    const seen = views.map((view) => view.context.page_url);
+    assert.deepEqual(seen, [`${pages.url}/`, `${pages.url}/next`]);
+    assert.ok(views[1].ts >= leave.ts, "the view is of when it was shown");
+    const batch = sent.batches.find(({ events }) => events.some(({ id }) => id === views[1].id));
+    assert.ok(batch.sent_at >= leave.ts, "nothing was sent before");
   });
 
   it("measures web vitals once, when the page is hidden", async (t) => {
