@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use edgetally_proto::time::{HOUR_MS, SECOND_MS, second_of};
+use edgetally_proto::time::{HOUR_MS, SECOND_MS};
 use imbl::OrdMap;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
@@ -22,6 +22,9 @@ pub type PersonId = u32;
 /// `concurrent_visitors` looks back this far.
 pub const CONCURRENT_MS: i64 = HOUR_MS / 12;
 const QUARTER_MS: i64 = Level::Quarter.slot_ms();
+/// Width of the slots in which events are kept one by one: wide enough for several events of a
+/// small shop, since each slot takes as much as five of them, and narrow enough to be copied.
+const SLOT_MS: i64 = 4 * SECOND_MS;
 
 /// So many changes wait at most.
 const WAITING_MAX: usize = 1 << 16;
@@ -29,7 +32,7 @@ const WAITING_MAX: usize = 1 << 16;
 /// One activity event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Visit {
-    /// Milliseconds within its second.
+    /// Milliseconds within its slot.
     pub ms: u16,
     /// Name of the event.
     pub name: TextId,
@@ -40,14 +43,15 @@ pub struct Visit {
 /// Presence of all persons of a site. Clones share what did not change since.
 #[derive(Debug, Clone)]
 pub struct Presence {
-    seconds: OrdMap<i64, Arc<Vec<Visit>>>,
+    /// By slots of [`SLOT_MS`].
+    slots: OrdMap<i64, Arc<Vec<Visit>>>,
     quarters: OrdMap<i64, Crowd>,
     /// By local day, counted from 1970-01-01 in the site's zone.
     days: OrdMap<i64, Crowd>,
     /// The days before [`Self::sealed_before`], which have neither crowds nor quarters.
     sealed: OrdMap<i64, Arc<Sealed>>,
     sealed_before: i64,
-    /// Quarters that end up to here are told from their seconds.
+    /// Quarters that end up to here are told from their slots.
     sealed_ms: i64,
     /// What came and went and is not seen yet: many at once take less.
     waiting: Vec<Change>,
@@ -56,27 +60,27 @@ pub struct Presence {
 /// An activity event that came or went.
 #[derive(Debug, Clone, Copy)]
 struct Change {
-    second: i64,
+    slot: i64,
     visit: Visit,
     is_added: bool,
 }
 
 impl Change {
     fn at_ms(&self) -> i64 {
-        self.second * SECOND_MS + i64::from(self.visit.ms)
+        self.slot * SLOT_MS + i64::from(self.visit.ms)
     }
 
     fn quarter(&self) -> i64 {
-        (self.second * SECOND_MS).div_euclid(QUARTER_MS)
+        (self.slot * SLOT_MS).div_euclid(QUARTER_MS)
     }
 }
 
 impl Default for Presence {
     fn default() -> Self {
-        let (seconds, quarters, days) = Default::default();
+        let (slots, quarters, days) = Default::default();
         let (sealed_before, sealed_ms) = (i64::MIN, i64::MIN);
         let (sealed, waiting) = Default::default();
-        Self { seconds, quarters, days, sealed, sealed_before, sealed_ms, waiting }
+        Self { slots, quarters, days, sealed, sealed_before, sealed_ms, waiting }
     }
 }
 
@@ -98,10 +102,10 @@ impl Presence {
         is_added: bool,
         days: &impl Days,
     ) {
-        let second = second_of(at_ms);
-        let ms = u16::try_from(at_ms - second * SECOND_MS).unwrap_or_default();
+        let slot = at_ms.div_euclid(SLOT_MS);
+        let ms = u16::try_from(at_ms - slot * SLOT_MS).unwrap_or_default();
         let visit = Visit { ms, name, person };
-        self.waiting.push(Change { second, visit, is_added });
+        self.waiting.push(Change { slot, visit, is_added });
         if self.waiting.len() > WAITING_MAX {
             self.settle(days);
         }
@@ -110,11 +114,9 @@ impl Presence {
     /// Puts what waits into its places.
     pub fn settle(&mut self, days: &impl Days) {
         let mut changes = std::mem::take(&mut self.waiting);
-        // What comes and goes at once comes first.
-        changes.sort_unstable_by_key(|change| (change.second, change.visit, !change.is_added));
-        let second = |change: &Change| change.second;
-        for of_second in changes.chunk_by(|a, b| second(a) == second(b)) {
-            self.change_second(of_second);
+        changes.sort_unstable_by_key(|change| (change.slot, change.visit));
+        for of_slot in changes.chunk_by(|a, b| a.slot == b.slot) {
+            self.change_slot(of_slot);
         }
         let event = |change: &Change| (change.visit, change.is_added);
         for changes in changes.chunk_by(|a, b| a.quarter() == b.quarter()) {
@@ -167,26 +169,25 @@ impl Presence {
         is_changed
     }
 
-    /// Changes of one second.
-    fn change_second(&mut self, changes: &[Change]) {
-        let Some(second) = changes.first().map(|change| change.second) else { return };
-        let visits = Arc::make_mut(self.seconds.entry(second).or_default());
-        for Change { visit, is_added, .. } in changes {
-            match (visits.binary_search(visit), is_added) {
-                (Ok(at) | Err(at), true) => {
-                    if visits.len() == visits.capacity() {
-                        visits.reserve_exact(1 + visits.len() / 2);
-                    }
-                    visits.insert(at, *visit);
-                }
-                (Ok(at), false) => {
-                    visits.remove(at);
-                }
-                (Err(_), false) => {}
+    /// Changes of one slot.
+    fn change_slot(&mut self, changes: &[Change]) {
+        let Some(slot) = changes.first().map(|change| change.slot) else { return };
+        let visits = Arc::make_mut(self.slots.entry(slot).or_default());
+        let added = changes.iter().filter(|change| change.is_added).map(|change| change.visit);
+        visits.reserve_exact(added.clone().count() + visits.len() / 4);
+        let before = visits.len();
+        visits.extend(added);
+        // Two runs that are in order each, so this takes one pass.
+        if visits.len() > before {
+            visits.sort();
+        }
+        for Change { visit, .. } in changes.iter().filter(|change| !change.is_added) {
+            if let Ok(at) = visits.binary_search(visit) {
+                visits.remove(at);
             }
         }
         if visits.is_empty() {
-            self.seconds.remove(&second);
+            self.slots.remove(&slot);
         }
     }
 
@@ -258,7 +259,7 @@ impl Presence {
         mut visit: impl FnMut(&Visit),
     ) -> Vec<&Crowd> {
         let mut crowds = Vec::new();
-        // Of what is sealed only the seconds are left.
+        // Of what is sealed only the slots are left.
         let open_ms = from_ms.max(self.sealed_ms).min(to_ms.max(from_ms));
         self.visits(from_ms, open_ms, &mut visit);
         let from_ms = open_ms;
@@ -289,8 +290,9 @@ impl Presence {
         if from_ms >= to_ms {
             return;
         }
-        for (second, visits) in self.seconds.range(second_of(from_ms)..=second_of(to_ms - 1)) {
-            let at = |v: &Visit| second * SECOND_MS + i64::from(v.ms);
+        let slots = from_ms.div_euclid(SLOT_MS)..=(to_ms - 1).div_euclid(SLOT_MS);
+        for (slot, visits) in self.slots.range(slots) {
+            let at = |v: &Visit| slot * SLOT_MS + i64::from(v.ms);
             visits.iter().filter(|v| (from_ms..to_ms).contains(&at(v))).for_each(&mut *visit);
         }
     }
@@ -312,10 +314,11 @@ impl Presence {
         let mut steps = vec![0i64; length + 1];
         let mut covered: FxHashMap<PersonId, i64> = FxHashMap::default();
         let place = |second: i64| usize::try_from(second - first).unwrap_or_default().min(length);
-        let from = second_of((first + 1) * SECOND_MS - CONCURRENT_MS);
-        for (second, visits) in self.seconds.range(from..=last + 1) {
+        let slot_of = |second: i64| (second * SECOND_MS).div_euclid(SLOT_MS);
+        let from = ((first + 1) * SECOND_MS - CONCURRENT_MS).div_euclid(SLOT_MS);
+        for (slot, visits) in self.slots.range(from..=slot_of(last + 1)) {
             for visit in visits.iter() {
-                let at_ms = second * SECOND_MS + i64::from(visit.ms);
+                let at_ms = slot * SLOT_MS + i64::from(visit.ms);
                 // Present at the ends of seconds that lie in [at, at + 5 min).
                 let begin = (at_ms - 1).div_euclid(SECOND_MS).max(first);
                 let end = (at_ms + CONCURRENT_MS - 1).div_euclid(SECOND_MS);

@@ -3,10 +3,12 @@
 //! A text keeps its number for ever, so that records, counters and checkpoints refer to it.
 
 use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
 use imbl::Vector;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 
 /// Number of a text; 0 is the empty one.
 pub type TextId = u32;
@@ -14,14 +16,81 @@ pub type TextId = u32;
 /// Texts of one checkpoint block.
 pub const BLOCK_TEXTS: usize = 512;
 
+/// The texts of a full block, one behind the other.
+#[derive(Debug)]
+struct Block {
+    all: Box<str>,
+    ends: Box<[u32]>,
+}
+
+impl Block {
+    fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let (mut all, mut ends) = (String::new(), Vec::with_capacity(BLOCK_TEXTS));
+        for text in texts {
+            all.push_str(text);
+            ends.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        }
+        Self { all: all.into(), ends: ends.into() }
+    }
+
+    fn get(&self, at: usize) -> Option<&str> {
+        let end = *self.ends.get(at)?;
+        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let range = usize::try_from(start.unwrap_or_default()).ok()?..usize::try_from(end).ok()?;
+        self.all.get(range)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).filter_map(|at| self.get(at))
+    }
+}
+
+/// Block and place of a text.
+fn place_of(id: TextId) -> (usize, usize) {
+    let at = usize::try_from(id).unwrap_or(usize::MAX);
+    (at / BLOCK_TEXTS, at % BLOCK_TEXTS)
+}
+
+/// The texts as readers see them.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    full: Vector<Arc<Block>>,
+    newest: Vector<Arc<str>>,
+}
+
+impl Shown {
+    /// Every text, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let full = self.full.iter().flat_map(|block| block.iter());
+        full.chain(self.newest.iter().map(AsRef::as_ref))
+    }
+}
+
+/// A text in the index: the hash beside the number, so that the index grows without reading texts.
+#[derive(Debug, Clone, Copy)]
+struct Indexed {
+    hash: u32,
+    text: TextId,
+}
+
+fn hash(text: &str) -> u32 {
+    (FxBuildHasher.hash_one(text) >> 32) as u32
+}
+
+/// What the table places a hash by.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
 /// The texts of one site.
 #[derive(Debug, Clone)]
 pub struct Texts {
-    /// Every record asks for texts, so this is a plain list.
-    list: Vec<Arc<str>>,
+    full: Vec<Arc<Block>>,
+    /// Those after the full blocks.
+    newest: Vec<Arc<str>>,
     /// What readers see, brought up to date when they ask. Cloning it is cheap.
-    shown: Vector<Arc<str>>,
-    index: FxHashMap<Arc<str>, TextId>,
+    shown: Shown,
+    index: HashTable<Indexed>,
     /// Texts before this one are in the store already.
     stored: usize,
     /// Blocks before that which changed all the same.
@@ -30,13 +99,8 @@ pub struct Texts {
 
 impl Default for Texts {
     fn default() -> Self {
-        let mut texts = Self {
-            list: Vec::new(),
-            shown: Vector::new(),
-            index: FxHashMap::default(),
-            stored: 0,
-            erased: BTreeSet::new(),
-        };
+        let (full, newest, shown, index) = Default::default();
+        let mut texts = Self { full, newest, shown, index, stored: 0, erased: BTreeSet::new() };
         texts.intern("");
         texts
     }
@@ -45,105 +109,152 @@ impl Default for Texts {
 impl Texts {
     /// The number of a text, given at its first appearance.
     pub fn intern(&mut self, text: &str) -> TextId {
-        if let Some(id) = self.index.get(text) {
-            return *id;
+        if let Some(id) = self.find(text) {
+            return id;
         }
-        let id = TextId::try_from(self.list.len()).unwrap_or(TextId::MAX);
-        let text: Arc<str> = text.into();
-        self.list.push(text.clone());
-        self.index.insert(text, id);
+        let id = TextId::try_from(self.len()).unwrap_or(TextId::MAX);
+        self.push(id, text.into());
         id
+    }
+
+    fn push(&mut self, id: TextId, text: Arc<str>) {
+        // Where a text was erased only its number is left.
+        if id == 0 || !text.is_empty() {
+            let of = Indexed { hash: hash(&text), text: id };
+            self.index.insert_unique(spread(of.hash), of, |of| spread(of.hash));
+        }
+        self.newest.push(text);
+        if self.newest.len() == BLOCK_TEXTS {
+            let block = Block::of(self.newest.iter().map(AsRef::as_ref));
+            self.full.push(Arc::new(block));
+            self.newest.clear();
+            self.shown.newest = Vector::new();
+        }
     }
 
     /// The text with a number; empty where there is none.
     #[must_use]
     pub fn text(&self, id: TextId) -> &str {
-        usize::try_from(id).ok().and_then(|at| self.list.get(at)).map_or("", |text| text)
+        let (block, at) = place_of(id);
+        let text = match self.full.get(block) {
+            Some(block) => block.get(at),
+            None if block == self.full.len() => self.newest.get(at).map(AsRef::as_ref),
+            None => None,
+        };
+        text.unwrap_or_default()
     }
 
     /// The number of a text, if it has appeared.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<TextId> {
-        self.index.get(text).copied()
+        let hash = hash(text);
+        let is_it = |of: &Indexed| of.hash == hash && self.text(of.text) == text;
+        self.index.find(spread(hash), is_it).map(|of| of.text)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.full.len() * BLOCK_TEXTS + self.newest.len()
     }
 
     /// Whether there are none; there is always the empty one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.len() == 0
     }
 
     /// Leaves nothing of a text but its number, which is not given again.
     pub fn erase(&mut self, id: TextId) {
-        let at = usize::try_from(id).unwrap_or(usize::MAX);
-        let Some(held) = self.list.get_mut(at).filter(|_| at > 0) else { return };
-        let text = std::mem::replace(held, "".into());
-        if let Some(shown) = self.shown.get_mut(at) {
-            *shown = "".into();
+        let (number, at) = place_of(id);
+        if id == 0 || self.text(id).is_empty() {
+            return;
         }
-        self.index.remove(&text);
-        self.erased.insert(at / BLOCK_TEXTS);
+        let key = spread(hash(self.text(id)));
+        if let Ok(entry) = self.index.find_entry(key, |of| of.text == id) {
+            entry.remove();
+        }
+        if let Some(held) = self.full.get_mut(number) {
+            let kept = held.iter().enumerate().map(|(of, text)| if of == at { "" } else { text });
+            *held = Arc::new(Block::of(kept));
+            if let Some(shown) = self.shown.full.get_mut(number) {
+                *shown = held.clone();
+            }
+        } else if let Some(held) = self.newest.get_mut(at) {
+            *held = "".into();
+            if let Some(shown) = self.shown.newest.get_mut(at) {
+                *shown = "".into();
+            }
+        }
+        self.erased.insert(number);
     }
 
     /// All texts, for readers.
-    pub fn show(&mut self) -> Vector<Arc<str>> {
-        self.shown.extend(self.list.iter().skip(self.shown.len()).cloned());
+    pub fn show(&mut self) -> Shown {
+        let Shown { full, newest } = &mut self.shown;
+        full.extend(self.full.iter().skip(full.len()).cloned());
+        newest.extend(self.newest.iter().skip(newest.len()).cloned());
         self.shown.clone()
     }
 
     /// Every text, by number.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(AsRef::as_ref)
+        let full = self.full.iter().flat_map(|block| block.iter());
+        full.chain(self.newest.iter().map(AsRef::as_ref))
     }
 
     /// Puts back a block as it was stored; blocks come in order.
     pub fn restore(&mut self, number: usize, block: Vec<String>) {
-        for (at, text) in (number * BLOCK_TEXTS..).zip(block) {
-            let text: Arc<str> = text.into();
-            let id = TextId::try_from(at).unwrap_or(TextId::MAX);
-            match self.list.get_mut(at) {
-                Some(held) => *held = text.clone(),
-                None => self.list.push(text.clone()),
-            }
-            // Where a text was erased only its number is left.
-            if at == 0 || !text.is_empty() {
-                self.index.insert(text, id);
-            }
+        if number == 0 {
+            // It begins with the empty text, which was there before.
+            *self = Self {
+                full: Vec::new(),
+                newest: Vec::new(),
+                index: HashTable::new(),
+                ..Self::default()
+            };
         }
-        self.stored = self.list.len();
+        for text in block {
+            let id = TextId::try_from(self.len()).unwrap_or(TextId::MAX);
+            self.push(id, text.into());
+        }
+        self.stored = self.len();
     }
 
     /// The blocks that changed since the last call, each whole.
     pub fn take_dirty(&mut self) -> Vec<(usize, Vec<Arc<str>>)> {
         let mut dirty = std::mem::take(&mut self.erased);
-        if self.stored < self.list.len() {
+        if self.stored < self.len() {
             dirty.extend(self.stored / BLOCK_TEXTS..self.block_count());
         }
-        self.stored = self.list.len();
+        self.stored = self.len();
         dirty.into_iter().map(|number| (number, self.block(number))).collect()
     }
 
     /// How many blocks there are.
     #[must_use]
     pub fn block_count(&self) -> usize {
-        self.list.len().div_ceil(BLOCK_TEXTS)
+        self.len().div_ceil(BLOCK_TEXTS)
     }
 
     fn block(&self, number: usize) -> Vec<Arc<str>> {
-        self.list.iter().skip(number * BLOCK_TEXTS).take(BLOCK_TEXTS).cloned().collect()
+        match self.full.get(number) {
+            Some(block) => block.iter().map(Into::into).collect(),
+            None => self.newest.clone(),
+        }
     }
 }
 
 /// The text with a number in a list of texts; empty where there is none.
 #[must_use]
-pub fn text_of(list: &Vector<Arc<str>>, id: TextId) -> &str {
-    usize::try_from(id).ok().and_then(|at| list.get(at)).map_or("", |text| text)
+pub fn text_of(list: &Shown, id: TextId) -> &str {
+    let (block, at) = place_of(id);
+    let text = match list.full.get(block) {
+        Some(block) => block.get(at),
+        None if block == list.full.len() => list.newest.get(at).map(AsRef::as_ref),
+        None => None,
+    };
+    text.unwrap_or_default()
 }
 
 #[cfg(test)]

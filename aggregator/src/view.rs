@@ -29,7 +29,7 @@ use crate::sessionize::{Entry, Line, Lookup, Rules};
 use crate::site::credits::{OrderPlace, OrderRow};
 use crate::site::generations::Generations;
 use crate::stock::Stock;
-use crate::texts::{TextId, text_of};
+use crate::texts::{self, TextId, text_of};
 use crate::timeline::Ids;
 use crate::tombstones::Erasure;
 use crate::touches::Class;
@@ -38,7 +38,7 @@ use crate::touches::Class;
 #[derive(Debug, Clone, Default)]
 pub struct SiteView {
     /// Texts by number.
-    pub texts: Vector<Arc<str>>,
+    pub texts: texts::Shown,
     /// Rollups.
     pub counters: Counters,
     /// Of the events, those that were over an hour old when they came.

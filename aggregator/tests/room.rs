@@ -1,5 +1,8 @@
 //! A bound of memory changes nothing but where things are.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use aggregator::apply::{Changed, World};
 use aggregator::checkpoint::{self, Position, Restore};
 use aggregator::dedup::Source;
@@ -10,14 +13,13 @@ use aggregator::store::Store;
 use aggregator::tombstones::Person as Whom;
 use aggregator::view::SiteView;
 use edgetally_proto::batch::Batch;
+use edgetally_proto::frame;
 use edgetally_proto::ids::{Epoch, ShardName, UserId};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use crate::support::cellar::Cellar;
-use crate::support::events::{Event, demo, share};
-use crate::support::server::Server;
-use edgetally_proto::frame;
+use crate::support::events::{Event, batch, demo, share};
+use crate::support::server::{ADMIN, Server};
 
 const START: i64 = 1_772_420_400_000;
 const MINUTE: i64 = 60_000;
@@ -65,10 +67,10 @@ impl Pair {
 
     fn send(&mut self, events: &[Event]) {
         let source = Source { shard: ShardName::parse("v1|a|0").unwrap(), epoch: Epoch([0; 16]) };
-        let batch = Batch { committed_at_ms: START, sites: vec![share(events)] };
+        let frame = Batch { committed_at_ms: START, sites: vec![share(events)] };
         for world in [&mut self.roomy, &mut self.cramped] {
             let mut changed = Changed::default();
-            world.apply(&source, Some(&batch), START, &mut changed);
+            world.apply(&source, Some(&frame), START, &mut changed);
             world.view(&changed);
         }
         self.frames += 1;
@@ -143,7 +145,7 @@ fn little_room_changes_nothing_that_is_told() {
     let mut pair = Pair::new(LITTLE);
     pair.visits(0..600, 0);
     pair.same();
-    assert!(pair.cellar.vault.reads.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    assert!(pair.cellar.vault.reads.load(Ordering::Relaxed) > 0);
     pair.visits(0..600, 1);
     pair.same();
     for user in ["u0", "u3"] {
@@ -214,7 +216,7 @@ fn a_block_that_cannot_be_read_is_a_failure() {
 /// Every answer that reads records, lines or timelines.
 fn answers(server: &Server) -> Vec<Value> {
     let get = |path: &str| {
-        let (status, mut answer) = server.call("GET", path, crate::support::server::ADMIN, None);
+        let (status, mut answer) = server.call("GET", path, ADMIN, None);
         assert_eq!(status, 200, "{path}: {answer}");
         // Numbers of tellings and the time of the answer differ between starts.
         let rows = answer["results"].as_array_mut().map(std::mem::take);
@@ -241,7 +243,7 @@ fn kill_9_with_hardly_any_memory_changes_no_answer() {
         .map(|(turn, n)| {
             let persons = n * 20..(n + 1) * 20;
             let events: Vec<Event> = persons.flat_map(|person| visit(person, turn)).collect();
-            frame::encode(&crate::support::events::batch(&events, START))
+            frame::encode(&batch(&events, START))
         })
         .collect();
     let memory = [("EDGETALLY_MEMORY", "4 KiB"), ("EDGETALLY_LOG", "info,aggregator::store=debug")];

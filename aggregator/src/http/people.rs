@@ -39,7 +39,7 @@ fn salt() -> Result<Veiled, Problem> {
 fn person(app: &App, site: &SiteId, field: &str, text: &str) -> Result<Person, Problem> {
     let view = app.engine.shared.view.load();
     let texts = view.sites.get(site).map(|state| state.texts.clone()).unwrap_or_default();
-    let is_client = |client: &str| texts.iter().any(|text| text.as_ref() == client);
+    let is_client = |client: &str| texts.iter().any(|text| text == client);
     Person::parse(text, is_client).map_err(|detail| Problem::invalid(field, detail))
 }
 

@@ -1,7 +1,7 @@
 //! Days that take no more events of browsers: who was there is kept as sketches.
 //!
 //! A union of many full days would go through all of their persons; a union of their sketches does
-//! not. A sealed day that changes all the same is sketched again from its seconds, by whoever asks
+//! not. A sealed day that changes all the same is sketched again from its slots, by whoever asks
 //! for it first.
 
 use std::collections::BTreeMap;
