@@ -11,6 +11,8 @@ use crate::support::events::now_ms;
 use crate::support::server::{EPOCH, SECRET, SHARD, Server};
 use crate::support::stream::{answers, check_same, due, frame_of, send_up_to};
 
+const PAUSE: Duration = Duration::from_millis(15);
+
 fn kills() -> u64 {
     if std::env::var_os("EDGETALLY_SOAK").is_some() { 50 } else { 5 }
 }
@@ -24,6 +26,8 @@ fn push(server: &Server, acked: &AtomicU64) {
             FramesHead { shard: SHARD, epoch: EPOCH, first: next, last: next + 2, backlog: None };
         match server.signed(&head, &body, SECRET) {
             Some((200, answer)) => {
+                // So that fifty rounds leave no more than is asked for whole in each of them.
+                std::thread::sleep(PAUSE);
                 acked.fetch_max(answer["acked"].as_u64().unwrap(), Ordering::Relaxed);
                 next = answer["acked"].as_u64().unwrap() + 1;
             }

@@ -289,7 +289,7 @@ fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
-        .timeout_global(Some(Duration::from_secs(20)));
+        .timeout_global(Some(Duration::from_secs(60)));
     config.build().into()
 }
 
