@@ -31,6 +31,7 @@ mod laws;
 mod live;
 mod matrix;
 mod merges;
+mod newest;
 mod operations;
 mod oracle;
 mod people;

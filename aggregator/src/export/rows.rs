@@ -36,6 +36,7 @@ fn everything(from_ms: i64, to_ms: i64) -> list::Ask {
         from_ms,
         to_ms,
         after: None,
+        is_newest_first: false,
         limit: PAGE,
         user: None,
         client: None,

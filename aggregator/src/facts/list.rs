@@ -1,4 +1,4 @@
-//! Pages of sessions and orders, in the order of time.
+//! Pages of sessions and orders, in the order of time or against it.
 
 use serde_json::{Value, json};
 
@@ -20,6 +20,8 @@ pub struct Ask {
     pub to_ms: i64,
     /// After the end of the page before.
     pub after: Option<Place>,
+    /// Whether the newest come first.
+    pub is_newest_first: bool,
     /// At most so many.
     pub limit: usize,
     /// Of this user.
@@ -49,14 +51,30 @@ impl Ask {
     /// The places of the rows that may be in the page.
     fn range(&self) -> (std::ops::Bound<Place>, std::ops::Bound<Place>) {
         use std::ops::Bound::{Excluded, Included};
-        let from = Included((self.from_ms, 0));
+        let (from, to) = (Included((self.from_ms, 0)), Excluded((self.to_ms, 0)));
+        if self.is_newest_first {
+            let to = self.after.filter(|after| *after < (self.to_ms, 0)).map_or(to, Excluded);
+            return (from, to);
+        }
         let from = self.after.filter(|after| after.0 >= self.from_ms).map_or(from, Excluded);
-        (from, Excluded((self.to_ms, 0)))
+        (from, to)
     }
 
     /// Whether a page can have anything in it.
     fn is_open(&self) -> bool {
-        self.from_ms < self.to_ms && self.after.is_none_or(|after| after < (self.to_ms, 0))
+        let is_before_end = |after: Place| match self.is_newest_first {
+            true => after > (self.from_ms, 0),
+            false => after < (self.to_ms, 0),
+        };
+        self.from_ms < self.to_ms && self.after.is_none_or(is_before_end)
+    }
+
+    /// The rows of a range in the order of the page.
+    fn ordered<'a, T>(
+        &self,
+        rows: impl DoubleEndedIterator<Item = T> + 'a,
+    ) -> Box<dyn Iterator<Item = T> + 'a> {
+        if self.is_newest_first { Box::new(rows.rev()) } else { Box::new(rows) }
     }
 
     fn wants_person(&self, site: &SiteView, number: Option<u32>) -> bool {
@@ -118,7 +136,8 @@ pub fn sessions(site: &SiteView, ask: &Ask, told: &session::Told) -> Value {
     if !ask.is_open() {
         return ask.page(std::iter::empty());
     }
-    let rows = site.sessions.range(ask.range()).filter(|(_, row)| ask.wants_session(site, row));
+    let rows = ask.ordered(site.sessions.range(ask.range()));
+    let rows = rows.filter(|(_, row)| ask.wants_session(site, row));
     ask.page(rows.map(|(place, row)| (*place, session::session_json(site, row, told))))
 }
 
@@ -128,6 +147,7 @@ pub fn orders(site: &SiteView, ask: &Ask, told: &order::Told) -> Value {
     if !ask.is_open() {
         return ask.page(std::iter::empty());
     }
-    let rows = site.orders.range(ask.range()).filter(|(_, row)| ask.wants_order(site, row));
+    let rows = ask.ordered(site.orders.range(ask.range()));
+    let rows = rows.filter(|(_, row)| ask.wants_order(site, row));
     ask.page(rows.map(|(place, row)| (*place, order::order_json(site, row, told))))
 }

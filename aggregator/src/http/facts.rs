@@ -36,6 +36,8 @@ pub struct List {
     changes_since: Option<String>,
     /// `events`: with the ids of their events.
     include: Option<String>,
+    /// `newest`: the newest first; `oldest` without it.
+    sort: Option<String>,
     /// Rows of a page, 100 by default.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
@@ -55,6 +57,7 @@ impl List {
             from_ms: from.unwrap_or(i64::MIN),
             to_ms: to.unwrap_or(i64::MAX),
             after: after.transpose()?,
+            is_newest_first: self.is_newest_first()?,
             limit: list::limit(self.limit.as_deref())?,
             user: self.user.clone(),
             client: self.client.clone(),
@@ -62,6 +65,14 @@ impl List {
             order: self.order.clone(),
             platform: self.platform.clone(),
         })
+    }
+
+    fn is_newest_first(&self) -> Result<bool, Problem> {
+        match self.sort.as_deref() {
+            None | Some("oldest") => Ok(false),
+            Some("newest") => Ok(true),
+            Some(_) => Err(Problem::invalid("sort", "rows are sorted oldest or newest first")),
+        }
     }
 
     /// The number after which changes are wanted, if they are.
@@ -73,6 +84,7 @@ impl List {
             ("person", &self.person),
             ("order", &self.order),
             ("platform", &self.platform),
+            ("sort", &self.sort),
             ("after", &self.after),
         ];
         if let Some((name, _)) = others.into_iter().find(|(_, value)| value.is_some()) {
