@@ -241,7 +241,7 @@ fn every_answer_bears_the_headers_that_keep_a_browser_from_harm() {
     for (path, policy) in [
         ("/", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
         (
-            "/live.js",
+            "/orders",
             "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
         ),
         ("/healthz", "default-src 'none'; frame-ancestors 'none'"),

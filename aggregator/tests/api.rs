@@ -179,7 +179,7 @@ fn keys_open_what_they_are_for() {
     }
     let (_, forbidden) = server.call("GET", "/v1/sites", &read, None);
     assert_eq!(forbidden["code"], "key_forbidden");
-    for path in ["/healthz", "/readyz", "/metrics", "/", "/live.js", "/live.css"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/", "/overview", "/settings"] {
         assert_eq!(server.call("GET", path, "", None).0, 200, "{path}");
     }
     let (_, list) = server.call("GET", "/v1/keys", ADMIN, None);

@@ -4,12 +4,13 @@ import { after, before } from "node:test";
 import { launch, site, snippet, tap } from "./browser.mjs";
 import { system } from "./system.mjs";
 
-/** What a file of tests runs on; there from the first test on. */
-export function place() {
+/** What a file of tests runs on; there from the first test on, and `prepare(here)` has ended. */
+export function place(prepare) {
   const here = {};
   before(async () => {
     here.dev = await system();
     here.browser = await launch();
+    await prepare?.(here);
   });
   after(async () => {
     await here.browser?.close();

@@ -16,7 +16,7 @@ usage: cargo xtask <task>
             --seed-demo     runs the simulator against the demo site
             --json          one JSON line on stdout when ready; ends when stdin closes
             --no-build      takes tools and parts as they are
-  build   installs what is missing and builds SDK, worker and aggregator
+  build   installs what is missing and builds SDK, worker, dashboard and aggregator
   test    runs every suite; the last line counts the tests
   soak    runs the tests at full length
   bench   runs the benchmarks

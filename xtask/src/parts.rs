@@ -1,4 +1,4 @@
-//! Builds the parts: SDK, then the worker that embeds it, then the aggregator.
+//! Builds the parts: SDK, then the worker that embeds it; dashboard, then the aggregator that embeds it.
 
 use std::process::Command;
 
@@ -9,10 +9,11 @@ use crate::run::step;
 use crate::stamp::Stamp;
 use crate::tools;
 
-/// Builds what has changed of the SDK, the worker and the aggregator.
+/// Builds what has changed of the SDK, the worker, the dashboard and the aggregator.
 pub fn build(paths: &Paths) -> Result<()> {
     build_sdk(paths)?;
     build_worker(paths)?;
+    build_dashboard(paths)?;
     step(
         "build the aggregator",
         Command::new("cargo").args(["build", "--package", "aggregator"]).current_dir(&paths.root),
@@ -41,6 +42,29 @@ pub fn build_sdk(paths: &Paths) -> Result<()> {
     for file in files {
         ensure!(dist.join(file).exists(), "the SDK's build made no dist/{file}");
     }
+    stamp.write()
+}
+
+/// `aggregator/dashboard/dist/`: the page and its files, which the aggregator embeds.
+pub fn build_dashboard(paths: &Paths) -> Result<()> {
+    let folder = paths.root.join("aggregator/dashboard");
+    let dist = folder.join("dist");
+    let inputs = ["src", "build.mjs", "index.html", "package.json", "tsconfig.json"];
+    let mut inputs = inputs.map(|name| folder.join(name)).to_vec();
+    inputs.push(paths.root.join("package-lock.json"));
+    let stamp = Stamp::of(dist.join(".stamp"), &inputs)?;
+    let page = dist.join("index.html");
+    if stamp.is_fresh() && page.exists() {
+        return Ok(());
+    }
+    step(
+        "build the dashboard",
+        Command::new("npm")
+            .args(["run", "build"])
+            .current_dir(&folder)
+            .env("PATH", paths.path_variable()?),
+    )?;
+    ensure!(page.exists(), "the dashboard's build made no dist/index.html");
     stamp.write()
 }
 

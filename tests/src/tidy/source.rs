@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 const SKIPPED: [&str; 8] =
     [".git", ".tools", ".wrangler", "build", "corpus", "dist", "node_modules", "target"];
 
-const READ: [&str; 8] = ["css", "html", "js", "md", "mjs", "rs", "toml", "ts"];
+const READ: [&str; 9] = ["css", "html", "js", "md", "mjs", "rs", "toml", "ts", "tsx"];
 
 /// A file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
