@@ -48,9 +48,10 @@ const event = (client, name, ts, more = {}) => {
 };
 
 const ITEM = { item_id: "lap", item_name: "Laptop <b>14</b>", item_category: "it", quantity: 2 };
-const tagged = (source, medium, name) => ({
-  page_url: `https://shop.example/sale?utm_source=${source}&utm_medium=${medium}&utm_campaign=${name}`,
-});
+const tagged = (source, medium, name) => {
+  const tags = `utm_source=${source}&utm_medium=${medium}&utm_campaign=${name}`;
+  return { page_url: `https://shop.example/sale?${tags}` };
+};
 
 /**
  * A small day of a shop: three buyers by two campaigns and directly, one of them on two devices,

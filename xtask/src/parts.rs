@@ -1,4 +1,5 @@
-//! Builds the parts: SDK, then the worker that embeds it; dashboard, then the aggregator that embeds it.
+//! Builds the parts: SDK, then the worker that embeds it; dashboard, then the aggregator that
+//! embeds that.
 
 use std::process::Command;
 

@@ -71,6 +71,16 @@ export function listEnds(period: string, today: string, now: string): [string, s
   }
 }
 
+const OF_THIS_MOMENT = ["realtime", "24h", "day"];
+const OF_THESE_DAYS = ["7d", "30d", "month"];
+
+/** How often a report of it is asked for again, in milliseconds: the longer it is, the less a
+ * moment changes it. */
+export function everyMs(period: string): number {
+  if (OF_THIS_MOMENT.includes(period)) return 5_000;
+  return OF_THESE_DAYS.includes(period) ? 15_000 : 60_000;
+}
+
 /** How long the buckets of its chart are. */
 export function grainOf(period: string): Grain {
   const own = endsOf(period);

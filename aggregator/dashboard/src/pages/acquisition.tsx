@@ -27,7 +27,7 @@ function CreditedOrders() {
       const now = new Date().toISOString();
       const [from, to] = listEnds(period, facts.value?.today ?? "", now);
       const parameters = { from, to, sort: "newest", limit: LOOKED_THROUGH };
-      return list<{ results: Order[] }>("/v1/orders", parameters, signal);
+      return list<{ results: Order[]; next: string | null }>("/v1/orders", parameters, signal);
     },
     10_000,
   );
@@ -40,11 +40,14 @@ function CreditedOrders() {
       name="credited-orders"
     >
       <Answer of={asked}>
-        {({ results }) => {
+        {({ results, next }) => {
           const booked = results.filter((order) => order.booked);
           const fitting = booked.filter(
             (order) => !channels.length || channels.includes(order.channel),
           );
+          if (next && !fitting.length) {
+            return <p class="empty">{t("noneAmongNewest", { count: LOOKED_THROUGH })}</p>;
+          }
           return <OrderRows orders={fitting.slice(0, SHOWN)} label={t("newestOrders")} />;
         }}
       </Answer>

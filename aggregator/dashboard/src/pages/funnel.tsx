@@ -3,6 +3,7 @@
 import { call } from "../api.ts";
 import { useAsked } from "../asked.ts";
 import { count, show } from "../figures.ts";
+import { everyMs } from "../period.ts";
 import { askFilters } from "../place.ts";
 import { session } from "../session.ts";
 import { go, locale, place, range, t } from "../store.ts";
@@ -123,7 +124,7 @@ export function FunnelPage() {
     filters: askFilters(filters),
   };
   const ask = (signal: AbortSignal) => call<Funnel>("POST", "/v1/funnel", body, signal);
-  const asked = useAsked(JSON.stringify(body), ask, 10_000);
+  const asked = useAsked(JSON.stringify(body), ask, everyMs(place.value.period));
   return (
     <>
       <Panel title={t("funnel")} note={t("funnelNote")} name="funnel">

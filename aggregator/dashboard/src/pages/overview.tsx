@@ -5,7 +5,7 @@ import { query, type Report } from "../api.ts";
 import { show, type Value } from "../figures.ts";
 import { fitting, kindOf, WELCOME_DOWN, type Metric } from "../metrics.ts";
 import { amountIn, formatMoney, formatShort, heightOf, isMoney } from "../money.ts";
-import { endsOf, grainOf } from "../period.ts";
+import { endsOf, everyMs, grainOf, listEnds } from "../period.ts";
 import { session } from "../session.ts";
 import { facts, go, hidesAmounts, locale, place, range, t } from "../store.ts";
 import { Chart, type Series } from "../ui/chart.tsx";
@@ -14,7 +14,6 @@ import { Delta, Figure, Tile, Large } from "../ui/figure.tsx";
 import { DimensionReport } from "../ui/report.tsx";
 import { Answer } from "../ui/states.tsx";
 import { isDate, moved, type Grain } from "../zone.ts";
-import { listEnds } from "../period.ts";
 
 /** The tiles; each can be the chart. */
 const TILES: Metric[] = [
@@ -31,7 +30,6 @@ const TILES: Metric[] = [
   "refunds",
   "net_revenue",
 ];
-const EVERY_MS = 5_000;
 
 const chosenMetric = (): Metric => {
   const { more, filters } = place.value;
@@ -43,14 +41,14 @@ const chosenMetric = (): Metric => {
 };
 
 function Tiles() {
-  const { compare, filters } = place.value;
+  const { compare, filters, period } = place.value;
   const metrics = fitting(
     TILES,
     filters.map((filter) => filter.dimension),
   );
   const ask = { metrics, date_range: range.value, filters, compare };
   const key = `${session.value.site} tiles ${JSON.stringify(ask)}`;
-  const asked = useAsked(key, (signal) => query(ask, signal), EVERY_MS);
+  const asked = useAsked(key, (signal) => query(ask, signal), everyMs(period));
   return (
     <Answer of={asked}>
       {({ results: [row] }) => (
@@ -146,7 +144,7 @@ function OverTime() {
     compare,
   };
   const key = `${session.value.site} over time ${JSON.stringify(ask)}`;
-  const asked = useAsked(key, (signal) => query(ask, signal), EVERY_MS);
+  const asked = useAsked(key, (signal) => query(ask, signal), everyMs(period));
   const currency = facts.value?.currency ?? "USD";
   const axis = (value: number): string => {
     if (kindOf(metric) !== "money") return show(value, kindOf(metric), locale.value);

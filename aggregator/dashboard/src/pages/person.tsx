@@ -47,6 +47,16 @@ const PersonLink = ({ person }: { person: string }) => (
   </PageLink>
 );
 
+/** What a session was, in a line. */
+const aboutSession = (row: SessionRow): string =>
+  [
+    startReason(row.start_reason),
+    row.platforms.join(" + "),
+    t("eventsCount", { count: row.events }),
+    `${row.entry_page ?? "–"} → ${row.exit_page ?? "–"} (${clockOf(row.end)})`,
+    t("clientsCount", { count: row.clients.length }),
+  ].join(" · ");
+
 /** Sessions and orders in one row of time, the newest first. */
 function Timeline({ of }: { of: Person }) {
   const sessions = of.sessions.map((row) => ({
@@ -55,9 +65,7 @@ function Timeline({ of }: { of: Person }) {
     kind: "session",
     text: (
       <>
-        <b>{row.channel}</b> · {startReason(row.start_reason)} · {row.platforms.join(" + ")} ·{" "}
-        {t("eventsCount", { count: row.events })} · {row.entry_page ?? "–"} → {row.exit_page ?? "–"}{" "}
-        ({clockOf(row.end)}) · {t("clientsCount", { count: row.clients.length })}
+        <b>{row.channel}</b> · {aboutSession(row)}
       </>
     ),
   }));

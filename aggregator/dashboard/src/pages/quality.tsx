@@ -4,6 +4,7 @@ import { call, query } from "../api.ts";
 import { useAsked } from "../asked.ts";
 import { count } from "../figures.ts";
 import type { Metric } from "../metrics.ts";
+import { everyMs } from "../period.ts";
 import { session } from "../session.ts";
 import { go, locale, place, range, t } from "../store.ts";
 import { Figure, Tile, Large } from "../ui/figure.tsx";
@@ -18,7 +19,7 @@ const COUNTED: Metric[] = ["events", "rejected", "duplicates", "bot_events", "la
 function Tiles() {
   const ask = { metrics: [...COUNTED], date_range: range.value };
   const key = `${session.value.site} quality ${JSON.stringify(ask)}`;
-  const asked = useAsked(key, (signal) => query(ask, signal), EVERY_MS);
+  const asked = useAsked(key, (signal) => query(ask, signal), everyMs(place.value.period));
   return (
     <Answer of={asked}>
       {({ results: [row] }) => (
@@ -70,7 +71,7 @@ function codeText(code: string): string {
 function Codes() {
   const ask = { metrics: ["rejected"], date_range: range.value, dimensions: ["reject:code"] };
   const key = `${session.value.site} codes ${JSON.stringify(ask)}`;
-  const asked = useAsked(key, (signal) => query(ask, signal), EVERY_MS);
+  const asked = useAsked(key, (signal) => query(ask, signal), everyMs(place.value.period));
   const choose = (code: string) => go({ more: { ...place.value.more, code, after: "" } });
   return (
     <Panel title={t("rejectsByCode")} note={t("rejectsByCodeNote")} name="codes">

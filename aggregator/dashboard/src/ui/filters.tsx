@@ -109,12 +109,26 @@ function Conditions() {
   const { filters, page } = place.value;
   if (!filters.length) return null;
   const without = (gone: Filter) => go({ filters: filters.filter((one) => one !== gone) });
+  // What is asked for is shut out, and the other way round.
+  const turned: Record<string, string> = {
+    is: "is_not",
+    is_not: "is",
+    contains: "contains_not",
+    contains_not: "contains",
+  };
+  const turn = (one: Filter) => {
+    const operator = turned[one.operator] ?? "is";
+    go({ filters: filters.map((other) => (other === one ? { ...one, operator } : other)) });
+  };
   return (
     <ul class="conditions" aria-label={t("filters")}>
       {filters.map((filter) => (
         <li key={`${filter.dimension} ${filter.operator} ${filter.value}`}>
-          {nameOf(filter.dimension)}{" "}
-          {filter.operator === "is" ? "" : t(filter.operator as "is_not")} <b>{filter.value}</b>
+          {nameOf(filter.dimension)}
+          <button type="button" class="quiet" title={t("turnFilter")} onClick={() => turn(filter)}>
+            {t(filter.operator as "is")}
+          </button>
+          <b>{filter.value}</b>
           <button
             type="button"
             class="quiet"

@@ -5,6 +5,7 @@ import { query, type Report } from "../api.ts";
 import { useAsked } from "../asked.ts";
 import { fitting, kindOf, type Metric } from "../metrics.ts";
 import { heightOf, isMoney } from "../money.ts";
+import { everyMs } from "../period.ts";
 import { session } from "../session.ts";
 import { place, range, t } from "../store.ts";
 import { csvOf, save } from "./export.ts";
@@ -68,7 +69,7 @@ function FittingReport(props: ReportProps) {
     compare: withChange ? "previous_period" : undefined,
   };
   const key = session.value.site + JSON.stringify(ask);
-  const asked = useAsked(key, (signal) => query(ask, signal), 10_000);
+  const asked = useAsked(key, (signal) => query(ask, signal), everyMs(place.value.period));
   return (
     <Panel
       title={props.title}
