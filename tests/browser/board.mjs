@@ -74,7 +74,10 @@ export async function fill(dev) {
     cart("b1", now - 8_000),
     event("b1", "begin_checkout", now - 7_500, { params: { items: [ITEM] } }),
     buy("b1", "BOARD-1", 26_000_000, now - 7_000),
-    event("b1", "payment_success", now - 6_900, { params: { transaction_id: "BOARD-1" } }),
+    event("b1", "payment_success", now - 6_900, {
+      params: { transaction_id: "BOARD-1", latency_ms: 1_234 },
+    }),
+    event("b1", "stock_update", now - 6_800, { params: { item_id: "lap", stock: 3 } }),
     event("b2", "page_view", now - 9_000, { context: tagged("newsletter", "email", "tet") }),
     event("b2", "search", now - 8_800, { params: { search_term: "laptop mỏng" } }),
     look("b2", now - 8_600),

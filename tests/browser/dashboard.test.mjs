@@ -139,6 +139,26 @@ describe("acquisition", () => {
     await shows("channels", read, expected);
   });
 
+  it("shows what campaigns cost and bring", async (t) => {
+    const { dev } = here;
+    const day = await ask({ metrics: ["orders"], dimensions: ["time:day"] });
+    const cost = { date: day.results[0].dimensions[0], campaign: "tet", cost: "150000" };
+    const costs = `/v1/costs?site=${dev.site}`;
+    assert.equal((await api(dev, "POST", costs, [cost], dev.server_key)).status, 200);
+    const page = await open(here, t, "/acquisition");
+    const metrics = ["cost", "revenue", "orders", "roas"];
+    const body = { metrics, dimensions: ["visit:campaign"], site_id: dev.site, date_range: "day" };
+    const { results } = (await api(dev, "POST", "/v1/query", body)).body;
+    const tet = results.find(({ dimensions }) => dimensions[0] === "tet");
+    const expected = [amount(tet.metrics[0]), amount(tet.metrics[1]), tet.metrics[2]];
+    const read = async () => {
+      const row = (await rowsOf(page, "costs")).find(([name]) => name === "tet");
+      return row?.slice(1, 4).map(digits);
+    };
+    await shows("the campaign's costs", read, expected);
+    assert.equal(expected[0], 150_000);
+  });
+
   it("tells why an order is credited, three clicks from the live page", async (t) => {
     const page = await open(here, t);
     await by(page, "nav-acquisition").click();
@@ -178,6 +198,13 @@ describe("products, funnel", () => {
     const told = async () =>
       (await rowsOf(page, "search-terms")).map(([term, count]) => [term, digits(count)]);
     await shows("searches", told, terms);
+    const stock = async () => (await rowsOf(page, "stock")).map((row) => digits(row[1]));
+    const { body } = await api(here.dev, "GET", `/v1/stock?site=${here.dev.site}`);
+    await shows(
+      "stock",
+      stock,
+      body.results.map((row) => row.stock).sort((a, b) => a - b),
+    );
   });
 
   it("counts the funnel as the API does, with steps of one's own in the address", async (t) => {
@@ -264,6 +291,20 @@ describe("quality", () => {
     );
     assert.equal(digits(await by(page, "proof-applied").innerText()), totals.applied);
     assert.equal(await by(page, "proof").getAttribute("data-equal"), "true");
+  });
+
+  it("tells an estimate as one, with its bounds", async (t) => {
+    const page = await open(here, t, "/quality");
+    const measure = "payment_latency_ms";
+    const include = { bounds: true };
+    const { results } = await ask({ metrics: ["p50"], measure, include });
+    const [[low, high]] = results[0].bounds;
+    assert.ok(low < high, "the test needs an estimate");
+    const shown = by(page, "speed").locator(".estimate").first();
+    await shown.waitFor();
+    assert.match(await shown.innerText(), /^≈ /);
+    const bounds = (await shown.getAttribute("title")).split(" – ").map(digits);
+    assert.deepEqual(bounds, [low, high]);
   });
 
   it("judges rejected events again once the settings let them in", async (t) => {

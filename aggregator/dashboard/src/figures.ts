@@ -3,12 +3,12 @@
 import { formatAll, isMoney, type Money } from "./money.ts";
 
 /** What a metric is given in. */
-export type Kind = "count" | "money" | "percent" | "seconds" | "mean" | "ms";
+export type Kind = "count" | "money" | "percent" | "seconds" | "mean" | "ms" | "score";
 
 /** A value of a report. */
 export type Value = number | string | null | Money[];
 
-/** The truth lies between both with 95 in 100; nothing where the value is exact. */
+/** Between them lies the truth: of quantiles surely, else in 95 of 100 cases. None: exact. */
 export type Bounds = [number, number] | null | undefined;
 
 const formats = new Map<string, Intl.NumberFormat>();
@@ -43,6 +43,10 @@ export function duration(seconds: number, locale: string): string {
 export const lag = (ms: number, locale: string): string =>
   ms < 1000 ? `${Math.round(ms)} ms` : `${number(locale, 1, 1).format(ms / 1000)} s`;
 
+/** Bounds of milliseconds keep their digits, or both would read the same. */
+const bound = (value: number, kind: Kind, locale: string): string =>
+  kind === "ms" ? `${number(locale, 1).format(value)} ms` : show(value, kind, locale);
+
 /** A value in words of the language; a dash is for what is not defined. */
 export function show(value: Value | undefined, kind: Kind, locale: string): string {
   if (value === null || value === undefined) return "–";
@@ -57,6 +61,8 @@ export function show(value: Value | undefined, kind: Kind, locale: string): stri
       return number(locale, 2, 2).format(figure);
     case "ms":
       return lag(figure, locale);
+    case "score":
+      return number(locale, 4).format(figure);
     default:
       return number(locale, 2).format(figure);
   }
@@ -71,8 +77,10 @@ export function estimate(
 ): { text: string; title: string } {
   const text = show(value, kind, locale);
   if (!bounds || bounds[0] === bounds[1]) return { text, title: "" };
-  const [low, high] = bounds.map((one) => show(one, kind, locale));
-  return { text: `≈ ${text}`, title: `${low} – ${high} (95 %)` };
+  const [low, high] = bounds.map((one) => bound(one, kind, locale));
+  // Bounds of quantiles hold always.
+  const chance = kind === "ms" || kind === "score" ? "" : " (95 %)";
+  return { text: `≈ ${text}`, title: `${low} – ${high}${chance}` };
 }
 
 /** A change against an earlier stretch, and which way it goes. */

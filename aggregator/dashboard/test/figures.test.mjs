@@ -11,6 +11,8 @@ describe("a figure", () => {
       text: "≈ 12,345",
       title: "12,001 – 12,689 (95 %)",
     });
+    const quantile = estimate(1_340, [1_336, 1_343], "ms", "en-US");
+    assert.deepEqual(quantile, { text: "≈ 1.3 s", title: "1,336 ms – 1,343 ms" });
     for (const exact of [null, undefined, [7, 7]]) {
       assert.deepEqual(estimate(7, exact, "count", "en-US"), { text: "7", title: "" });
     }

@@ -3,11 +3,12 @@
 
 import { useAsked } from "../asked.ts";
 import { list } from "../api.ts";
-import { listEnds } from "../period.ts";
+import { endsOf, listEnds } from "../period.ts";
 import { session } from "../session.ts";
 import { facts, go, place, t } from "../store.ts";
 import { DimensionReport } from "../ui/report.tsx";
 import { Answer, Panel } from "../ui/states.tsx";
+import { isDate } from "../zone.ts";
 import { OrderRows, type Order } from "./order-rows.tsx";
 
 /** Which orders are looked through for those of a channel: the newest so many. */
@@ -89,7 +90,28 @@ function Campaigns() {
   );
 }
 
-/** Channels, campaigns, landing pages, and single orders. */
+/** Dimensions under whose conditions costs are known. */
+const COSTED = ["visit:channel", "visit:source", "visit:medium", "visit:campaign"];
+
+/** What campaigns cost and bring; costs are known by whole days. */
+function Costs() {
+  const { period, filters } = place.value;
+  const own = endsOf(period);
+  const isWhole = own ? isDate(own[0]) : !["realtime", "24h"].includes(period);
+  const fits = filters.every(({ dimension }) => COSTED.includes(dimension));
+  if (!isWhole || !fits) return null;
+  return (
+    <DimensionReport
+      title={t("costs")}
+      note={t("costsNote")}
+      name="costs"
+      dimension="visit:campaign"
+      metrics={["cost", "revenue", "orders", "roas"]}
+    />
+  );
+}
+
+/** Channels, campaigns, landing pages, costs, and single orders. */
 export function AcquisitionPage() {
   return (
     <>
@@ -110,6 +132,7 @@ export function AcquisitionPage() {
           metrics={["sessions", "orders", "bounce_rate", "revenue"]}
         />
       </div>
+      <Costs />
       <CreditedOrders />
     </>
   );

@@ -2,6 +2,7 @@
 
 import { t } from "../store.ts";
 import { DimensionReport } from "../ui/report.tsx";
+import { StockPanel } from "./stock.tsx";
 
 /** From the look to the sale, by product, category and search. */
 export function ProductsPage() {
@@ -30,6 +31,7 @@ export function ProductsPage() {
           withChange
         />
       </div>
+      <StockPanel />
     </>
   );
 }

@@ -12,6 +12,7 @@ import { Answer, Panel } from "../ui/states.tsx";
 import { DataTable } from "../ui/table.tsx";
 import { Letters } from "./letters.tsx";
 import { Shards, type Edges } from "./shards.tsx";
+import { SpeedPanel } from "./speed.tsx";
 
 const EVERY_MS = 5_000;
 const COUNTED: Metric[] = ["events", "rejected", "duplicates", "bot_events", "late_events"];
@@ -137,6 +138,7 @@ export function QualityPage() {
       <Tiles />
       <Codes />
       <Letters />
+      <SpeedPanel />
       <Panel title={t("proof")} note={t("proofNote")} name="proof-panel">
         <Answer of={edges}>
           {({ totals, shards }) => (
