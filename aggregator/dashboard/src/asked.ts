@@ -35,14 +35,16 @@ const RETRY_MS_MIN = 300;
 export const retryMs = (failures: number): number =>
   Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** failures) * (0.75 + Math.random() / 4);
 
-/** Waits, or until the signal. */
+/** Waits, or until the signal; leaves nothing behind on it, for it may live for days. */
 export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", end);
       resolve();
-    });
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
   });
 
 interface Told<T> {
