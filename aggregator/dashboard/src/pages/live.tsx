@@ -138,13 +138,16 @@ function Tiles({ same }: { same: SameMoment | undefined }) {
       <Tile
         name="tile-events"
         label={t("eventsPerSecond")}
-        note={t("meanOfMinute", { mean: mean.toFixed(1) })}
+        note={t("meanOfMinute", { mean: tenths(mean) })}
       >
         <Large id="events-per-second">{count(last, locale.value)}</Large>
       </Tile>
     </div>
   );
 }
+
+const tenths = (value: number): string =>
+  value.toLocaleString(locale.value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** The second that sold most, in words. */
 function peakOf(columns: { text: string; money: Money }[]): string {
