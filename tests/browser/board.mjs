@@ -5,8 +5,20 @@ import { until } from "./system.mjs";
 
 export const SETTLED_MS_MAX = 30_000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Vietnam has one offset all year. */
 const ZONE_MS = 7 * HOUR_MS;
+/** A day that ends while the tests run would end what they know of it. */
+const RUN_MS_MAX = 180_000;
+/** Events are told as of a minute ago; that is today too. */
+const BEGUN_MS = 90_000;
+
+async function amidDay() {
+  const since = () => (Date.now() + ZONE_MS) % DAY_MS;
+  const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  if (since() > DAY_MS - RUN_MS_MAX) await wait(DAY_MS - since() + 1_000);
+  if (since() < BEGUN_MS) await wait(BEGUN_MS - since());
+}
 
 /** Digits of a text as a number; `₫25,990,000` is 25990000. */
 export const digits = (text) => Number(text.replace(/[^\d.]/g, ""));
@@ -58,8 +70,9 @@ const tagged = (source, medium, name) => {
  * searches, a failed payment, an order of yesterday, and two events that are refused.
  */
 export async function fill(dev) {
+  await amidDay();
   const now = Date.now() - 60_000;
-  const midnight = Math.floor((now + ZONE_MS) / (24 * HOUR_MS)) * 24 * HOUR_MS - ZONE_MS;
+  const midnight = Math.floor((now + ZONE_MS) / DAY_MS) * DAY_MS - ZONE_MS;
   const buy = (client, order, value, at, more) => {
     const params = { transaction_id: order, value, currency: "VND", shipping_city: "Đà Nẵng" };
     const items = [{ ...ITEM, price: value / 2 }];
@@ -68,7 +81,7 @@ export async function fill(dev) {
   const look = (client, at) => event(client, "view_item", at, { params: { items: [ITEM] } });
   const cart = (client, at) => event(client, "add_to_cart", at, { params: { items: [ITEM] } });
   const events = [
-    buy("y1", "BOARD-YESTERDAY", 1_000_000, midnight - 24 * HOUR_MS + 1_000),
+    buy("y1", "BOARD-YESTERDAY", 1_000_000, midnight - DAY_MS + 1_000),
     event("b1", "page_view", now - 9_000, { context: tagged("facebook", "cpc", "sale3") }),
     look("b1", now - 8_500),
     cart("b1", now - 8_000),

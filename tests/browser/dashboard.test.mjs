@@ -402,6 +402,41 @@ describe("settings", () => {
 });
 
 describe("every page", () => {
+  it("is small, asks no other host, and is fetched once", async (t) => {
+    const { aggregator, site, read_key: key } = here.dev;
+    const context = await here.browser.newContext();
+    t.after(() => context.close());
+    const page = await context.newPage();
+    const files = [];
+    page.on("response", (response) => files.push(response));
+    const begun = performance.now();
+    await page.goto(`${aggregator}/#site=${site}&key=${key}`);
+    await page.waitForSelector('#connection[data-state="live"]');
+    t.diagnostic(`live ${Math.round(performance.now() - begun)} ms after the address was entered`);
+    assert.deepEqual([...new Set(files.map((file) => new URL(file.url()).origin))], [aggregator]);
+    const own = files.filter((file) => !new URL(file.url()).pathname.startsWith("/v1/"));
+    const sizes = await Promise.all(own.map((file) => file.request().sizes()));
+    const bytes = sizes.reduce((sum, { responseBodySize: size }) => sum + size, 0);
+    t.diagnostic(`${own.length} files, ${bytes} bytes`);
+    assert.ok(own.length >= 3 && bytes < 150 * 1024, `${bytes} bytes`);
+    for (const file of own.filter((one) => one.url().includes("/assets/"))) {
+      const headers = file.headers();
+      assert.equal(headers["content-encoding"], "gzip", file.url());
+      assert.match(headers["cache-control"], /immutable/, file.url());
+    }
+    const again = [];
+    page.on("request", (request) => again.push(request));
+    await page.reload();
+    await page.waitForSelector('#connection[data-state="live"]');
+    const fetched = await Promise.all(again.map((request) => request.response()));
+    const anew = fetched.filter((file) => file?.url().includes("/assets/"));
+    const sent = await Promise.all(anew.map((file) => file.request().sizes()));
+    assert.ok(
+      sent.every(({ responseBodySize: size }) => size <= 0),
+      "assets come from the cache",
+    );
+  });
+
   it("comes back within five seconds of the aggregator's readiness", async (t) => {
     const { dev } = here;
     const page = await open(here, t, "/overview");
