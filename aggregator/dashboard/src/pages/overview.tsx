@@ -11,7 +11,7 @@ import { facts, go, hidesAmounts, locale, place, range, t } from "../store.ts";
 import { Chart, type Series } from "../ui/chart.tsx";
 import { exportList } from "../ui/export.ts";
 import { Delta, Figure, Tile, Large } from "../ui/figure.tsx";
-import { DimensionReport } from "../ui/report.tsx";
+import { CutReport, DimensionReport } from "../ui/report.tsx";
 import { Answer } from "../ui/states.tsx";
 import { isDate, moved, type Grain } from "../zone.ts";
 
@@ -200,16 +200,16 @@ export function OverviewPage() {
           dimension="visit:channel"
           metrics={["sessions", "orders", "revenue"]}
         />
-        <DimensionReport
+        <CutReport
           title={t("devices")}
           name="devices"
-          dimension="visit:device"
+          cuts={["visit:device", "visit:browser", "visit:os", "visit:platform"]}
           metrics={["sessions", "orders", "revenue"]}
         />
-        <DimensionReport
-          title={t("cities")}
+        <CutReport
+          title={t("places")}
           name="cities"
-          dimension="visit:city"
+          cuts={["visit:city", "visit:region", "visit:country"]}
           metrics={["sessions", "orders", "revenue"]}
         />
         <DimensionReport

@@ -56,6 +56,25 @@ export function DimensionReport(given: ReportProps) {
   );
 }
 
+/** A report that can be cut in several ways, the first one first. */
+export function CutReport({ cuts, ...rest }: Omit<ReportProps, "dimension"> & { cuts: string[] }) {
+  const [dimension, choose] = useState(cuts[0] ?? "");
+  const tools = (
+    <select
+      aria-label={t("by")}
+      value={dimension}
+      onChange={(event) => choose(event.currentTarget.value)}
+    >
+      {cuts.map((cut) => (
+        <option key={cut} value={cut}>
+          {nameOf(cut)}
+        </option>
+      ))}
+    </select>
+  );
+  return <DimensionReport key={dimension} {...rest} dimension={dimension} tools={tools} />;
+}
+
 function FittingReport(props: ReportProps) {
   const { dimension, metrics, withChange } = props;
   const [shown, setShown] = useState(PAGE);

@@ -39,7 +39,7 @@ export const english = {
   channelRule: "Channel by",
   channels: "Channels",
   checkouts: "Checkouts",
-  cities: "Cities",
+  places: "Places",
   city: "City",
   clickForWhy: "click an order to see why it is credited so",
   clickToScreen: "Edge to screen",

@@ -41,7 +41,7 @@ export const vietnamese: Record<Word, string> = {
   channelRule: "Kênh theo",
   channels: "Kênh",
   checkouts: "Thanh toán",
-  cities: "Thành phố",
+  places: "Nơi",
   city: "Thành phố",
   clickForWhy: "bấm vào đơn để xem vì sao được ghi nhận như vậy",
   clickToScreen: "Từ biên đến màn hình",
