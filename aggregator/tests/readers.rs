@@ -198,8 +198,9 @@ fn a_web_socket_takes_a_key_a_site_and_a_number() {
     assert_eq!(end, Some(1008));
 }
 
-/// Orders of two hundred lines, which fill what is buffered for a reader who does not read. The next
-/// ones come when somebody has heard of those before: on a busy machine he too could be too slow.
+/// Orders of two hundred lines, which fill what is buffered for a reader who does not read. The
+/// next ones come when somebody has heard of those before: on a busy machine he too could be too
+/// slow.
 fn push_large_orders(server: &Server, count: u64, heard: &AtomicU64) {
     let at = now_ms();
     let frame_of = |n: u64| {

@@ -7,7 +7,7 @@ import { isUrgent } from "./commerce";
 import type { WireEvent } from "./config";
 import { isHeld, mayPersist } from "./consent";
 import { clientId } from "./identity";
-import { drop, flush, requeue } from "./queue";
+import { drop, flush, isBlocked, requeue } from "./queue";
 import { read, write } from "./storage";
 
 /** One key an event, so that tabs never rewrite each other's. */
@@ -31,21 +31,25 @@ export const forget = (events?: string[]): void => {
 
 /** Sends what earlier pages could not see answered; one tab at a time does, ids hold the rest. */
 export const restore = (): void => {
+  // Named before this page keeps any of its own, which are on their way already.
+  const left = mayPersist() ? names() : [];
   const { locks } = navigator as { locks?: LockManager };
-  if (locks) void locks.request(PREFIX, { ifAvailable: true }, (lock) => lock && drain());
-  else void drain();
+  if (locks) void locks.request(PREFIX, { ifAvailable: true }, (lock) => lock && drain(left));
+  else drain(left);
 };
 
-const drain = (): Promise<unknown> => {
-  for (const name of mayPersist() ? names() : []) {
+const drain = (left: string[]): unknown => {
+  for (const name of left) {
     const json = read(name);
+    // Another page has heard of it meanwhile.
+    if (!json) continue;
     if (Date.now() - (JSON.parse(json) as WireEvent).ts < AGE_MS_MAX) requeue(json);
     else {
       drop(1);
       write(name, "");
     }
   }
-  return flush();
+  return isBlocked() || flush();
 };
 
 const names = (): string[] => {

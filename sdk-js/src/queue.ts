@@ -52,9 +52,7 @@ export const enqueue = (event: WireEvent, isUrgent?: boolean): void => {
 };
 
 /** Takes back an event of an earlier page. */
-export const requeue = (json: string): void => {
-  if (!pending.includes(json)) pending.push(json);
-};
+export const requeue = (json: string): void => void pending.push(json);
 
 /** Keeps what waits, now that it may be kept. */
 export const keepPending = (): void => pending.forEach(keep);
@@ -76,6 +74,9 @@ const wait = (events: string[], delayMs: number): void => {
   drop(events.length - pending.length);
   setTimeout(() => void (Date.now() < blockedUntilMs || flush()), delayMs);
 };
+
+/** Whether the collector has asked for time; what waits goes after that by itself. */
+export const isBlocked = (): boolean => Date.now() < blockedUntilMs;
 
 /** Takes one batch off the front: an event that is too long travels alone. */
 const take = (): string[] => {

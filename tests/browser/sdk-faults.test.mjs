@@ -73,9 +73,22 @@ describe("a purchase arrives once", () => {
     await expectOnce(params, at);
   });
 
-  for (const status of [503, 429]) {
-    it(`when the collector answers ${status} first`, async (t) => {
-      const { page, sent } = await visit(t, { faults: [overloaded(1, status)] });
+  const lateLock = (context) =>
+    context.addInitScript(() => {
+      const request = navigator.locks.request.bind(navigator.locks);
+      navigator.locks.request = async (...args) => {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return request(...args);
+      };
+    });
+  const refused = [
+    ["the collector answers 503 first", 503],
+    ["the collector answers 429 first", 429],
+    ["the browser takes its time with the lock, and the collector answers 503", 503, lateLock],
+  ];
+  for (const [what, status, prepare] of refused) {
+    it(`when ${what}`, async (t) => {
+      const { page, sent } = await visit(t, { faults: [overloaded(1, status)], prepare });
       const params = order();
       const at = Date.now();
       await buy(page, params);
