@@ -31,6 +31,10 @@ usage: cargo xtask <task>
   bench sessions   measures the engine: a clickstream alone, through the program, and in databases
             --events N, --seed N   of the stream (10000000, 1)
             --only PART     pure, memory, whole or batch; may be repeated
+  bench query   asks thirty questions of a dashboard over a month, here and in databases
+            --days N, --sessions N, --seed N   sessions of a day (30, 30000, 1)
+            --rounds N      how often each is asked (15)
+            --without-peers without the databases
   ci      the same as test";
 
 /// The worker's port when none is given.
@@ -52,6 +56,8 @@ pub enum Task {
     BenchSdk,
     /// The benchmark of sessions, with options for its driver.
     BenchSessions(Vec<OsString>),
+    /// The benchmark of queries, with options for its driver.
+    BenchQuery(Vec<OsString>),
     Soak,
     /// Ends what `dev` leaves behind when it is killed; started by `dev` itself.
     Guard,
@@ -116,11 +122,15 @@ fn parse_bench(parser: &mut lexopt::Parser) -> Result<Task, lexopt::Error> {
         None => Ok(Task::Bench),
         Some(Short('h') | Long("help")) => Ok(Task::Help),
         Some(Value(name)) if name == "sdk" => Ok(Task::BenchSdk),
-        Some(Value(name)) if name == "edge" || name == "sessions" => {
+        Some(Value(name)) if ["edge", "sessions", "query"].iter().any(|known| name == *known) => {
             let options: Vec<OsString> = parser.raw_args()?.collect();
             let is_help = |option: &OsString| option == "--help" || option == "-h";
             let asks_help = options.iter().any(is_help);
-            let task = if name == "edge" { Task::BenchEdge } else { Task::BenchSessions };
+            let task = match name.to_str() {
+                Some("edge") => Task::BenchEdge,
+                Some("query") => Task::BenchQuery,
+                _ => Task::BenchSessions,
+            };
             Ok(if asks_help { Task::Help } else { task(options) })
         }
         Some(other) => Err(other.unexpected()),
@@ -180,6 +190,8 @@ mod tests {
         let expected = ["--events", "9"].map(OsString::from).to_vec();
         assert_eq!(parsed("bench sdk"), Ok(Task::BenchSdk));
         assert_eq!(parsed("bench sessions --events 9"), Ok(Task::BenchSessions(expected)));
+        let expected = ["--days", "9"].map(OsString::from).to_vec();
+        assert_eq!(parsed("bench query --days 9"), Ok(Task::BenchQuery(expected)));
         assert_eq!(parsed("bench"), Ok(Task::Bench));
         assert_eq!(parsed("bench edge --help"), Ok(Task::Help));
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench sessions`: builds the program and installs the databases that it is compared
-//! with, then hands over to the driver.
+//! `cargo xtask bench sessions` and `bench query`: builds the program and installs the databases
+//! that it is compared with, then hands over to the driver.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,9 +17,18 @@ const DATABASES: [&str; 2] = ["duckdb==2.0.0", "chdb==4.4.0"];
 
 /// Builds, installs, and runs the driver, which prints the report.
 pub fn bench_sessions(paths: &Paths, options: &[OsString]) -> Result<ExitCode> {
+    bench(paths, "edgetally-bench-sessions", options)
+}
+
+/// The same for queries.
+pub fn bench_query(paths: &Paths, options: &[OsString]) -> Result<ExitCode> {
+    bench(paths, "edgetally-bench-query", options)
+}
+
+fn bench(paths: &Paths, name: &str, options: &[OsString]) -> Result<ExitCode> {
     stop::watch_signals()?;
     install_databases(paths)?;
-    let packages = ["--package", "aggregator", "--package", "edgetally-bench-sessions"];
+    let packages = ["--package", "aggregator", "--package", name];
     step(
         "build the program and the driver",
         Command::new("cargo")
@@ -27,7 +36,7 @@ pub fn bench_sessions(paths: &Paths, options: &[OsString]) -> Result<ExitCode> {
             .args(packages)
             .current_dir(&paths.root),
     )?;
-    let mut driver = Command::new(paths.target.join("release/edgetally-bench-sessions"));
+    let mut driver = Command::new(paths.target.join("release").join(name));
     driver.arg("--root").arg(&paths.root).arg("--target").arg(&paths.target).args(options);
     pass_through(paths, &mut driver)
 }
