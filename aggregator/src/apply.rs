@@ -433,11 +433,12 @@ impl World {
     }
 }
 
-/// The share of a site in the memory for all: half for records, a quarter each for timelines and
-/// lines.
+/// The share of a site in the memory for all: a quarter for sessions as columns; of the rest half
+/// for records, a quarter each for timelines and lines.
 pub(crate) fn room_of(memory: usize, records: u32, all: u64) -> Room {
     let share = (memory as u128 * u128::from(records) / u128::from(all.max(1))) as usize;
-    Room { record_bytes: share / 2, events: share / 4 / BYTES_OF_AN_EVENT }
+    let (column_bytes, rest) = (share / 4, share - share / 4);
+    Room { record_bytes: rest / 2, events: rest / 4 / BYTES_OF_AN_EVENT, column_bytes }
 }
 
 fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
@@ -452,6 +453,8 @@ fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
         rev: site.people.rev(),
         rev_base,
         longest_session_ms: site.people.longest_ms(),
+        session_stamps: site.people.stamps.show(),
+        columns: site.columns.share(),
         session_starts: site.people.starts().clone(),
         orders: site.credits.rows().clone(),
         order_places: site.credits.places().clone(),

@@ -24,8 +24,8 @@ pub struct Config {
     pub data: PathBuf,
     /// URL of the worker whose archive is rewritten after an erasure, if given.
     pub edge: Option<String>,
-    /// Bytes of memory for records, timelines and lines of persons; what there is no room for is
-    /// read back from the store when it is needed.
+    /// Bytes of memory for records, timelines and lines of persons, and sessions as columns; what
+    /// there is no room for is read back from the store, or worked out, when it is needed.
     pub memory: usize,
     /// Nothing is taken while fewer bytes than this are free where the data folder lies.
     pub keep_free_bytes: u64,

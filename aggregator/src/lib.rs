@@ -51,6 +51,7 @@ pub mod site;
 
 pub mod checkpoint;
 pub mod store;
+pub mod columns;
 pub mod view;
 
 pub mod address;

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::calendar::Calendar;
+use crate::columns::Stamps;
 use crate::eras::Eras;
 use crate::held::Held;
 use crate::identity::Owner;
@@ -218,6 +219,8 @@ pub struct People {
     watched_ms: Option<i64>,
     noted: Vec<i64>,
     retractions: Retractions,
+    /// When the sessions of each quarter of an hour were last changed.
+    pub stamps: Stamps,
     /// Whether everything is worked out anew: then every session is told as one and the same time.
     is_rebuilding: bool,
 }
@@ -303,6 +306,7 @@ impl People {
     }
 
     fn note(&mut self, start_ms: i64) {
+        self.stamps.note(start_ms);
         if self.watched_ms.is_some_and(|watched_ms| start_ms < watched_ms) {
             self.noted.push(start_ms);
         }
@@ -313,7 +317,7 @@ impl People {
     pub fn anew(&self) -> Self {
         let rev = self.rev + 1;
         let retractions = Retractions { floor: rev, ..Retractions::default() };
-        Self { rev, retractions, ..Self::default() }
+        Self { rev, retractions, stamps: self.stamps.anew(), ..Self::default() }
     }
 
     /// Whether everything is being worked out anew, so that nothing is retracted.
@@ -439,6 +443,8 @@ impl People {
             if let Some(before) = &before {
                 row.rev = before.rev;
                 if **before == row {
+                    // What lies between its first event and its last may be another.
+                    self.stamps.note(row.start_ms);
                     self.rows.insert(row.key(), before.clone());
                     continue;
                 }

@@ -25,7 +25,7 @@ use block::{Opened, place_of};
 use chains::Chains;
 use index::{Indexed, hash, spread};
 pub use packed::Packed;
-pub use stored::Stored;
+pub use stored::{Clues, Origin, Stored};
 
 /// Records of one checkpoint block.
 pub const BLOCK_RECORDS: usize = 128;

@@ -31,6 +31,7 @@ use serde::Serialize;
 use crate::asides::Asides;
 use crate::attribution::Window;
 use crate::calendar::Calendar;
+use crate::columns;
 use crate::costs::Costs;
 use crate::directory::{Former, SiteEntry};
 use crate::eras::Eras;
@@ -103,11 +104,14 @@ pub struct Room {
     pub record_bytes: usize,
     /// Events on timelines that are not to be worked out again, and as many on lines of persons.
     pub events: usize,
+    /// Sessions as columns.
+    pub column_bytes: usize,
 }
 
 impl Room {
     /// Of all full blocks of records; of what is worked out again, what was used lately.
-    pub const ALL: Self = Self { record_bytes: usize::MAX, events: warm::ROOM };
+    pub const ALL: Self =
+        Self { record_bytes: usize::MAX, events: warm::ROOM, column_bytes: columns::ROOM };
 }
 
 /// A rebuild lets go of what it does not need after so many records.
@@ -173,6 +177,8 @@ pub struct Site {
     pub lateness_ms: i64,
     /// How often sealed days were told anew.
     pub generations: Generations,
+    /// Sessions as columns, for readers.
+    pub columns: columns::Owned,
     timelines: Warm<TextId, Timeline>,
     /// Records with numbers below it were followed.
     followed: u32,

@@ -9,6 +9,7 @@ use imbl::{OrdMap, Vector};
 use crate::asides::Asides;
 use crate::audit::Audit;
 use crate::calendar::Calendar;
+use crate::columns;
 use crate::costs;
 use crate::dedup::{Source, Tally};
 use crate::directory::Directory;
@@ -75,6 +76,10 @@ pub struct SiteView {
     pub rev: u64,
     /// What is added to these numbers, so that they are greater than all before the start.
     pub rev_base: u64,
+    /// When the sessions that begin in each quarter of an hour were last changed.
+    pub session_stamps: OrdMap<i64, u64>,
+    /// Sessions as columns, made as they are asked for.
+    pub columns: Arc<columns::Store>,
     /// How many sessions begin in each quarter of an hour.
     pub session_starts: OrdMap<i64, i64>,
     /// No session is longer.

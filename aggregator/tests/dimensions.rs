@@ -303,7 +303,7 @@ fn rows_of_time_beside_other_dimensions() {
 }
 
 /// What a random event is made of.
-fn random() -> impl Strategy<Value = Event> {
+pub fn random() -> impl Strategy<Value = Event> {
     let names = [
         "page_view",
         "search",

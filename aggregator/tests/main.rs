@@ -13,6 +13,7 @@ mod support;
 mod access;
 mod api;
 mod bounds;
+mod columns;
 mod comparison;
 mod contract;
 mod costs;

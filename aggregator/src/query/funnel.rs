@@ -3,6 +3,7 @@
 //! The steps are activity, in the order of events (time, rank, id). A session counts where it
 //! starts, with all of its activity; of a person counts what lies in the range.
 
+mod chunks;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -114,6 +115,17 @@ struct Plan<'a> {
     buckets: Vec<Bucket>,
 }
 
+impl Plan<'_> {
+    /// The dimensions beside time.
+    fn visits(&self) -> impl Iterator<Item = &Dimension> {
+        self.dimensions.iter().filter(|by| matches!(by, Dimension::Visit(_)))
+    }
+
+    fn bucket_of(&self, at_ms: i64) -> usize {
+        self.buckets.partition_point(|bucket| bucket.range.to_ms <= at_ms)
+    }
+}
+
 /// Where somebody is counted: the bucket, and the values of the dimensions beside time.
 type Key = (usize, Vec<String>);
 
@@ -190,7 +202,7 @@ fn count(plan: &Plan<'_>, site: &SiteView) -> BTreeMap<Key, Counts> {
         counts: BTreeMap::new(),
     };
     match plan.query.scope {
-        Scope::Session => counter.count_sessions(),
+        Scope::Session => counter.count_chunks(),
         Scope::Person => counter.count_persons(),
     }
     counter.counts
@@ -214,8 +226,8 @@ impl Counter<'_> {
         self.plan.filter.as_ref().is_none_or(|filter| filter.passes(&value))
     }
 
-    fn count_sessions(&mut self) {
-        let Range { from_ms, to_ms } = self.plan.range;
+    /// Counts the sessions that start between two instants.
+    fn count_rows(&mut self, from_ms: i64, to_ms: i64) {
         let site = self.site;
         for (_, row) in site.sessions.range((from_ms, 0)..(to_ms, 0)) {
             if !self.passes(row) {
@@ -256,10 +268,9 @@ impl Counter<'_> {
         if depth == 0 {
             return;
         }
-        let bucket = self.plan.buckets.partition_point(|bucket| bucket.range.to_ms <= at_ms);
-        let visits = self.plan.dimensions.iter().filter(|by| matches!(by, Dimension::Visit(_)));
+        let bucket = self.plan.bucket_of(at_ms);
         let value = |by: &Dimension| row.map(|row| self.text(row, *by));
-        let values = visits.map(|by| value(by).unwrap_or_default()).collect();
+        let values = self.plan.visits().map(|by| value(by).unwrap_or_default()).collect();
         let steps = self.plan.query.steps.len();
         let counts = self.counts.entry((bucket, values)).or_insert_with(|| vec![0; steps]);
         counts.iter_mut().take(depth).for_each(|count| *count += 1);

@@ -3,7 +3,10 @@
 
 mod cell;
 mod events;
+mod hits;
+pub mod lens;
 mod lines;
+mod quick;
 mod whose;
 
 use std::cell::RefCell;
@@ -17,6 +20,7 @@ use super::QueryError;
 use super::buckets::ROWS_MAX;
 use super::costs;
 use super::metric::{Dimension, Metric};
+use super::range::Range;
 use super::request::Plan;
 use super::run::Row;
 use super::symbols::{Sieve, Symbol, Symbols};
@@ -169,11 +173,18 @@ impl Scan<'_> {
     }
 
     fn add_sessions(&mut self, exposures: Option<&Exposures>) {
+        if exposures.is_none() && self.add_chunks() {
+            return;
+        }
+        let Range { from_ms, to_ms } = self.plan.range;
+        self.add_rows(exposures, from_ms.saturating_sub(self.site.longest_session_ms), to_ms);
+    }
+
+    /// Adds the sessions that begin between two instants.
+    fn add_rows(&mut self, exposures: Option<&Exposures>, from_ms: i64, to_ms: i64) {
         let site = self.site;
-        let from_ms = self.plan.range.from_ms;
-        let earliest_ms = from_ms.saturating_sub(site.longest_session_ms);
-        for (_, row) in site.sessions.range((earliest_ms, 0)..(self.plan.range.to_ms, 0)) {
-            if row.end_ms < from_ms {
+        for (_, row) in site.sessions.range((from_ms, 0)..(to_ms, 0)) {
+            if row.end_ms < self.plan.range.from_ms {
                 continue;
             }
             for shown in seen_by(exposures, Some(row.person), row.end_ms) {
@@ -189,7 +200,7 @@ impl Scan<'_> {
     }
 
     fn add_session(&mut self, row: &SessionRow, key: &Key) {
-        let (site, range) = (self.site, self.plan.range);
+        let site = self.site;
         let begins = self.bucket_of(row.start_ms);
         if let Some(bucket) = begins {
             self.cell(bucket, key).add_session(site, row);
@@ -197,12 +208,17 @@ impl Scan<'_> {
         if !self.wants.visitors {
             return;
         }
-        if begins.is_some() && begins == self.bucket_of(row.end_ms) {
-            if let Some(bucket) = begins {
+        match begins {
+            Some(bucket) if begins == self.bucket_of(row.end_ms) => {
                 self.cell(bucket, key).visitors.insert(row.person);
             }
-            return;
+            _ => self.add_presence(row, key),
         }
+    }
+
+    /// Adds the person of a session where its events are.
+    fn add_presence(&mut self, row: &SessionRow, key: &Key) {
+        let (site, range) = (self.site, self.plan.range);
         for entry in site.entries_of(row) {
             let ms = entry.occurred_at_ms;
             if (range.from_ms..range.to_ms).contains(&ms)

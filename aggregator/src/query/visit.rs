@@ -16,7 +16,7 @@ use super::symbols::{Symbol, Symbols};
 use crate::facts::campaign::{DIRECT, grade_of};
 use crate::facts::order::status;
 use crate::people::SessionRow;
-use crate::records::Stored;
+use crate::records::{Clues, Origin, Stored};
 use crate::sessionize::Touch;
 use crate::site::credits::OrderRow;
 use crate::texts::{TextId, text_of};
@@ -66,7 +66,9 @@ impl<'a> Reader<'a> {
         symbol
     }
 
-    fn text(&self, id: Option<TextId>) -> Symbol {
+    /// The value of a text, such as a page.
+    #[must_use]
+    pub fn text(&self, id: Option<TextId>) -> Symbol {
         let Some(id) = id else { return Symbols::NONE };
         self.known(Source::Text, id, || self.symbols.of(text_of(&self.site.texts, id)))
     }
@@ -98,7 +100,7 @@ impl<'a> Reader<'a> {
             Dimension::Visit(visit) => match session {
                 Some(row) => self.of_session(row, by),
                 None if visit.is_of_touch() => Symbols::NONE,
-                None => self.of_record(Some(record), visit),
+                None => self.of_origin(Some(record.origin()), visit),
             },
             _ => Symbols::NONE,
         }
@@ -129,7 +131,7 @@ impl<'a> Reader<'a> {
             Visit::EntryPage => self.text(row.entry_page),
             Visit::ExitPage => self.text(row.exit_page),
             _ if by.is_of_touch() => self.of_touch(row.attributed, by),
-            _ => self.of_record(self.site.record(row.record).as_deref(), by),
+            _ => self.of_origin(self.site.records.origin(row.record), by),
         }
     }
 
@@ -154,7 +156,7 @@ impl<'a> Reader<'a> {
                 let city = || record?.fact.as_ref()?.shipping_city.clone();
                 match city() {
                     Some(city) if by == Visit::City => self.symbols.of(&city),
-                    _ => self.of_record(record, by),
+                    _ => self.of_origin(record.map(Stored::origin), by),
                 }
             }
             _ => Symbols::NONE,
@@ -162,14 +164,19 @@ impl<'a> Reader<'a> {
     }
 
     fn of_touch(&self, touch: Option<Touch>, by: Visit) -> Symbol {
-        let record = touch.and_then(|touch| self.site.record(touch.record));
-        let Some(record) = record else {
+        self.of_clues(touch.and_then(|touch| self.site.records.clues(touch.record)), by)
+    }
+
+    /// The value of a touch that says something, or of none.
+    #[must_use]
+    pub fn of_clues(&self, clues: Option<Clues>, by: Visit) -> Symbol {
+        let Some(clues) = clues else {
             return if by == Visit::Channel { self.symbols.of(DIRECT) } else { Symbols::NONE };
         };
         match by {
-            Visit::Channel => self.channel(record.grade),
-            Visit::Referrer => self.text(record.referrer),
-            _ => self.tag(&record, by),
+            Visit::Channel => self.channel(clues.grade),
+            Visit::Referrer => self.text(clues.referrer),
+            _ => self.tag(clues, by),
         }
     }
 
@@ -181,13 +188,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A member of the campaign; of a link without tags, of the one that stands for its host.
-    fn tag(&self, record: &Stored, by: Visit) -> Symbol {
-        let Some(id) = record.campaign.or(record.referrer) else { return Symbols::NONE };
+    fn tag(&self, clues: Clues, by: Visit) -> Symbol {
+        let Some(id) = clues.campaign.or(clues.referrer) else { return Symbols::NONE };
         let read = || {
             let mut campaigns = self.campaigns.borrow_mut();
             let campaign = campaigns.entry(id).or_insert_with(|| {
                 let text = text_of(&self.site.texts, id);
-                match record.campaign {
+                match clues.campaign {
                     Some(_) => serde_json::from_str(text).unwrap_or_default(),
                     None => untagged(text),
                 }
@@ -203,24 +210,26 @@ impl<'a> Reader<'a> {
         self.known(Source::Of(by as u8), id, read)
     }
 
-    fn of_record(&self, record: Option<&Stored>, by: Visit) -> Symbol {
-        let Some(record) = record else { return Symbols::NONE };
+    /// The value of where an event came from.
+    #[must_use]
+    pub fn of_origin(&self, origin: Option<Origin>, by: Visit) -> Symbol {
+        let Some(Origin { place: at, device, platform }) = origin else { return Symbols::NONE };
         let place = |of: fn(&Place) -> &String| {
-            self.known(Source::Of(by as u8), record.place, || {
+            self.known(Source::Of(by as u8), at, || {
                 let mut places = self.places.borrow_mut();
-                let place = places.entry(record.place).or_insert_with(|| {
-                    let text = text_of(&self.site.texts, record.place);
+                let place = places.entry(at).or_insert_with(|| {
+                    let text = text_of(&self.site.texts, at);
                     serde_json::from_str(text).unwrap_or_default()
                 });
                 self.symbols.of(of(place))
             })
         };
         match by {
-            Visit::Platform => self.symbols.of(Platform::as_str(record.platform)),
-            Visit::Device if record.device.kind == Kind::Other => Symbols::NONE,
-            Visit::Device => self.symbols.of(record.device.kind.as_str()),
-            Visit::Browser => self.symbols.of(record.device.browser()),
-            Visit::Os => self.symbols.of(record.device.system()),
+            Visit::Platform => self.symbols.of(Platform::as_str(platform)),
+            Visit::Device if device.kind == Kind::Other => Symbols::NONE,
+            Visit::Device => self.symbols.of(device.kind.as_str()),
+            Visit::Browser => self.symbols.of(device.browser()),
+            Visit::Os => self.symbols.of(device.system()),
             Visit::Country => place(|place| &place.country),
             Visit::Region => place(|place| &place.region),
             Visit::City => place(|place| &place.city),

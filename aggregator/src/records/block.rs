@@ -8,7 +8,7 @@ use imbl::Vector;
 
 use super::BLOCK_RECORDS;
 use super::packed::Packed;
-use super::stored::Stored;
+use super::stored::{Clues, Origin, Stored};
 use crate::held::Held;
 use crate::texts::TextId;
 
@@ -126,6 +126,27 @@ impl<'a> Opened<'a> {
         }
     }
 
+    pub(super) fn seen(&self, at: usize) -> Option<(TextId, Option<TextId>)> {
+        match self.packed() {
+            Ok(packed) => Some((packed.name(at), packed.page(at))),
+            Err(records) => records.get(at).map(|record| (record.name, record.page)),
+        }
+    }
+
+    pub(super) fn clues(&self, at: usize) -> Option<Clues> {
+        match self.packed() {
+            Ok(packed) => Some(packed.clues(at)),
+            Err(records) => records.get(at).map(Stored::clues),
+        }
+    }
+
+    pub(super) fn origin(&self, at: usize) -> Option<Origin> {
+        match self.packed() {
+            Ok(packed) => Some(packed.origin(at)),
+            Err(records) => records.get(at).map(Stored::origin),
+        }
+    }
+
     pub(super) fn iter(self) -> impl Iterator<Item = Held<'a, Stored>> {
         (0..BLOCK_RECORDS).map_while(move |at| self.get(at))
     }
@@ -190,6 +211,27 @@ impl Shown {
     pub fn campaign(&self, record: u32) -> Option<TextId> {
         let (number, at) = place_of(record);
         Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?.campaign(at)
+    }
+
+    /// Name and page of a record, without reading the rest of it.
+    #[must_use]
+    pub fn seen(&self, record: u32) -> Option<(TextId, Option<TextId>)> {
+        let (number, at) = place_of(record);
+        Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?.seen(at)
+    }
+
+    /// What a record says of its touch, without reading the rest of it.
+    #[must_use]
+    pub fn clues(&self, record: u32) -> Option<Clues> {
+        let (number, at) = place_of(record);
+        Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?.clues(at)
+    }
+
+    /// Where a record came from, without reading the rest of it.
+    #[must_use]
+    pub fn origin(&self, record: u32) -> Option<Origin> {
+        let (number, at) = place_of(record);
+        Opened::of(self.blocks.get(number)?, number, self.away.as_ref())?.origin(at)
     }
 
     /// Every record with its number, superseded ones too.

@@ -14,7 +14,7 @@ use edgetally_proto::ids::EventId;
 use edgetally_proto::record::{Fact, Flags};
 use edgetally_proto::visitor::Device;
 
-use super::stored::Stored;
+use super::stored::{Clues, Origin, Stored};
 use crate::texts::TextId;
 
 /// Not the first byte of a CBOR list, which is what blocks were before.
@@ -287,6 +287,33 @@ impl Packed {
     #[must_use]
     pub fn campaign(&self, at: usize) -> Option<TextId> {
         to_option(self.number(Column::Campaign, at))
+    }
+
+    /// The page of the record at a place.
+    #[must_use]
+    pub fn page(&self, at: usize) -> Option<TextId> {
+        to_option(self.number(Column::Page, at))
+    }
+
+    /// What the record at a place says of its touch.
+    #[must_use]
+    pub fn clues(&self, at: usize) -> Clues {
+        Clues {
+            grade: to_text(self.number(Column::Grade, at)),
+            referrer: to_option(self.number(Column::Referrer, at)),
+            campaign: to_option(self.number(Column::Campaign, at)),
+        }
+    }
+
+    /// What the record at a place says of where it came from.
+    #[must_use]
+    pub fn origin(&self, at: usize) -> Origin {
+        let [platform, ..] = self.number(Column::Platform, at).to_le_bytes();
+        Origin {
+            place: to_text(self.number(Column::Place, at)),
+            device: to_device(self.number(Column::Device, at)),
+            platform: Platform::from_wire(platform).unwrap_or(Platform::Web),
+        }
     }
 
     fn fact(&self, at: usize) -> Option<Arc<Fact>> {

@@ -49,6 +49,28 @@ pub struct Stored {
     pub is_superseded: bool,
 }
 
+/// What a record says of its touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Clues {
+    /// Its channel, as in [`Stored`].
+    pub grade: TextId,
+    /// Host of its referrer.
+    pub referrer: Option<TextId>,
+    /// Its campaign, as in [`Stored`].
+    pub campaign: Option<TextId>,
+}
+
+/// Where a record came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Its place, as in [`Stored`].
+    pub place: TextId,
+    /// What its visitor used.
+    pub device: Device,
+    /// Which of the shop's doors.
+    pub platform: Platform,
+}
+
 /// The form in which checkpoints of before hold it, without names.
 type Row = (
     (EventId, TextId, Option<TextId>, TextId),
@@ -97,6 +119,18 @@ impl From<Stored> for Row {
 }
 
 impl Stored {
+    /// What it says of its touch.
+    #[must_use]
+    pub fn clues(&self) -> Clues {
+        Clues { grade: self.grade, referrer: self.referrer, campaign: self.campaign }
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin { place: self.place, device: self.device, platform: self.platform }
+    }
+
     /// What it says, with its texts.
     pub(super) fn said<'a>(&'a self, texts: &'a Texts) -> Said<'a> {
         let text = |id: Option<TextId>| id.map(|id| texts.text(id));

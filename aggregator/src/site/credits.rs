@@ -130,9 +130,10 @@ impl Credits {
         orders.range(range).map(|(_, key)| key.clone()).collect()
     }
 
-    fn take(&mut self, key: &OrderKey) {
-        let Some(place) = self.places.remove(key) else { return };
-        let Some(row) = self.rows.remove(&place) else { return };
+    /// Gives the session it was booked in.
+    fn take(&mut self, key: &OrderKey) -> Option<u32> {
+        let place = self.places.remove(key)?;
+        let row = self.rows.remove(&place)?;
         self.by_record.remove(&row.order.record);
         self.frozen.remove(key);
         if let Some(session) = row.credit.session {
@@ -146,12 +147,15 @@ impl Credits {
                 self.by_person.remove(&person);
             }
         }
+        row.credit.session.filter(|_| row.order.is_booked)
     }
 
-    fn put(&mut self, row: OrderRow, frozen: Option<Frozen>) {
+    /// Gives the session it is booked in.
+    fn put(&mut self, row: OrderRow, frozen: Option<Frozen>) -> Option<u32> {
         let place = (row.order.at_ms, row.order.record);
         self.places.insert(row.key.clone(), place);
-        if let Some(session) = row.credit.session.filter(|_| row.order.is_booked) {
+        let booked_in = row.credit.session.filter(|_| row.order.is_booked);
+        if let Some(session) = booked_in {
             self.sold.insert((session, place), ());
         }
         self.by_record.insert(row.order.record, row.key.clone());
@@ -162,17 +166,24 @@ impl Credits {
             self.frozen.insert(row.key.clone(), frozen);
         }
         self.rows.insert(place, Arc::new(row));
+        booked_in
     }
 }
 
 impl Site {
     /// Tells an order anew after the ledger changed it.
     pub(super) fn place_order(&mut self, key: &OrderKey, order: Option<Order>) {
-        self.credits.take(key);
-        if let Some(order) = order {
+        let before = self.credits.take(key);
+        let after = order.and_then(|order| {
             let (credit, frozen) = self.credit(&order);
             let refunds = self.ledger.order(key).map(|(_, refunds)| refunds).unwrap_or_default();
-            self.credits.put(OrderRow { key: key.clone(), order, refunds, credit }, frozen);
+            self.credits.put(OrderRow { key: key.clone(), order, refunds, credit }, frozen)
+        });
+        // Whether a session converted is told with it.
+        for session in [before, after].into_iter().flatten().filter(|_| before != after) {
+            if let Some(start_ms) = self.records.occurred_at_ms(session) {
+                self.people.stamps.note(start_ms);
+            }
         }
     }
 

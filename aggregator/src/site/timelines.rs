@@ -84,6 +84,7 @@ impl Site {
     pub fn set_room(&mut self, room: Room) -> bool {
         self.timelines.set_room(room.events);
         self.people.set_room(room.events);
+        self.columns.share().set_room(room.column_bytes);
         self.records.send_away(room.record_bytes)
     }
 

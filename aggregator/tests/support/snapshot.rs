@@ -1,10 +1,13 @@
 //! A snapshot of the demo site, asked at any instant, without a process.
 
+use std::sync::Arc;
+
 use aggregator::apply::{Changed, World};
+use aggregator::columns::Store;
 use aggregator::dedup::Source;
 use aggregator::directory::AdminWrite;
 use aggregator::query::{self, QueryError};
-use aggregator::view::View;
+use aggregator::view::{SiteView, View};
 use edgetally_proto::batch::{Batch, SiteBatch};
 use edgetally_proto::ids::{Epoch, ShardName};
 use serde_json::{Value, json};
@@ -32,13 +35,26 @@ impl Snapshot {
     }
 
     pub fn with(settings: Value, shares: Vec<SiteBatch>) -> Self {
-        let mut world = World::default();
-        let settings = Box::new(serde_json::from_value(settings).unwrap());
-        let write = AdminWrite::PutSite { site: demo(), settings, at_ms: 0 };
-        world.write(&write, &mut Changed::default());
-        let mut snapshot = Self { world, view: View::default() };
+        let mut snapshot = Self { world: World::default(), view: View::default() };
+        snapshot.set(settings);
         snapshot.add(shares);
         snapshot
+    }
+
+    /// Gives the site other settings.
+    pub fn set(&mut self, settings: Value) {
+        let settings = Box::new(serde_json::from_value(settings).unwrap());
+        let write = AdminWrite::PutSite { site: demo(), settings, at_ms: 0 };
+        self.world.write(&write, &mut Changed::default());
+        self.view = self.world.view_all();
+    }
+
+    /// The same with another store of columns.
+    pub fn with_columns(&self, columns: Store) -> View {
+        let site = SiteView::clone(&self.view.sites[&demo()]);
+        let mut view = self.view.clone();
+        view.sites.insert(demo(), Arc::new(SiteView { columns: Arc::new(columns), ..site }));
+        view
     }
 
     pub fn add(&mut self, shares: Vec<SiteBatch>) {
@@ -62,9 +78,14 @@ impl Snapshot {
     }
 
     /// Answers `/v1/query` as at an instant.
-    pub fn ask(&self, now: &str, mut asked: Value) -> Result<Value, QueryError> {
+    pub fn ask(&self, now: &str, asked: Value) -> Result<Value, QueryError> {
+        Self::answer(&self.view, now, asked)
+    }
+
+    /// The same of another view.
+    pub fn answer(view: &View, now: &str, mut asked: Value) -> Result<Value, QueryError> {
         asked["site_id"] = json!("demo");
         let request = serde_json::from_value(asked).unwrap();
-        query::answer(&self.view, &request, at(now))
+        query::answer(view, &request, at(now))
     }
 }

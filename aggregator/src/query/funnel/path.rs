@@ -73,21 +73,26 @@ impl<'a> Marks<'a> {
     /// The steps that the activity with a record can be.
     #[must_use]
     pub fn of(&self, record: u32) -> Mask {
-        let Some(record) = self.site.record(record) else { return 0 };
+        self.site.records.seen(record).map_or(0, |(name, page)| self.of_event(name, page))
+    }
+
+    /// The steps that an activity of a name can be, on a page.
+    #[must_use]
+    pub fn of_event(&self, name: TextId, page: Option<TextId>) -> Mask {
         let text = |id: TextId| text_of(&self.site.texts, id);
         let named = *self
             .names
             .borrow_mut()
-            .entry(record.name)
-            .or_insert_with(|| self.mask(|step| step.event == text(record.name)));
+            .entry(name)
+            .or_insert_with(|| self.mask(|step| step.event == text(name)));
         if named == 0 {
             return 0;
         }
-        let is_there = |wanted: &String| record.page.is_some_and(|page| text(page) == wanted);
+        let is_there = |wanted: &String| page.is_some_and(|page| text(page) == wanted);
         let there = *self
             .pages
             .borrow_mut()
-            .entry(record.page)
+            .entry(page)
             .or_insert_with(|| self.mask(|step| step.page.as_ref().is_none_or(is_there)));
         named & there
     }

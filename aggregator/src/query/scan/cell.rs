@@ -3,13 +3,14 @@
 use edgetally_proto::record::Flags;
 use edgetally_proto::sketch::quantile::Quantiles;
 use edgetally_proto::time::HOUR_MS;
+use roaring::RoaringBitmap;
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
+use super::quick::Tally;
 use crate::merge::sketches::Reading;
 use crate::orders::sales::{Sum, Takings};
 use crate::people::SessionRow;
-use crate::presence::PersonId;
 use crate::query::costs::{self, Costs};
 use crate::query::metric::Metric;
 use crate::query::request::Plan;
@@ -32,9 +33,9 @@ pub struct Cell {
     /// Persons whose first activity of all it is.
     pub new_visitors: i64,
     /// Who was active.
-    pub visitors: FxHashSet<PersonId>,
+    pub visitors: RoaringBitmap,
     /// Who was active in the last five minutes.
-    pub concurrent: FxHashSet<PersonId>,
+    pub concurrent: RoaringBitmap,
     /// Booked orders, or their lines.
     pub sales: Sum,
     /// What campaigns cost.
@@ -68,6 +69,12 @@ impl Role {
         let counts = bits.fold(0, |counts, (at, _)| counts | 1 << at);
         Self { counts, is_failed: name == "payment_failed", is_paid: name == "payment_success" }
     }
+
+    /// One bit for each metric that counts such an event, by its place.
+    #[must_use]
+    pub fn counts(self) -> u32 {
+        self.counts
+    }
 }
 
 impl Cell {
@@ -85,6 +92,16 @@ impl Cell {
         self.views += i64::from(row.pageviews);
         self.converted += i64::from(site.orders_of(row.record).next().is_some());
         self.new_visitors += i64::from(row.why == Why::FIRST);
+    }
+
+    /// Adds sums over sessions that begin in the row.
+    pub fn add_tally(&mut self, tally: &Tally) {
+        self.sessions += tally.sessions;
+        self.bounces += tally.bounces;
+        self.duration_ms += tally.duration_ms;
+        self.views += tally.views;
+        self.converted += tally.converted;
+        self.new_visitors += tally.firsts;
     }
 
     /// Adds to what a metric counts.
@@ -160,7 +177,8 @@ impl Cell {
             (of > 0).then(|| ratio(100 * i128::from(sum), of))
         };
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
-        let visitors = count(self.visitors.len());
+        let persons = |of: &RoaringBitmap| i64::try_from(of.len()).unwrap_or(i64::MAX);
+        let visitors = persons(&self.visitors);
         let counted = self.counts.get(at).copied().unwrap_or_default();
         let money =
             |of: fn(&Takings) -> i128| Value::Money(Some(money_of(&self.sales, plan.currency, of)));
@@ -173,7 +191,7 @@ impl Cell {
                 let between = self.readings.percentile(percent);
                 Value::Quantile(between.map(|between| (between, decimals)))
             }
-            Metric::ConcurrentVisitors => Value::Count(count(self.concurrent.len())),
+            Metric::ConcurrentVisitors => Value::Count(persons(&self.concurrent)),
             Metric::Sessions => Value::Count(self.sessions),
             Metric::BounceRate => Value::Percent(share(self.bounces, self.sessions)),
             Metric::ConversionRate => Value::Percent(share(self.converted, self.sessions)),

@@ -7,6 +7,7 @@ use super::whose::{Exposures, Whose};
 use super::{Key, Role, Scan, seen_by, shown_as};
 use crate::people::SessionRow;
 use crate::query::metric::{Dimension, Metric};
+use crate::query::range::Range;
 use crate::query::symbols::{Symbol, Symbols};
 use crate::records::Stored;
 use crate::texts::{TextId, text_of};
@@ -15,17 +16,31 @@ use crate::texts::{TextId, text_of};
 type Keys = SmallVec<[Key; 1]>;
 
 impl Scan<'_> {
-    fn role(&self, name: TextId) -> Role {
+    pub(super) fn role(&self, name: TextId) -> Role {
         let read = || Role::of(text_of(&self.site.texts, name), self.plan);
         *self.roles.borrow_mut().entry(name).or_insert_with(read)
     }
 
     /// The activity of the range; of sessions that begin in it, all of theirs.
     pub(super) fn add_activity(&mut self, exposures: Option<&Exposures>) {
-        let (site, from_ms) = (self.site, self.plan.range.from_ms);
-        let earliest_ms = from_ms.saturating_sub(site.longest_session_ms);
-        for (_, row) in site.sessions.range((earliest_ms, 0)..(self.plan.range.to_ms, 0)) {
-            if row.end_ms < from_ms {
+        if exposures.is_none() && self.add_hits() {
+            return;
+        }
+        let Range { from_ms, to_ms } = self.plan.range;
+        let earliest_ms = from_ms.saturating_sub(self.site.longest_session_ms);
+        self.add_activity_of(exposures, earliest_ms, to_ms);
+    }
+
+    /// The activity of sessions that begin between two instants.
+    pub(super) fn add_activity_of(
+        &mut self,
+        exposures: Option<&Exposures>,
+        from_ms: i64,
+        to_ms: i64,
+    ) {
+        let site = self.site;
+        for (_, row) in site.sessions.range((from_ms, 0)..(to_ms, 0)) {
+            if row.end_ms < self.plan.range.from_ms {
                 continue;
             }
             for shown in seen_by(exposures, Some(row.person), row.end_ms) {
@@ -104,7 +119,13 @@ impl Scan<'_> {
     /// Events that are nobody's activity, under the visits that they belong to.
     pub(super) fn add_asides(&mut self, whose: Option<&Whose<'_>>) {
         let (site, plan) = (self.site, self.plan);
+        let only_counts = self.only_counts();
         for number in site.asides.around(plan.range.from_ms, plan.range.to_ms) {
+            // Most of them count for nothing, and to read a record takes its time.
+            let is_counted = |(name, _)| !only_counts || self.role(name).counts() != 0;
+            if !site.records.seen(number).is_some_and(is_counted) {
+                continue;
+            }
             let Some(record) = site.record(number).filter(|record| !record.is_superseded) else {
                 continue;
             };
@@ -118,7 +139,12 @@ impl Scan<'_> {
     }
 
     /// Where an event is counted.
-    fn keys_of(&self, record: &Stored, session: Option<&SessionRow>, shown: [Symbol; 2]) -> Keys {
+    pub(super) fn keys_of(
+        &self,
+        record: &Stored,
+        session: Option<&SessionRow>,
+        shown: [Symbol; 2],
+    ) -> Keys {
         let of_line = |line: Option<&Item>| {
             let value = |by: Dimension| {
                 let read = || self.reader.of_event(record, session, line, by);
