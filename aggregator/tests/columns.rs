@@ -74,7 +74,8 @@ fn queries_of_events() -> Vec<Value> {
     let named = json!([["is", "event:name", ["page_view", "view_item"]]]);
     let of_mobiles = json!([["is", "visit:device", ["mobile"]], ["is_not", "event:page", ["/1"]]]);
     vec![
-        json!({"metrics": ["pageviews", "events"], "date_range": "7d", "dimensions": ["event:page"]}),
+        json!({"metrics": ["pageviews", "events"], "date_range": "7d",
+            "dimensions": ["event:page"]}),
         json!({"metrics": ["events", "searches"], "date_range": cut,
             "dimensions": ["event:page", "visit:channel", "time:hour"], "filters": named}),
         json!({"metrics": ["events"], "date_range": cut, "dimensions": ["event:name"],
