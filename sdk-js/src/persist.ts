@@ -7,14 +7,14 @@ import { isUrgent } from "./commerce";
 import type { WireEvent } from "./config";
 import { isHeld, mayPersist } from "./consent";
 import { clientId } from "./identity";
-import { drop, flush, isBlocked, requeue } from "./queue";
+import { requeue } from "./queue";
 import { read, write } from "./storage";
 
 /** One key an event, so that tabs never rewrite each other's. */
 const PREFIX = "edgetally:";
 
-/** The collector refuses older events from a write key. */
-const AGE_MS_MAX = 604_800_000;
+/** As long as the queue waits before it sends. */
+const DELAY_MS = 1000;
 
 /** Keeps an event, if it must not be lost and may be kept. */
 export const keep = (json: string): void => {
@@ -35,21 +35,17 @@ export const restore = (): void => {
   const left = mayPersist() ? names() : [];
   const { locks } = navigator as { locks?: LockManager };
   if (locks) void locks.request(PREFIX, { ifAvailable: true }, (lock) => lock && drain(left));
-  else drain(left);
+  else void drain(left);
 };
 
-const drain = (left: string[]): unknown => {
+const drain = (left: string[]): Promise<unknown> => {
   for (const name of left) {
     const json = read(name);
-    // Another page has heard of it meanwhile.
-    if (!json) continue;
-    if (Date.now() - (JSON.parse(json) as WireEvent).ts < AGE_MS_MAX) requeue(json);
-    else {
-      drop(1);
-      write(name, "");
-    }
+    // Another page may have heard of it meanwhile.
+    if (json) requeue(json);
   }
-  return isBlocked() || flush();
+  // The lock is let go when they leave.
+  return new Promise((done) => setTimeout(done, DELAY_MS));
 };
 
 const names = (): string[] => {

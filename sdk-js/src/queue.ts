@@ -51,8 +51,11 @@ export const enqueue = (event: WireEvent, isUrgent?: boolean): void => {
   wait([...pending, json], isUrgent || pending.length > Limit.SmallEvents ? 0 : Limit.DelayMs);
 };
 
-/** Takes back an event of an earlier page. */
-export const requeue = (json: string): void => void pending.push(json);
+/**
+ * Takes back an event of an earlier page. It leaves with what this page has to say first: the time
+ * of an event holds what its request spent on the way, so events keep their order if they share one.
+ */
+export const requeue = (json: string): void => wait([...pending, json], Limit.DelayMs);
 
 /** Keeps what waits, now that it may be kept. */
 export const keepPending = (): void => pending.forEach(keep);
@@ -74,9 +77,6 @@ const wait = (events: string[], delayMs: number): void => {
   drop(events.length - pending.length);
   setTimeout(() => void (Date.now() < blockedUntilMs || flush()), delayMs);
 };
-
-/** Whether the collector has asked for time; what waits goes after that by itself. */
-export const isBlocked = (): boolean => Date.now() < blockedUntilMs;
 
 /** Takes one batch off the front: an event that is too long travels alone. */
 const take = (): string[] => {
