@@ -53,7 +53,7 @@ export const enqueue = (event: WireEvent, isUrgent?: boolean): void => {
 
 /**
  * Takes back an event of an earlier page. It leaves with what this page has to say first: the time
- * of an event holds what its request spent on the way, so events keep their order if they share one.
+ * of an event holds what its request spent on the way, so those that share one keep their order.
  */
 export const requeue = (json: string): void => wait([...pending, json], Limit.DelayMs);
 
