@@ -202,6 +202,17 @@ describe("batches", () => {
     await until("the event in the query", ANSWER_MS_MAX, counted);
   });
 
+  for (const script of ["e.js", "e.full.js"]) {
+    // Times hold what a request spent on its way: in two requests they could change places.
+    it(`hold a page's first view and what follows within the second (${script})`, async (t) => {
+      const body = `<script>onload = () => setTimeout(edgetally, 300, "track", "seen")</script>`;
+      const { sent } = await visit(t, { script, body });
+      await until("two accepted", ANSWER_MS_MAX, () => accepted(sent) === 2);
+      const names = sent.batches.map(({ events }) => events.map(({ name }) => name));
+      assert.deepEqual(names, [["page_view", "seen"]]);
+    });
+  }
+
   it("leave at once for commerce events", async (t) => {
     const { page, sent } = await visit(t);
     const started = performance.now();
