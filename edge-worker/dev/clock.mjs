@@ -5,11 +5,19 @@ const CLOCK = `
 import * as built from "./index.js";
 export * from "./index.js";
 
+const TrueDate = Date;
 const read = Date.now;
 const wait = setTimeout;
 let [speed, shown, since] = [1, read(), read()];
 
-Date.now = () => Math.floor(shown + (read() - since) * speed);
+globalThis.Date = class Date extends TrueDate {
+  static now() {
+    return Math.floor(shown + (read() - since) * speed);
+  }
+  constructor(...parts) {
+    super(...(parts.length > 0 ? parts : [Date.now()]));
+  }
+};
 globalThis.setTimeout = (task, ms, ...rest) => wait(task, ms / speed, ...rest);
 
 function set({ ahead_ms: ahead = 0, speed: next = speed }) {
