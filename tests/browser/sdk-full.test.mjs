@@ -145,6 +145,7 @@ describe("what the visitor allows", () => {
       assert.equal(sent.batches.length, 0);
       assert.deepEqual([await storage(page), await context.cookies()], [[], []]);
       await call(page, "consent", choice);
+      await until(choice, ANSWER_MS_MAX, () => accepted(sent) === count);
       await page.waitForTimeout(QUIET_MS);
       assert.equal(named(sent, "purchase").length, count, choice);
       assert.equal((await context.cookies()).length, count, choice);
@@ -190,6 +191,7 @@ describe("what the visitor allows", () => {
     for (const [attributes, count] of [["data-dnt", 0], ["", 1]]) {
       const { page, sent } = await visit(t, { prepare, attributes });
       await call(page, "track", "search", { search_term: "x" });
+      await until("what is allowed", ANSWER_MS_MAX, () => accepted(sent) === count);
       await page.waitForTimeout(QUIET_MS);
       assert.equal(sent.batches.length, count);
     }

@@ -46,6 +46,19 @@ impl Counting {
         }
     }
 
+    /// What one line of output says of a test that failed: its name, or why.
+    pub fn failure_of_line(self, line: &str) -> Option<&str> {
+        let line = line.trim();
+        match self {
+            Self::AsOne => None,
+            Self::Libtest => line.strip_prefix("test ")?.strip_suffix(" ... FAILED"),
+            Self::Tap => {
+                let is_failure = line.starts_with("not ok ") || line.starts_with("error: ");
+                is_failure.then_some(line)
+            }
+        }
+    }
+
     /// What the suite counts in the end, given whether its program succeeded.
     ///
     /// A suite that found no test, or that failed without saying which, counts as one failure: it
@@ -113,6 +126,17 @@ mod tests {
         let passed = "test result: ok. 2 passed; 0 failed; 0 ignored";
         check(Counting::Libtest, passed, false, (2, 1));
         check(Counting::Libtest, passed, true, (2, 0));
+    }
+
+    #[test]
+    fn failures_are_named() {
+        let said = |counting: Counting, line| counting.failure_of_line(line);
+        assert_eq!(said(Counting::Libtest, "test worker::a ... FAILED"), Some("worker::a"));
+        assert_eq!(said(Counting::Libtest, "test worker::a ... ok"), None);
+        assert_eq!(said(Counting::Tap, "    not ok 2 - a page"), Some("not ok 2 - a page"));
+        assert_eq!(said(Counting::Tap, "      error: 'too late'"), Some("error: 'too late'"));
+        assert_eq!(said(Counting::Tap, "    ok 2 - a page"), None);
+        assert_eq!(said(Counting::AsOne, "not ok 2 - a page"), None);
     }
 
     #[test]

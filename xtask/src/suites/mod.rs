@@ -26,11 +26,16 @@ pub fn test(paths: &Paths) -> Result<ExitCode> {
     stop::watch_signals()?;
     let started = Instant::now();
     let mut total = prepare(paths)?;
+    let mut failures = Vec::new();
     for suite in list::suites(paths)? {
-        total += run_suite(&suite)?;
+        total += run_suite(&suite, &mut failures)?;
     }
     let elapsed = started.elapsed();
     run::say_out(&format!("\nall suites: {}", clock(elapsed)))?;
+    // What failed is told again where a reader looks first.
+    for failure in failures {
+        run::say_out(&failure)?;
+    }
     run::say_out(&format!("{} passed, {} failed", total.passed, total.failed))?;
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -73,7 +78,8 @@ fn prepare(paths: &Paths) -> Result<Counts> {
     Ok(counts)
 }
 
-fn run_suite(suite: &Suite) -> Result<Counts> {
+/// Runs a suite; what failed is added to `failures`, a line each.
+fn run_suite(suite: &Suite, failures: &mut Vec<String>) -> Result<Counts> {
     let work = match &suite.work {
         Work::Run(work) => work,
         Work::Skip(why) => {
@@ -83,6 +89,7 @@ fn run_suite(suite: &Suite) -> Result<Counts> {
         Work::Impossible(why) => {
             head(suite.name)?;
             run::say_out(why)?;
+            failures.push(format!("{}: {why}", suite.name));
             foot(suite.name, Counts::of_one(false), Duration::ZERO)?;
             return Ok(Counts::of_one(false));
         }
@@ -92,10 +99,16 @@ fn run_suite(suite: &Suite) -> Result<Counts> {
     let mut found = Counts::default();
     let fine = run::stream(&mut work.command(), |line| {
         found += suite.counting.of_line(line);
+        if let Some(failure) = suite.counting.failure_of_line(line) {
+            failures.push(format!("{}: {failure}", suite.name));
+        }
         // A closed stdout ends the run at the next line of our own.
         let _ = run::say_out(line);
     })?;
     let counts = suite.counting.settle(found, fine);
+    if counts.failed > found.failed {
+        failures.push(format!("{}: failed", suite.name));
+    }
     foot(suite.name, counts, started.elapsed())?;
     Ok(counts)
 }
