@@ -64,7 +64,8 @@ export async function tap(dev, faults = [], page) {
   const batches = [];
   const answers = [];
   const server = await listen(async (request, response) => {
-    const body = await whole(request);
+    const body = await whole(request).catch(() => null);
+    if (body === null) return;
     if (page?.headers && !/^\/(e\.|v1\/)/.test(request.url)) {
       response.writeHead(200, { "content-type": "text/html; charset=utf-8", ...page.headers });
       return void response.end(page(request.url));
@@ -75,7 +76,9 @@ export async function tap(dev, faults = [], page) {
     if (fault === "hang") return;
     if (fault === "reset") return void request.socket.destroy();
     const isPassed = !fault || fault === "unanswered";
-    const answer = isPassed ? await pass(dev, request, body) : fault;
+    // What a page sends as it goes may find the worker gone.
+    const answer = isPassed ? await pass(dev, request, body).catch(() => null) : fault;
+    if (!answer) return void request.socket.destroy();
     if (isBatch) answers[at] = { status: answer.status, body: parsed(answer.body) };
     if (fault === "unanswered") return void request.socket.destroy();
     response.writeHead(answer.status, answer.headers);
