@@ -4,11 +4,14 @@ import { after, before } from "node:test";
 import { launch, site, snippet, tap } from "./browser.mjs";
 import { system } from "./system.mjs";
 
-/** What a file of tests runs on; there from the first test on, and `prepare(here)` has ended. */
-export function place(prepare) {
+/**
+ * What a file of tests runs on; there from the first test on, and `prepare(here)` has ended.
+ * `flags` are further ones of `cargo xtask dev`.
+ */
+export function place(prepare, { flags = [] } = {}) {
   const here = {};
   before(async () => {
-    here.dev = await system();
+    here.dev = await system(flags);
     here.browser = await launch();
     await prepare?.(here);
   });

@@ -10,15 +10,18 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const READY_MS_MAX = 20 * 60_000;
 const STOP_MS_MAX = 20_000;
 
-/** Answers the ready line of `cargo xtask dev --json` and how to stop what was started for it. */
-export async function system() {
+/**
+ * Answers the ready line of `cargo xtask dev --json`, with further `flags`, and how to stop what
+ * was started for it.
+ */
+export async function system(flags = []) {
   const given = process.env.EDGETALLY_DEV_JSON;
   if (given) return { ...JSON.parse(given), stop: async () => {} };
   // `cargo xtask test` names the program it is, so that no build runs beside the tests.
   const [program, ...first] = process.env.EDGETALLY_XTASK
     ? [process.env.EDGETALLY_XTASK]
     : ["cargo", "xtask"];
-  const args = [...first, "dev", "--json", "--edge-port", "0", "--port", "0"];
+  const args = [...first, "dev", "--json", "--edge-port", "0", "--port", "0", ...flags];
   const child = spawn(program, args, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
   const ready = await firstLine(child);
   return { ...ready, stop: () => stopped(child) };

@@ -175,7 +175,16 @@ fn script_tests(paths: &Paths) -> Result<Vec<Suite>> {
 fn browser_tests(paths: &Paths) -> Result<Suite> {
     let folders = ["sdk-js/test", "aggregator/dashboard/test", "tests/browser"];
     let folders = folders.map(|folder| paths.root.join(folder));
-    let files: Vec<PathBuf> = folders.iter().flat_map(|folder| node_tests(folder)).collect();
+    let files = folders.iter().flat_map(|folder| files_named(folder, ".test.mjs")).collect();
+    Ok(Suite { name: "browser", counting: Counting::Tap, work: in_browser(paths, files)? })
+}
+
+/// The tests that take an hour, in a browser.
+pub fn browser_soak(paths: &Paths) -> Result<Work> {
+    in_browser(paths, files_named(&paths.root.join("tests/browser"), ".soak.mjs"))
+}
+
+fn in_browser(paths: &Paths, files: Vec<PathBuf>) -> Result<Work> {
     let work = if files.is_empty() {
         Work::Impossible("there is no browser test".into())
     } else {
@@ -197,20 +206,17 @@ fn browser_tests(paths: &Paths) -> Result<Suite> {
             }
         }
     };
-    Ok(Suite { name: "browser", counting: Counting::Tap, work })
+    Ok(work)
 }
 
-fn node_tests(folder: &Path) -> Vec<PathBuf> {
+fn files_named(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
     let mut files: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.ends_with(".test.mjs") || name.ends_with(".test.js")
-        })
+        .filter(|path| path.as_os_str().to_string_lossy().ends_with(ending))
         .collect();
     files.sort();
     files

@@ -40,7 +40,7 @@ pub fn test(paths: &Paths) -> Result<ExitCode> {
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests at full length, optimised, then the fuzz targets.
+/// Runs the tests at full length, optimised, an hour of the live page, then the fuzz targets.
 pub fn soak(paths: &Paths) -> Result<ExitCode> {
     stop::watch_signals()?;
     tools::install(paths)?;
@@ -52,8 +52,18 @@ pub fn soak(paths: &Paths) -> Result<ExitCode> {
         .envs(list::dev_env()?)
         .env("EDGETALLY_SOAK", "1");
     let tested = pass_through(paths, &mut command)?;
-    let sound = fuzz::run(paths)?;
+    let watched = soak_browser(paths)?;
+    let sound = fuzz::run(paths)? && watched;
     Ok(if sound { tested } else { ExitCode::FAILURE })
+}
+
+fn soak_browser(paths: &Paths) -> Result<bool> {
+    match list::browser_soak(paths)? {
+        Work::Run(work) => run::stream(&mut work.command(), |line| {
+            let _ = run::say_out(line);
+        }),
+        Work::Skip(why) | Work::Impossible(why) => run::say_out(&why).map(|()| false),
+    }
 }
 
 /// Runs the benchmarks.
