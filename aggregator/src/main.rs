@@ -12,6 +12,7 @@ use aggregator::store::engine::Engine;
 use aggregator::store::recover::Layout;
 use aggregator::store::writer::{self, WriterError};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 // Every event makes and drops small things, which this allocator does in half of the time.
 #[global_allocator]
@@ -162,6 +163,9 @@ async fn listen(
     mut end: End,
 ) -> Result<(), Box<dyn std::error::Error>> {
     http::sockets::raise_limit();
+    // Before anybody can know that the program runs.
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, data = %config.data.display(), tls = tls.is_some(), "listening");
@@ -177,7 +181,8 @@ async fn listen(
     let server = tokio::spawn(server);
     tokio::select! {
         ended = &mut end => return Ok(ended??),
-        result = asked_to_stop() => result?,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
     tracing::info!("stopping");
     // Requests under way get their answer first; streams never end by themselves.
@@ -188,13 +193,4 @@ async fn listen(
     let ended = end.await?;
     stopping.await?;
     Ok(ended?)
-}
-
-async fn asked_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        result = tokio::signal::ctrl_c() => result,
-    }
 }
