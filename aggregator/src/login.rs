@@ -53,6 +53,12 @@ impl Logins {
         login.map(|login| login.id.as_str())
     }
 
+    /// Whether the login of that id still holds.
+    #[must_use]
+    pub fn holds(&self, id: &str, now_ms: i64) -> bool {
+        self.by_hash.values().any(|login| login.id == id && login.ends_ms > now_ms)
+    }
+
     /// Ends one; gives its id.
     pub fn remove(&mut self, hash: &str) -> Option<String> {
         self.by_hash.remove(hash).map(|login| login.id)
@@ -145,6 +151,8 @@ mod tests {
         logins.add("a".into(), "1".into(), NOW);
         assert_eq!(logins.find("a", NOW + LOGIN_MS - 1), Some("1"));
         assert_eq!(logins.find("a", NOW + LOGIN_MS), None);
+        let held = [LOGIN_MS - 1, LOGIN_MS].map(|after_ms| logins.holds("1", NOW + after_ms));
+        assert_eq!((held, logins.holds("2", NOW)), ([true, false], false));
         (0..LOGINS_MAX).for_each(|n| logins.add(format!("h{n}"), n.to_string(), NOW + 1));
         assert_eq!((logins.find("a", NOW + 2), logins.by_hash.len()), (None, LOGINS_MAX));
         assert_eq!(logins.remove("h0").as_deref(), Some("0"));

@@ -1,5 +1,9 @@
 //! Who gets in, what he may do then, and what is written down of it.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::events::{Event, batch};
@@ -94,6 +98,49 @@ fn a_login_opens_what_an_admin_key_does_until_it_is_ended() {
     let body = json!({"password": PASSWORD}).to_string();
     let (_, headers, _) = server.request("POST", "/v1/login", &secure, Some(&body));
     assert!(headers["set-cookie"].to_str().unwrap().ends_with("; Secure"));
+}
+
+/// Opens the live stream with a header that says who asks, and waits for its first message.
+fn listen(server: &Server, who: &str) -> BufReader<TcpStream> {
+    let mut socket = TcpStream::connect(server.base.strip_prefix("http://").unwrap()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(socket, "GET /v1/live?site=demo HTTP/1.0\r\nHost: x\r\n{who}\r\n\r\n").unwrap();
+    let mut stream = BufReader::new(socket);
+    let mut line = String::new();
+    while !line.starts_with("data: ") {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0, "{who}: nothing is said");
+    }
+    stream
+}
+
+#[test]
+fn a_stream_ends_with_what_opened_it() {
+    let (_dir, server) = server();
+    let (cookie, _) = log_in(&server);
+    let body = || Some(json!({"site": "demo", "kind": "read"}));
+    let (_, key) = server.call("POST", "/v1/keys", ADMIN, body());
+    let (_, link) = server.call("POST", "/v1/links", ADMIN, Some(json!({"site": "demo"})));
+    let secret = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut streams = [
+        format!("Cookie: {cookie}"),
+        format!("Authorization: Bearer {}", secret(&key["key"])),
+        format!("Authorization: Bearer {}", secret(&link["token"])),
+    ]
+    .map(|who| listen(&server, &who));
+    let mut kept = listen(&server, &format!("Authorization: Bearer {ADMIN}"));
+    let ours = [("cookie", cookie.as_str()), ("origin", server.base.as_str())];
+    assert_eq!(server.request("POST", "/v1/logout", &ours, None).0, 204);
+    for path in ["keys", "links"] {
+        let id = secret(&if path == "keys" { &key } else { &link }["id"]);
+        assert_eq!(server.call("DELETE", &format!("/v1/{path}/{id}"), ADMIN, None).0, 204);
+    }
+    for stream in &mut streams {
+        // What was said before stands there still; then it ends.
+        stream.read_to_string(&mut String::new()).expect("it ends");
+    }
+    let mut line = String::new();
+    assert!(kept.read_line(&mut line).unwrap() > 0, "the others go on");
 }
 
 #[test]

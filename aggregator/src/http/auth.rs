@@ -39,6 +39,8 @@ pub struct Caller {
     pub may: May,
 }
 
+/// What stands before the id of a login in a caller's name.
+const LOGIN: &str = "login:";
 /// What stands before a key among the protocols that a page offers for a WebSocket.
 const OFFERED: &str = "bearer.";
 
@@ -107,8 +109,22 @@ impl Caller {
         let hash = key_hash(cookie(&parts.headers).ok_or_else(Problem::key_invalid)?);
         let logins = app.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let id = logins.find(&hash, now_ms()).ok_or_else(Problem::key_invalid)?;
-        let caller = Self { name: format!("login:{id}"), may: May::All };
+        let caller = Self { name: format!("{LOGIN}{id}"), may: May::All };
         same_origin(parts).map(|()| caller)
+    }
+
+    /// Whether what was opened with this is still open: the key or link is there, the login holds.
+    #[must_use]
+    pub fn is_admitted(&self, app: &App) -> bool {
+        if let Some(id) = self.name.strip_prefix(LOGIN) {
+            let logins = app.logins.lock().unwrap_or_else(PoisonError::into_inner);
+            return logins.holds(id, now_ms());
+        }
+        let directory = &app.engine.shared.view.load().directory;
+        let name = self.name.as_str();
+        name == ENVIRONMENT
+            || directory.keys.contains_key(name)
+            || directory.links.contains_key(name)
     }
 
     fn by_key(app: &App, key: &str) -> Result<Self, Problem> {

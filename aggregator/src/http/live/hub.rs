@@ -111,10 +111,6 @@ pub async fn run(app: App) {
     }
 }
 
-fn is_known(view: &View, key: &str) -> bool {
-    view.directory.keys.contains_key(key) || view.directory.links.contains_key(key)
-}
-
 /// Why nothing more comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -131,8 +127,8 @@ pub struct Listener {
     app: App,
     missed: std::vec::IntoIter<Message>,
     to_come: Receiver<Message>,
-    /// The key or link that opened it, unless that is none of the directory.
-    key: Option<String>,
+    /// Who opened it.
+    caller: Caller,
 }
 
 impl Listener {
@@ -141,8 +137,8 @@ impl Listener {
         let view = app.engine.shared.view.load();
         let (missed, to_come) = app.hub.watch(site, &view, last_id)?;
         app.metrics.live_readers.fetch_add(1, Ordering::Relaxed);
-        let key = is_known(&view, &caller.name).then(|| caller.name.clone());
-        Some(Self { app: app.clone(), missed: missed.into_iter(), to_come, key })
+        let (missed, caller) = (missed.into_iter(), caller.clone());
+        Some(Self { app: app.clone(), missed, to_come, caller })
     }
 
     /// The next message.
@@ -160,10 +156,9 @@ impl Listener {
                 }
             })?,
         };
-        let view = self.app.engine.shared.view.load();
-        // A key that was deleted opens nothing, not even what it opened before.
-        let is_open = self.key.as_ref().is_none_or(|key| is_known(&view, key));
-        if is_open { Ok(message) } else { Err(End::Forbidden) }
+        // A key that was deleted opens nothing, nor a login that ended; not even what they opened
+        // before.
+        if self.caller.is_admitted(&self.app) { Ok(message) } else { Err(End::Forbidden) }
     }
 }
 
