@@ -15,7 +15,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Audit, Note};
-use crate::dedup::{Marks, Source, Verdict};
+use crate::dedup::{Marks, Share, Source, Verdict};
 use crate::directory::{AdminWrite, Directory};
 use crate::intake::{self, Incoming};
 use crate::records::Vaults;
@@ -133,6 +133,8 @@ pub struct World {
     pub marks: Marks,
     /// What is shown of each numbering.
     pub edges: OrdMap<Source, EdgeState>,
+    /// What each numbering brought of each site.
+    pub shares: OrdMap<(SiteId, Source), Share>,
     /// Numberings that changed since the last checkpoint.
     pub dirty_marks: BTreeSet<Source>,
     /// Whether the directory changed since the last checkpoint.
@@ -247,7 +249,7 @@ impl World {
         now_ms: i64,
         changed: &mut Changed,
     ) {
-        let (mut accepted, mut late_duplicates) = (0, 0);
+        let mut shares = Vec::new();
         let committed_at_ms = batch.map_or(now_ms, |batch| batch.committed_at_ms);
         // A replay of the log has no clock, and says nothing of how late frames came.
         let lag_ms = if now_ms > 0 { (now_ms - committed_at_ms).max(0) } else { 0 };
@@ -262,8 +264,7 @@ impl World {
                 site.rejects.forget_older(span.ms);
             }
             site.lag_ms = lag_ms;
-            accepted += effects.accepted;
-            late_duplicates += effects.late_duplicates;
+            shares.push((&share.site, effects.accepted, effects.late_duplicates));
             let known = changed.sites.entry(share.site.clone()).or_default();
             known.accepted += effects.accepted;
             known.late_duplicates += effects.late_duplicates;
@@ -273,16 +274,13 @@ impl World {
         let Some(mark) = self.marks.get_mut(source) else {
             return;
         };
-        mark.tally.accepted += accepted;
-        mark.tally.late_duplicates += late_duplicates;
-        match batch {
-            Some(batch) => {
-                mark.tally.frames += 1;
-                mark.tally.committed_at_ms = batch.committed_at_ms;
-            }
-            None => mark.tally.dead += 1,
-        }
+        mark.count(batch.map(|batch| batch.committed_at_ms), &shares);
         let (last, tally) = (mark.last, mark.tally);
+        for (site, ..) in shares {
+            if let Some(share) = mark.shares.get(site) {
+                self.shares.insert((site.clone(), source.clone()), *share);
+            }
+        }
         let edge = self.edges.entry(source.clone()).or_default();
         (edge.last, edge.tally) = (last, tally);
         edge.lag_ms = lag_ms;
@@ -316,6 +314,7 @@ impl World {
                 changed.sites.entry(site.clone()).or_default();
             }
             AdminWrite::DeleteSite { site } => {
+                self.forget_shares(site);
                 if let Some(state) = self.sites.remove(site) {
                     state.records.forget();
                     self.removed.extend(crate::checkpoint::keys_of(site, &state));
@@ -326,6 +325,17 @@ impl World {
             | AdminWrite::DeleteKey { .. }
             | AdminWrite::PutLink(_)
             | AdminWrite::DeleteLink { .. } => {}
+        }
+    }
+
+    fn forget_shares(&mut self, site: &SiteId) {
+        let of_site = self.shares.keys().filter(|(whose, _)| whose == site);
+        for key in of_site.cloned().collect::<Vec<_>>() {
+            self.shares.remove(&key);
+            if let Some(mark) = self.marks.get_mut(&key.1) {
+                mark.shares.remove(site);
+            }
+            self.dirty_marks.insert(key.1);
         }
     }
 
@@ -421,6 +431,7 @@ impl World {
         self.view.number += 1;
         self.view.directory = self.directory.clone();
         self.view.edges = self.edges.clone();
+        self.view.shares = self.shares.clone();
         self.view.audit = self.audit.clone();
         self.view.rev_base = self.rev_base;
         self.view.clone()

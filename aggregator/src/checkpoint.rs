@@ -220,6 +220,9 @@ impl Restore {
                 let (last, tally) = (mark.last, mark.tally);
                 let edge = EdgeState { last, tally, ..EdgeState::default() };
                 world.edges.insert(source.clone(), edge);
+                for (site, share) in &mark.shares {
+                    world.shares.insert((site.clone(), source.clone()), *share);
+                }
                 world.marks.restore(source, mark);
             }
             Key::Site(name, key) => {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use edgetally_proto::ids::{Epoch, ShardName};
+use edgetally_proto::ids::{Epoch, ShardName, SiteId};
 use serde::{Deserialize, Serialize};
 
 /// Checksums kept for each shard and epoch; as many as a shard's ring has slots.
@@ -56,6 +56,16 @@ pub struct Tally {
     pub committed_at_ms: i64,
 }
 
+/// What one numbering brought of one site.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Share {
+    /// Number of the last frame that held events of it.
+    pub last: u64,
+    /// Sums over such frames; none of them is dead.
+    pub tally: Tally,
+}
+
 /// How far one numbering has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -66,6 +76,38 @@ pub struct Mark {
     pub checksums: VecDeque<Option<u64>>,
     /// Sums over its frames.
     pub tally: Tally,
+    /// The same by site.
+    pub shares: BTreeMap<SiteId, Share>,
+}
+
+impl Mark {
+    /// Counts a frame: when it was committed, unless nobody could read it, and of each site its
+    /// events and how many of them were held already. Its last frame is this one.
+    pub fn count(&mut self, committed_at_ms: Option<i64>, shares: &[(&SiteId, u64, u64)]) {
+        let Some(committed_at_ms) = committed_at_ms else {
+            self.tally.dead += 1;
+            return;
+        };
+        let frame = Tally { frames: 1, committed_at_ms, ..Tally::default() };
+        self.tally.add(&frame);
+        for (site, accepted, late_duplicates) in shares.iter().copied() {
+            let events = Tally { accepted, late_duplicates, committed_at_ms, ..Tally::default() };
+            self.tally.add(&events);
+            let share = self.shares.entry(site.clone()).or_default();
+            share.last = self.last;
+            share.tally.add(&Tally { frames: 1, ..events });
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.dead += other.dead;
+        self.accepted += other.accepted;
+        self.late_duplicates += other.late_duplicates;
+        self.committed_at_ms = other.committed_at_ms;
+    }
 }
 
 /// The marks of all numberings.

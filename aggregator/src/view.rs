@@ -11,7 +11,7 @@ use crate::audit::Audit;
 use crate::calendar::Calendar;
 use crate::columns;
 use crate::costs;
-use crate::dedup::{Source, Tally};
+use crate::dedup::{Share, Source, Tally};
 use crate::directory::Directory;
 use crate::eras::Eras;
 use crate::held::Held;
@@ -234,6 +234,8 @@ pub struct View {
     pub audit: Audit,
     /// State by numbering.
     pub edges: OrdMap<Source, EdgeState>,
+    /// What each numbering brought of each site.
+    pub shares: OrdMap<(SiteId, Source), Share>,
     /// What is added to the numbers of tellings of sessions.
     pub rev_base: u64,
 }

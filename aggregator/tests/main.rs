@@ -11,6 +11,7 @@
 mod support;
 
 mod access;
+mod apart;
 mod api;
 mod bounds;
 mod columns;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use edgetally_proto::sign::{self, FramesHead, header};
+use edgetally_proto::sign::{self, Backlog, FramesHead, header};
 use serde_json::{Value, json};
 
 pub const SECRET: &str = "edge-secret-of-the-tests";
@@ -250,7 +250,7 @@ impl Server {
 
     /// Sends a frames request as it is; none if the connection broke.
     pub fn signed(&self, head: &FramesHead<'_>, body: &[u8], secret: &str) -> Option<(u16, Value)> {
-        let request = ureq::http::Request::builder()
+        let mut request = ureq::http::Request::builder()
             .method("POST")
             .uri(format!("{}/v1/frames", self.base))
             .header("content-type", "application/cbor")
@@ -259,6 +259,9 @@ impl Server {
             .header(header::FIRST, head.first.to_string())
             .header(header::LAST, head.last.to_string())
             .header(header::SIGNATURE, sign::frames(secret, head, body));
+        if let Some(Backlog { head, left }) = head.backlog {
+            request = request.header(header::HEAD, head).header(header::LEFT, left);
+        }
         let mut answer = self.agent.run(request.body(body).unwrap()).ok()?;
         let text = answer.body_mut().read_to_string().ok()?;
         Some((answer.status().as_u16(), serde_json::from_str(&text).unwrap()))

@@ -107,10 +107,11 @@ function Codes() {
 
 function Proof({ totals }: { totals: Edges["totals"] }) {
   const { accepted, applied, late_duplicates: late, dead, in_flight: flying } = totals;
-  const isEqual = accepted === applied + late + dead + flying;
-  const figure = (value: number, word: Parameters<typeof t>[0], name: string) => (
+  const isEqual = accepted === applied + late + dead + (flying ?? 0);
+  const figure = (value: number | null, word: Parameters<typeof t>[0], name: string) => (
     <span>
-      <b data-testid={`proof-${name}`}>{count(value, locale.value)}</b> {t(word)}
+      <b data-testid={`proof-${name}`}>{value === null ? "?" : count(value, locale.value)}</b>
+      {` ${t(word)}`}
     </span>
   );
   return (

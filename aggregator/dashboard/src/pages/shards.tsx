@@ -11,7 +11,8 @@ export interface Edges {
     epoch: string;
     last_sequence: number;
     head_sequence: number;
-    in_flight: number;
+    /** Null where it is not known whose they are. */
+    in_flight: number | null;
     gaps: number;
     replays: number;
     forks: number;
@@ -24,7 +25,7 @@ export interface Edges {
     applied: number;
     late_duplicates: number;
     dead: number;
-    in_flight: number;
+    in_flight: number | null;
   };
 }
 
@@ -52,7 +53,7 @@ export function Shards({ shards }: Pick<Edges, "shards">) {
             ? `${figure(one.last_sequence)} / ${figure(one.head_sequence)}`
             : figure(one.last_sequence),
           figure(one.accepted),
-          figure(one.in_flight),
+          one.in_flight === null ? "?" : figure(one.in_flight),
           figure(one.gaps),
           figure(one.replays),
           figure(one.forks),

@@ -245,14 +245,16 @@ pub struct Edges {
     totals: EdgeTotals,
 }
 
-/// accepted = applied + late_duplicates + dead + in_flight.
+/// accepted = applied + late_duplicates + dead + in_flight. To a key of one site among several:
+/// what the shards brought of it; in_flight is null while a shard holds events that it has not
+/// sent, since whose they are is known only then.
 #[derive(ToSchema)]
 pub struct EdgeTotals {
     accepted: u64,
     applied: u64,
     late_duplicates: u64,
     dead: u64,
-    in_flight: u64,
+    in_flight: Option<u64>,
 }
 
 /// A site.
