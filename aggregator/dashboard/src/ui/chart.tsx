@@ -41,6 +41,16 @@ const ink = (name: string): string =>
 
 const TICK_PX = 76;
 
+/** Values that no line leads to or from: without a dot the first hour of a day is not seen. */
+function lone(plot: uPlot, series: number): number[] | null {
+  const values = Array.from(plot.data[series] ?? []);
+  const is = (index: number) => values[index] !== null && values[index] !== undefined;
+  const found = values.flatMap((_, index) =>
+    is(index) && !is(index - 1) && !is(index + 1) ? [index] : [],
+  );
+  return found.length > 0 ? found : null;
+}
+
 function options(props: ChartProps, width: number, hover: (index: number | null) => void) {
   const latest = { current: props };
   const [soft, edge] = [ink("--soft"), ink("--edge")];
@@ -63,7 +73,7 @@ function options(props: ChartProps, width: number, hover: (index: number | null)
       label: one.label,
       stroke,
       width: bars ? 0 : one.shape === "dashes" ? 1.5 : 2,
-      points: { show: false },
+      points: { show: false, filter: bars ? () => null : lone },
       ...(bars ? { paths: bars, fill: stroke } : {}),
       ...(one.shape === "area" ? { fill: `${stroke}22` } : {}),
       ...(one.shape === "dashes" ? { dash: [5, 4] } : {}),
