@@ -75,6 +75,13 @@ pub enum Entry {
         /// Those that changed.
         costs: Vec<crate::costs::Cost>,
     },
+    /// Changes of a site's alerts.
+    Alerts {
+        /// Whose.
+        site: SiteId,
+        /// In their order.
+        changes: Vec<crate::alerts::book::Change>,
+    },
     /// Merges that are forgotten, because somebody whom they name was erased.
     Unmerge {
         /// Whose.
@@ -365,6 +372,7 @@ impl World {
             }
             Entry::Audit(note) => self.audit.push(note),
             Entry::Costs { site, costs } => self.put_costs(&site, costs, &mut changed),
+            Entry::Alerts { site, changes } => self.put_alerts(&site, changes, &mut changed),
             Entry::Unmerge { site, places } => {
                 self.forget_merges(&site, &places, &mut changed);
             }
@@ -482,6 +490,7 @@ fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
         merges: site.merges.history().clone(),
         costs: site.costs.rows().clone(),
         stock: site.stock.clone(),
+        alerts: site.alerts.clone(),
         zone: site.zone.clone(),
         rules: site.rules.clone(),
         generations: site.generations.clone(),

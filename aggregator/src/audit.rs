@@ -53,6 +53,15 @@ pub enum Act {
     /// Told what campaigns cost.
     #[serde(rename = "costs.put")]
     PutCosts,
+    /// Took note of an alert.
+    #[serde(rename = "alert.acknowledge")]
+    AcknowledgeAlert,
+    /// Tried whether alerts arrive.
+    #[serde(rename = "alert.test")]
+    TestAlert,
+    /// Had the report of a day sent.
+    #[serde(rename = "report.send")]
+    SendReport,
     /// Took a backup.
     #[serde(rename = "backup.create")]
     BackUp,

@@ -9,6 +9,7 @@ use edgetally_proto::ids::SiteId;
 use edgetally_proto::record::Letter;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::book::{Alert, Delivery, Marks};
 use crate::apply::{Changed, World};
 use crate::audit::Note;
 use crate::costs::Cost;
@@ -61,6 +62,12 @@ pub enum Piece {
     Merges(Arc<Vec<Change>>),
     /// Costs of a site's campaigns.
     Costs(Vec<Cost>),
+    /// Alerts of a site by number.
+    Alerts(Vec<(u64, Arc<Alert>)>),
+    /// What is told of them, by number.
+    Deliveries(Vec<(u64, Arc<Delivery>)>),
+    /// How far a site's alerts have come.
+    AlertMarks(Arc<Marks>),
     /// Nothing any more.
     Removed,
 }
@@ -69,6 +76,11 @@ fn cbor(value: &impl Serialize) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
+}
+
+/// Rows by number, as they are stored.
+fn plain<T>(rows: &[(u64, Arc<T>)]) -> Vec<(u64, &T)> {
+    rows.iter().map(|(number, row)| (*number, row.as_ref())).collect()
 }
 
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
@@ -104,6 +116,9 @@ impl Piece {
             }
             Self::Merges(changes) => cbor(changes.as_ref()).map(Some),
             Self::Costs(costs) => cbor(costs).map(Some),
+            Self::Alerts(rows) => cbor(&plain(rows)).map(Some),
+            Self::Deliveries(rows) => cbor(&plain(rows)).map(Some),
+            Self::AlertMarks(marks) => cbor(marks.as_ref()).map(Some),
             Self::Removed => Ok(None),
         }
     }
@@ -120,9 +135,12 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let letters = state.rejects.blocks().into_iter().map(|block| key(SiteKey::Letters(block)));
     let erasures = (0..state.tombstones.len()).map(|at| key(SiteKey::Erasure(at)));
     let costs = state.costs.blocks().into_iter().map(|block| key(SiteKey::Costs(block)));
-    let whole = [SiteKey::Merges, SiteKey::Generations].into_iter().map(key);
+    let alerts = state.alerts.alerts.blocks().into_iter().map(|at| key(SiteKey::Alerts(at)));
+    let told = state.alerts.deliveries.blocks().into_iter();
+    let alerts = alerts.chain(told.map(|at| key(SiteKey::Deliveries(at))));
+    let whole = [SiteKey::Merges, SiteKey::Generations, SiteKey::AlertMarks].into_iter().map(key);
     let numbered = texts.chain(records).chain(erasures).chain(whole);
-    numbered.chain(counters).chain(days).chain(letters).chain(costs).collect()
+    numbered.chain(alerts).chain(counters).chain(days).chain(letters).chain(costs).collect()
 }
 
 /// Takes what changed since the last checkpoint; `position` is how far the log is contained.
@@ -166,8 +184,23 @@ pub fn take_dirty(world: &mut World, position: Position) -> Vec<(Vec<u8>, Piece)
             push(Key::Site(name.clone(), SiteKey::Costs(block)), Piece::Costs(costs));
         }
         take_rejects(name, site, &mut push);
+        take_alerts(name, site, &mut push);
     }
     pieces
+}
+
+fn take_alerts(name: &SiteId, site: &mut Site, push: &mut impl FnMut(Key, Piece)) {
+    for (at, rows) in site.alerts.alerts.take_dirty() {
+        let piece = if rows.is_empty() { Piece::Removed } else { Piece::Alerts(rows) };
+        push(Key::Site(name.clone(), SiteKey::Alerts(at)), piece);
+    }
+    for (at, rows) in site.alerts.deliveries.take_dirty() {
+        let piece = if rows.is_empty() { Piece::Removed } else { Piece::Deliveries(rows) };
+        push(Key::Site(name.clone(), SiteKey::Deliveries(at)), piece);
+    }
+    if let Some(marks) = site.alerts.take_marks() {
+        push(Key::Site(name.clone(), SiteKey::AlertMarks), Piece::AlertMarks(marks));
+    }
 }
 
 fn take_rejects(name: &SiteId, site: &mut Site, push: &mut impl FnMut(Key, Piece)) {
@@ -276,6 +309,9 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
         SiteKey::Merges => site.merges.restore(read(value)?),
         SiteKey::Generations => site.generations.restore(read(value)?),
         SiteKey::Costs(_) => site.costs.restore(read(value)?),
+        SiteKey::Alerts(_) => site.alerts.restore_alerts(read(value)?),
+        SiteKey::Deliveries(_) => site.alerts.restore_deliveries(read(value)?),
+        SiteKey::AlertMarks => site.alerts.marks = Arc::new(read(value)?),
         SiteKey::RejectDay(_) => site.rejects.restore_day(read(value)?),
         SiteKey::Letters(block) => site.rejects.restore_block(block, read(value)?),
     }

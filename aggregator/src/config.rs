@@ -7,8 +7,17 @@ use argon2::password_hash::phc::PasswordHash;
 use serde::Deserialize;
 
 /// Keys of the file, to name the nearest when one is not known.
-const KEYS: [&str; 8] =
-    ["listen", "data", "edge", "keep_free_mb", "memory", "tls", "tls.certificate", "tls.key"];
+const KEYS: [&str; 9] = [
+    "listen",
+    "data",
+    "edge",
+    "keep_free_mb",
+    "mail_from",
+    "memory",
+    "tls",
+    "tls.certificate",
+    "tls.key",
+];
 
 /// Memory for records, timelines and lines, if nothing else is said.
 pub const MEMORY: usize = 1 << 30;
@@ -35,6 +44,10 @@ pub struct Config {
     pub password_hash: Option<String>,
     /// Signs what goes between workers and aggregator.
     pub edge_secret: String,
+    /// URL of the mail server with its password, if mails are sent.
+    pub smtp_url: Option<String>,
+    /// Whom mails are from.
+    pub mail_from: Option<String>,
     /// With what connections are encrypted, if they are.
     pub tls: Option<Tls>,
 }
@@ -58,13 +71,22 @@ struct File {
     memory: Option<String>,
     tls: Option<Tls>,
     keep_free_mb: u64,
+    mail_from: Option<String>,
 }
 
 impl Default for File {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8_080));
         let data = PathBuf::from("data");
-        Self { listen, data, edge: None, memory: None, tls: None, keep_free_mb: KEEP_FREE_MB }
+        Self {
+            listen,
+            data,
+            edge: None,
+            memory: None,
+            tls: None,
+            keep_free_mb: KEEP_FREE_MB,
+            mail_from: None,
+        }
     }
 }
 
@@ -127,6 +149,8 @@ impl Config {
             keep_free_bytes: file.keep_free_mb.saturating_mul(1 << 20),
             admin_key: variable("EDGETALLY_ADMIN_KEY"),
             password_hash: password_hash(variable("EDGETALLY_PASSWORD_HASH"))?,
+            smtp_url: smtp_url(variable("EDGETALLY_SMTP_URL"))?,
+            mail_from: mail_from(variable("EDGETALLY_MAIL_FROM").or(file.mail_from))?,
             tls: file.tls,
             edge_secret,
         })
@@ -141,6 +165,28 @@ fn password_hash(text: Option<String>) -> Result<Option<String>, ConfigError> {
                 name: "EDGETALLY_PASSWORD_HASH",
                 problem: "is not what `edgetally hash-password` prints".to_owned(),
             })
+        }
+        text => Ok(text),
+    }
+}
+
+/// A URL of a mail server, or none. It holds a password, so what is wrong with it is not said.
+fn smtp_url(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    match text {
+        Some(text) if lettre::SmtpTransport::from_url(&text).is_err() => {
+            let problem = "is no URL such as smtps://user:password@mail.example".to_owned();
+            Err(ConfigError::Variable { name: "EDGETALLY_SMTP_URL", problem })
+        }
+        text => Ok(text),
+    }
+}
+
+/// Whom mails are from, or none.
+fn mail_from(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    match text {
+        Some(text) if text.parse::<lettre::message::Mailbox>().is_err() => {
+            let problem = format!("is {text:?}, which is no address such as Shop <a@shop.vn>");
+            Err(ConfigError::Variable { name: "mail_from", problem })
         }
         text => Ok(text),
     }

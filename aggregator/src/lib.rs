@@ -36,6 +36,8 @@ pub mod stock;
 pub mod asides;
 pub mod sealing;
 pub mod rejects;
+pub mod alerts;
+pub mod fraud;
 pub mod tombstones;
 pub mod zone;
 pub mod eras;

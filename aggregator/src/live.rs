@@ -10,6 +10,7 @@ use edgetally_proto::money::Currency;
 use edgetally_proto::time::{HOUR_MS, SECOND_MS, second_of};
 use serde_json::{Value, json};
 
+use crate::alerts::notice;
 use crate::facts::campaign::channel_of;
 use crate::merge::Measure;
 use crate::orders::ledger::OrderChange;
@@ -107,6 +108,8 @@ impl Stream {
             for change in &changes.orders {
                 said.extend(order(change, site, now_ms));
             }
+            let alerts = changes.alerts.iter();
+            said.extend(alerts.map(|told| notice::live(&told.alert, told.state, &site.zone)));
         }
         said.extend(self.ticks(site, now_ms));
         if now_ms - self.last_now_ms >= NOW_EVERY_MS {

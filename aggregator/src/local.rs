@@ -18,6 +18,7 @@ use crate::costs::{Cost, Outcome as CostsOutcome};
 use crate::dedup::{Source, Tally};
 use crate::intake;
 use crate::merges::{Change as MergeChange, Refusal};
+use crate::alerts::book::{Change as AlertChange, Told};
 use crate::rejects::again::{Change, Reason};
 use crate::rejects::page::Place;
 use crate::site::{Copied, Effects, Known, Moved, Plan, Report, Site};
@@ -66,6 +67,13 @@ pub enum Ask {
         /// What was told.
         costs: Vec<Cost>,
     },
+    /// What became of a site's alerts.
+    Alerts {
+        /// The site.
+        site: SiteId,
+        /// In their order.
+        changes: Vec<AlertChange>,
+    },
     /// What is known of a person of a site.
     Know {
         /// The site.
@@ -97,6 +105,8 @@ pub enum Answer {
     Merged(Result<Moved, Refusal>),
     /// Costs.
     Costs(CostsOutcome),
+    /// Alerts: those that began or are over.
+    Alerts(Vec<Told>),
     /// What is known of a person, with his records if they are wanted.
     Known(Box<(Option<Known>, Copied)>),
     /// How many erasures were not known yet.
@@ -175,6 +185,13 @@ impl World {
                 self.put_costs(&site, costs.clone(), changed);
                 let entry = (!costs.is_empty()).then_some(Entry::Costs { site, costs });
                 (entry.into_iter().collect(), Answer::Costs(outcome))
+            }
+            Ask::Alerts { site, changes } => {
+                let before = changed.sites.get(&site).map_or(0, |known| known.alerts.len());
+                self.put_alerts(&site, changes.clone(), changed);
+                let told = changed.sites.get(&site).and_then(|known| known.alerts.get(before..));
+                let told = told.unwrap_or_default().to_vec();
+                (vec![Entry::Alerts { site, changes }], Answer::Alerts(told))
             }
             Ask::Know { site, person, with_records } => {
                 let known = self.sites.get(&site).map(|state| {
@@ -269,6 +286,19 @@ impl World {
         self.change_site(site, changed, |state, _| state.costs.put(costs));
     }
 
+    /// Changes a site's alerts.
+    pub fn put_alerts(
+        &mut self,
+        site: &SiteId,
+        changes: Vec<AlertChange>,
+        changed: &mut Changed,
+    ) {
+        self.change_site(site, changed, |state, effects| {
+            let told = |change| state.alerts.apply(site.as_str(), change);
+            effects.alerts.extend(changes.into_iter().filter_map(told));
+        });
+    }
+
     /// Changes the state of a site, and tells those who watch.
     fn change_site<T>(
         &mut self,
@@ -283,6 +313,7 @@ impl World {
         let known = changed.sites.entry(site.clone()).or_default();
         known.seconds.extend(effects.seconds);
         known.orders.extend(effects.orders);
+        known.alerts.extend(effects.alerts);
         answer
     }
 

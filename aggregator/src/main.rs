@@ -172,6 +172,9 @@ async fn listen(
     let app = App::new(engine.clone(), config);
     let hub = app.hub.clone();
     tokio::spawn(http::live::hub::run(app.clone()));
+    tokio::spawn(http::alerts::watch::run(app.clone()));
+    let post = http::alerts::send::Post::new(config);
+    tokio::spawn(http::alerts::send::run(app.clone(), post));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut graceful = stopped.clone();
     let server = tls::serve(listener, tls, http::router(app), async move {

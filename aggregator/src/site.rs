@@ -28,6 +28,7 @@ use edgetally_proto::visitor::Device;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
+use crate::alerts::book::{Book, Told};
 use crate::asides::Asides;
 use crate::attribution::Window;
 use crate::calendar::Calendar;
@@ -128,6 +129,8 @@ pub struct Effects {
     pub seconds: FxHashSet<i64>,
     /// Orders that changed.
     pub orders: Vec<OrderChange>,
+    /// Alerts that began or are over.
+    pub alerts: Vec<Told>,
 }
 
 /// The state of one site.
@@ -177,6 +180,8 @@ pub struct Site {
     pub lateness_ms: i64,
     /// How often sealed days were told anew.
     pub generations: Generations,
+    /// Its alerts, and who is still to be told of them.
+    pub alerts: Book,
     /// Sessions as columns, for readers.
     pub columns: columns::Owned,
     timelines: Warm<TextId, Timeline>,

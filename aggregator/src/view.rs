@@ -6,6 +6,7 @@ use edgetally_proto::event;
 use edgetally_proto::ids::{EventId, SiteId};
 use imbl::{OrdMap, Vector};
 
+use crate::alerts::book::Book;
 use crate::asides::Asides;
 use crate::audit::Audit;
 use crate::calendar::Calendar;
@@ -62,6 +63,8 @@ pub struct SiteView {
     pub costs: costs::Rows,
     /// What is in stock.
     pub stock: Stock,
+    /// Its alerts.
+    pub alerts: Book,
     /// Records by number.
     pub records: Shown,
     /// Persons by number.

@@ -256,6 +256,15 @@ settings! {
     }
 }
 settings! {
+    /// `fraud.coupon_abuse`
+    CouponAbuse {
+        /// More accounts than this that use one coupon on one device are suspicious.
+        accounts: u32 = 3,
+        /// Within this time.
+        window: Span = Span::days(1),
+    }
+}
+settings! {
     /// `fraud`
     Fraud {
         /// Orders above this amount are suspicious; the course project's 50,000,000 VND if absent.
@@ -264,6 +273,10 @@ settings! {
         velocity: Velocity = Velocity::default(),
         /// Many failed payments.
         card_testing: CardTesting = CardTesting::default(),
+        /// Many accounts with one coupon on one device.
+        coupon_abuse: CouponAbuse = CouponAbuse::default(),
+        /// Who is told: names of webhooks and mail addresses.
+        to: Vec<String> = Vec::new(),
     }
 }
 settings! {

@@ -19,6 +19,7 @@ use super::extract::{Named, Params};
 use super::openapi::shapes;
 use super::problem::Problem;
 use super::{App, query};
+use crate::alerts::rule;
 use crate::audit::{Act, Note};
 use crate::directory::{AdminWrite, Key};
 use crate::rates;
@@ -157,7 +158,11 @@ fn changed(app: &App, site: &SiteId, settings: &SiteSettings) -> Option<String> 
     Some(members.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))
 }
 
-fn check(settings: &SiteSettings) -> Result<(), Problem> {
+/// Judges settings before they are written.
+///
+/// # Errors
+/// If a member is wrong, which is named.
+pub(super) fn check(settings: &SiteSettings) -> Result<(), Problem> {
     if Zone::parse(&settings.timezone).is_none() {
         let detail = format!("{:?} is no IANA zone", settings.timezone);
         return Err(Problem::invalid("timezone", detail));
@@ -182,6 +187,7 @@ fn check(settings: &SiteSettings) -> Result<(), Problem> {
         let detail = format!("must be a power of two, 1 to {SPREAD_MAX}");
         return Err(Problem::invalid("spread", detail));
     }
+    rule::check(settings).map_err(|fault| Problem::invalid(fault.field, fault.message))?;
     rates::check(&settings.rates).map_err(|error| Problem::invalid(error.field, error.message))?;
     check_rules(&settings.channel_rules)
         .map_err(|error| Problem::invalid(error.field, error.message))?;

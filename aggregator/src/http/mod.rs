@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod alerts;
 pub mod audit;
 pub mod auth;
 pub mod costs;
@@ -136,6 +137,7 @@ fn routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(costs::post))
         .routes(routes!(stock::get))
         .routes(routes!(query::post_funnel))
+        .merge(alerts::routes())
         .routes(routes!(merge::post, merge::undo, merge::get))
         .routes(routes!(merge::undo_by_post))
         .routes(routes!(people::show::get, people::delete))

@@ -78,6 +78,39 @@ pub fn answer(view: &View, query: &request::Request, now_ms: i64) -> Result<Valu
     Ok(report::report(&plan, query, rows, compared.as_ref(), view, &site, now_ms))
 }
 
+/// One number, and what it is to be read by.
+#[derive(Debug)]
+pub struct Measured {
+    /// What was measured.
+    pub metric: metric::Metric,
+    /// The number; none if there is no row.
+    pub value: Option<run::Value>,
+    /// The site's currency.
+    pub currency: Currency,
+    /// The site's rates into it.
+    pub rates: Arc<Rates>,
+}
+
+/// Measures the first metric of a query without dimensions.
+///
+/// # Errors
+/// If the query is wrong or cannot be answered exactly.
+pub fn measure(
+    view: &View,
+    query: &request::Request,
+    now_ms: i64,
+) -> Result<Measured, QueryError> {
+    let (site, currency) = site_of(view, &query.site_id)?;
+    let mut plan = request::plan(query, &site, currency, now_ms)?;
+    plan.rates = rates_of(view, &query.site_id, currency);
+    plan.shop = shop::Shop::of(view, &query.site_id);
+    plan.check_params()?;
+    let value = run::run(&plan, &site)?.pop().and_then(|mut row| row.values.drain(..).next());
+    let nothing = || QueryError::invalid("metrics", "name a metric");
+    let metric = plan.metrics.first().copied().ok_or_else(nothing)?;
+    Ok(Measured { metric, value, currency, rates: plan.rates })
+}
+
 /// The rates of a site into its currency.
 fn rates_of(view: &View, site: &SiteId, currency: Currency) -> Arc<Rates> {
     let entry = view.directory.sites.get(site);

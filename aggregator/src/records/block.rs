@@ -178,6 +178,25 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        // All blocks but the last are full.
+        let last = match self.blocks.last() {
+            None => return 0,
+            Some(Block::Open(records)) => records.len(),
+            Some(Block::Packed(packed)) => packed.len(),
+            Some(Block::Away) => BLOCK_RECORDS,
+        };
+        u32::try_from((self.blocks.len() - 1) * BLOCK_RECORDS + last).unwrap_or(u32::MAX)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// The record with a number.
     #[must_use]
     pub fn get(&self, record: u32) -> Option<Held<'_, Stored>> {

@@ -151,6 +151,7 @@ impl Shared {
             let known = pending.sites.entry(site).or_default();
             known.seconds.extend(effects.seconds);
             known.orders.extend(effects.orders);
+            known.alerts.extend(effects.alerts);
         }
     }
 }

@@ -43,6 +43,12 @@ pub enum SiteKey {
     Merges,
     /// Costs of campaigns by blocks of days.
     Costs(i64),
+    /// A block of alerts.
+    Alerts(u64),
+    /// A block of what is told of alerts.
+    Deliveries(u64),
+    /// How far alerts have come.
+    AlertMarks,
 }
 
 const AUDIT: u8 = b'a';
@@ -54,9 +60,12 @@ const COUNTERS: u8 = b'k';
 const REJECT_DAYS: u8 = b'c';
 const LETTERS: u8 = b'l';
 const GENERATIONS: u8 = b'g';
+const ALERT_MARKS: u8 = b'h';
+const ALERTS: u8 = b'n';
 const RECORDS: u8 = b'r';
 const TEXTS: u8 = b't';
 const MERGES: u8 = b'u';
+const DELIVERIES: u8 = b'v';
 const COSTS: u8 = b'w';
 const ERASURES: u8 = b'x';
 /// Ends a text inside a key; no id has it.
@@ -78,6 +87,9 @@ impl Key {
                     SiteKey::Texts(at) => (TEXTS, number(*at as u64).to_vec()),
                     SiteKey::Erasure(at) => (ERASURES, number(*at as u64).to_vec()),
                     SiteKey::Merges => (MERGES, Vec::new()),
+                    SiteKey::Alerts(block) => (ALERTS, number(*block).to_vec()),
+                    SiteKey::Deliveries(block) => (DELIVERIES, number(*block).to_vec()),
+                    SiteKey::AlertMarks => (ALERT_MARKS, Vec::new()),
                     SiteKey::Costs(block) => (COSTS, signed(*block).to_vec()),
                     SiteKey::Records(at) => (RECORDS, number(*at as u64).to_vec()),
                     SiteKey::Generations => (GENERATIONS, Vec::new()),
@@ -147,6 +159,9 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
         TEXTS => at().map(SiteKey::Texts),
         RECORDS => at().map(SiteKey::Records),
         ERASURES => at().map(SiteKey::Erasure),
+        ALERT_MARKS => rest.is_empty().then_some(SiteKey::AlertMarks),
+        ALERTS => Some(SiteKey::Alerts(u64::from_be_bytes(rest.try_into().ok()?))),
+        DELIVERIES => Some(SiteKey::Deliveries(u64::from_be_bytes(rest.try_into().ok()?))),
         MERGES => rest.is_empty().then_some(SiteKey::Merges),
         COUNTERS => {
             let (level, number) = rest.split_first()?;
@@ -190,16 +205,19 @@ mod tests {
             Key::Position,
             Key::Site(site.clone(), SiteKey::RejectDay(20_500)),
             Key::Site(site.clone(), SiteKey::Generations),
+            Key::Site(site.clone(), SiteKey::AlertMarks),
             block(-5),
             block(3),
             block(300),
             letters(492_000, RejectCode::Bot, 70),
             letters(492_001, RejectCode::ValueInvalid, 0),
+            Key::Site(site.clone(), SiteKey::Alerts(300)),
             records(0),
             records(2),
             records(256),
             Key::Site(site.clone(), SiteKey::Texts(70_000)),
             Key::Site(site.clone(), SiteKey::Merges),
+            Key::Site(site.clone(), SiteKey::Deliveries(2)),
             Key::Site(site.clone(), SiteKey::Costs(-1)),
             Key::Site(site.clone(), SiteKey::Costs(640)),
             Key::Site(site.clone(), SiteKey::Erasure(3)),
