@@ -13,12 +13,12 @@ use edgetally_proto::limits::WINDOW_BYTES_MAX;
 use edgetally_proto::validate::Reject;
 use edgetally_proto::window::Window;
 
+use crate::alerts::book::{Change as AlertChange, Told};
 use crate::apply::{Changed, Entry, World};
 use crate::costs::{Cost, Outcome as CostsOutcome};
 use crate::dedup::{Source, Tally};
 use crate::intake;
 use crate::merges::{Change as MergeChange, Refusal};
-use crate::alerts::book::{Change as AlertChange, Told};
 use crate::rejects::again::{Change, Reason};
 use crate::rejects::page::Place;
 use crate::site::{Copied, Effects, Known, Moved, Plan, Report, Site};
@@ -287,12 +287,7 @@ impl World {
     }
 
     /// Changes a site's alerts.
-    pub fn put_alerts(
-        &mut self,
-        site: &SiteId,
-        changes: Vec<AlertChange>,
-        changed: &mut Changed,
-    ) {
+    pub fn put_alerts(&mut self, site: &SiteId, changes: Vec<AlertChange>, changed: &mut Changed) {
         self.change_site(site, changed, |state, effects| {
             let told = |change| state.alerts.apply(site.as_str(), change);
             effects.alerts.extend(changes.into_iter().filter_map(told));

@@ -11,10 +11,10 @@ use crate::support::events::{Event, batch, now_ms};
 use crate::support::server::{ADMIN, Server, rows};
 
 /// An open stream: messages with their ids.
-struct Listener(BufReader<TcpStream>);
+pub struct Listener(BufReader<TcpStream>);
 
 impl Listener {
-    fn open(server: &Server, last_id: Option<&str>) -> Self {
+    pub fn open(server: &Server, last_id: Option<&str>) -> Self {
         let address = server.base.strip_prefix("http://").unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -28,7 +28,7 @@ impl Listener {
         Self(BufReader::new(socket))
     }
 
-    fn next(&mut self) -> (String, Value) {
+    pub fn next(&mut self) -> (String, Value) {
         let mut id = String::new();
         loop {
             let mut line = String::new();
@@ -42,7 +42,7 @@ impl Listener {
         }
     }
 
-    fn next_of(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> (String, Value) {
+    pub fn next_of(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> (String, Value) {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let (id, message) = self.next();

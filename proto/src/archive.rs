@@ -29,7 +29,7 @@ use crate::json::Doc;
 use crate::limits::MAPPED_DEPTH_MAX;
 use crate::money::Currency;
 use crate::raw::RawEvent;
-use crate::record::Flags;
+use crate::record::{ADDRESS, Flags, NETWORK};
 use crate::settings::{ChannelRule, Consent, OnDenied, Privacy, Retention, SiteSettings, Span};
 use crate::validate::{Ids, Reject, Rules, Visitor, validate};
 use crate::visitor::{Device, Place};
@@ -95,6 +95,9 @@ pub struct Facts {
     /// The parameters that the site kept of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// Hashes that a failed payment is told apart by, which stand nowhere in what was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hashes: Vec<(String, String)>,
     /// The site's own rule by which its click id was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub click_rule: Option<ChannelRule>,
@@ -165,6 +168,7 @@ impl Line {
             place: event.place.as_deref().cloned(),
             device: event.device,
             kept: kept(event),
+            hashes: hashes(event),
             click_rule: click_rule(event, rules),
         };
         let facts = serde_json::to_string(&facts).unwrap_or_default();
@@ -225,6 +229,10 @@ impl Line {
             event.flags = event.flags.with(Flags::COOKIELESS, true);
         }
         event.flags = event.flags.with(Flags::BOT, facts.bot);
+        if let (Some(fact), false) = (&mut event.fact, facts.hashes.is_empty()) {
+            fact.params.extend(facts.hashes.iter().cloned());
+            fact.params.sort();
+        }
         event.grade = facts.grade.clone().map(Arc::new);
         event.place = facts.place.clone().map(Arc::new);
         event.device = facts.device;
@@ -238,7 +246,16 @@ impl Line {
 
 fn kept(event: &Event) -> Vec<String> {
     let params = event.fact.iter().flat_map(|fact| &fact.params);
-    params.map(|(name, _)| name.clone()).collect()
+    params.map(|(name, _)| name.clone()).filter(|name| !is_hash(name)).collect()
+}
+
+fn is_hash(name: &str) -> bool {
+    matches!(name, ADDRESS | NETWORK)
+}
+
+fn hashes(event: &Event) -> Vec<(String, String)> {
+    let params = event.fact.iter().flat_map(|fact| &fact.params);
+    params.filter(|(name, _)| is_hash(name)).cloned().collect()
 }
 
 /// The site's own rule of the event's click id, if it has one of those.
@@ -252,6 +269,8 @@ fn permissive(currency: Option<Currency>) -> SiteSettings {
     let mut settings = SiteSettings::default();
     settings.currency = currency.unwrap_or(settings.currency);
     settings.events.allow = vec!["*".to_owned()];
+    // A line tells which parameters were kept.
+    settings.fraud.coupon_abuse.accounts = 0;
     settings.lateness = Span { ms: i64::MAX };
     settings.retention.facts = Retention::Unlimited;
     // A site without cookies takes events without a client, with consent too.

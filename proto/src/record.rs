@@ -148,6 +148,14 @@ pub struct Item {
     pub quantity: u32,
 }
 
+/// The parameter with an order's coupon, kept where coupons are watched (`fraud.coupon_abuse`).
+pub const COUPON: &str = "coupon";
+/// The parameter with a hash of the address from which a payment failed, under the salt of the day.
+/// No shop can send one of this name: `~` stands in none that is kept.
+pub const ADDRESS: &str = "~address";
+/// The same of its network: 24 bits of IPv4, 48 of IPv6.
+pub const NETWORK: &str = "~network";
+
 /// What an event says beside its record: orders, payments, refunds, stock, experiments, searches,
 /// its products, and the parameters that its site keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

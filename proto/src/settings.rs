@@ -240,7 +240,7 @@ settings! {
 settings! {
     /// `fraud.velocity`
     Velocity {
-        /// More orders than this by one user are suspicious.
+        /// More orders than this by one user are suspicious; 0 is off.
         orders: u32 = 10,
         /// Within this time.
         window: Span = Span::minutes(1),
@@ -249,7 +249,7 @@ settings! {
 settings! {
     /// `fraud.card_testing`
     CardTesting {
-        /// More failed payments than this are suspicious.
+        /// More failed payments than this are suspicious; 0 is off.
         failures: u32 = 10,
         /// Within this time.
         window: Span = Span::minutes(1),
@@ -258,7 +258,7 @@ settings! {
 settings! {
     /// `fraud.coupon_abuse`
     CouponAbuse {
-        /// More accounts than this that use one coupon on one device are suspicious.
+        /// More accounts than this that use one coupon on one device are suspicious; 0 is off.
         accounts: u32 = 3,
         /// Within this time.
         window: Span = Span::days(1),

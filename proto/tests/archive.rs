@@ -98,7 +98,7 @@ fn params() -> impl Strategy<Value = Value> {
         |(value, url, order, items, t)| {
             let item = json!({"item_id": t.clone() + "x", "price": "1.005", "quantity": 2});
             let mut params = json!({"value": value, "page_location": url, "gclid": "g", "note": t,
-            "search_term": "a", "user_id": "p-1", "items": vec![item; items]});
+            "search_term": "a", "user_id": "p-1", "coupon": " TET ", "items": vec![item; items]});
             if order {
                 params["transaction_id"] = json!("T?gclid=1");
                 params["currency"] = json!("USD");
@@ -113,6 +113,7 @@ fn event() -> impl Strategy<Value = Value> {
         "page_view",
         "purchase",
         "refund",
+        "payment_failed",
         "Order Completed",
         "identify",
         "logout",

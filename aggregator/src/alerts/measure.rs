@@ -52,9 +52,8 @@ fn unit(decimals: u32) -> i128 {
 }
 
 fn scaled(measured: &Measured) -> Option<i128> {
-    let with = |number: i128, decimals: u32| {
-        number.checked_mul(unit(DECIMALS.checked_sub(decimals)?))
-    };
+    let with =
+        |number: i128, decimals: u32| number.checked_mul(unit(DECIMALS.checked_sub(decimals)?));
     match measured.value.as_ref()? {
         Value::Count(count) => with(i128::from(*count), 0),
         Value::Percent(percent) => with(i128::from((*percent)?), 2),
@@ -104,7 +103,9 @@ mod tests {
     #[test]
     fn readings_are_told_without_empty_decimals() {
         let all = [(0, "0"), (950_000, "95"), (-125_000, "-12.5"), (1, "0.0001")];
-        all.map(|(reading, told)| assert_eq!(text(reading), told));
+        for (reading, told) in all {
+            assert_eq!(text(reading), told);
+        }
         assert_eq!(growth(500_000, 1_000_000, false), Some(-500_000));
         assert_eq!(growth(500_000, 1_000_000, true), Some(-500_000));
         assert_eq!(growth(500_000, 0, false), None);

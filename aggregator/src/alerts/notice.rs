@@ -251,7 +251,10 @@ mod tests {
         let notice = notice();
         let generic = notice.body(Format::Generic, "d");
         assert_eq!(generic["state"], "firing");
-        assert_eq!((&generic["delivery"], &generic["evidence"]["value"]), (&json!("d"), &json!("82.5")));
+        assert_eq!(
+            (&generic["delivery"], &generic["evidence"]["value"]),
+            (&json!("d"), &json!("82.5"))
+        );
         let slack = notice.body(Format::Slack, "d");
         assert_eq!(slack["text"], "Alert: Thanh toán &lt;lỗi&gt; (critical): payments &amp; more");
         assert_eq!(slack["blocks"][0]["text"]["type"], "mrkdwn");

@@ -143,8 +143,11 @@ impl Report {
                 let cell_html = format!("<{tag} align=\"{align}\">{}</{tag}>", escape(cell));
                 self.html.push_str(&cell_html);
                 let width = widths.get(column).copied().unwrap_or(0);
-                let padded =
-                    if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
+                let padded = if column == 0 {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("  {cell:>width$}")
+                };
                 line.push_str(&padded);
             }
             self.text.push_str(line.trim_end());

@@ -234,8 +234,8 @@ fn read(at: usize, value: &Value) -> Result<Rule, Fault> {
         member => format!("alerts[{at}].{member}"),
     };
     let read = serde_path_to_error::deserialize(value);
-    let written: Written =
-        read.map_err(|error| Fault::new(path(&error.path().to_string()), error.inner().to_string()))?;
+    let written: Written = read
+        .map_err(|error| Fault::new(path(&error.path().to_string()), error.inner().to_string()))?;
     let nobody = SiteId::parse("a").map_err(|error| Fault::new("alerts", error.to_string()))?;
     written.rule(&nobody).map_err(|(member, message)| Fault::new(path(member), message))
 }
@@ -278,7 +278,8 @@ mod tests {
     use super::*;
 
     fn fault(alert: Value) -> String {
-        let settings = json!({"alerts": [alert], "webhooks": [{"name": "ops", "url": "http://a/"}]});
+        let settings =
+            json!({"alerts": [alert], "webhooks": [{"name": "ops", "url": "http://a/"}]});
         let settings: SiteSettings = serde_json::from_value(settings).unwrap();
         check(&settings).map_or_else(|fault| fault.field, |()| "fine".to_owned())
     }

@@ -8,6 +8,9 @@ use imbl::OrdMap;
 /// Rows of a block of the store.
 const BLOCK: u64 = 64;
 
+/// Some rows with their numbers.
+pub type Rows<T> = Vec<(u64, Arc<T>)>;
+
 /// Rows by number. Clones share what did not change since.
 #[derive(Debug, Clone)]
 pub struct Shelf<T> {
@@ -61,7 +64,7 @@ impl<T> Shelf<T> {
     }
 
     /// Blocks that changed since the last call; those without rows are gone.
-    pub fn take_dirty(&mut self) -> Vec<(u64, Vec<(u64, Arc<T>)>)> {
+    pub fn take_dirty(&mut self) -> Vec<(u64, Rows<T>)> {
         let block = |block: u64| {
             let rows = self.rows.range(block * BLOCK..(block + 1) * BLOCK);
             (block, rows.map(|(number, row)| (*number, row.clone())).collect())
@@ -84,10 +87,10 @@ mod tests {
         let mut shelf = Shelf::default();
         (0..100u64).for_each(|number| shelf.put(number, number * 2));
         let blocks = shelf.take_dirty();
-        assert_eq!(blocks.iter().map(|(at, rows)| (*at, rows.len())).collect::<Vec<_>>(), [
-            (0, 64),
-            (1, 36)
-        ]);
+        assert_eq!(
+            blocks.iter().map(|(at, rows)| (*at, rows.len())).collect::<Vec<_>>(),
+            [(0, 64), (1, 36)]
+        );
         let mut back = Shelf::default();
         for (_, rows) in blocks {
             back.restore(rows.into_iter().map(|(number, row)| (number, *row)).collect());

@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use edgetally_proto::money::{Currency, Money, format_minor, parse_minor};
-use edgetally_proto::record::{Fact, Flags};
+use edgetally_proto::record::{ADDRESS, COUPON, Fact, Flags, NETWORK};
 use edgetally_proto::settings::{Amount, Fraud, SiteSettings};
 use edgetally_proto::time::MINUTE_MS;
 use serde_json::{Value, json};
 
 use crate::alerts::book::{Change, Kind, Raised};
 use crate::orders::ledger::OrderKey;
+use crate::orders::returns::RefundFault;
 use crate::rates::Rates;
 use crate::records::Stored;
 use crate::site::credits::OrderRow;
@@ -30,7 +31,7 @@ const HIGH_VALUE: &str = "50000000";
 const REWIND_MAX: u32 = 200_000;
 /// Records of one look; the rest follows at the next one.
 const RECORDS_MAX: u32 = 500_000;
-/// A start looks back further than the longest window of orders and payments by this.
+/// A start looks back further than the longest window by this.
 const REWIND_MS: i64 = 10 * MINUTE_MS;
 
 /// What is remembered of a site.
@@ -59,7 +60,7 @@ struct Look<'a> {
 
 impl Watch {
     /// What the records say that came since the last look.
-    pub fn look(&mut self, site: &SiteView, settings: &SiteSettings, _now_ms: i64) -> Vec<Change> {
+    pub fn look(&mut self, site: &SiteView, settings: &SiteSettings) -> Vec<Change> {
         let end = site.records.len();
         let done = site.alerts.marks.examined;
         if done >= end && self.examined.is_some() {
@@ -76,7 +77,8 @@ impl Watch {
         // Another state, of a backup, is looked at anew.
         if self.examined != Some(done) {
             *self = Self::default();
-            (rewound(site, done)..done.min(end)).for_each(|number| self.record(number, &mut look));
+            (rewound(site, done, &settings.fraud)..done.min(end))
+                .for_each(|number| self.record(number, &mut look));
         }
         look.is_rewinding = false;
         let end = end.min(done.saturating_add(RECORDS_MAX));
@@ -93,7 +95,9 @@ impl Watch {
         let Some((_, name)) = look.site.records.moment(number) else { return };
         let name = text_of(&look.site.texts, name);
         let is_failure = name == "payment_failed";
-        if !is_failure && !matches!(name, "purchase" | "order_created" | "payment_success") {
+        let is_refund = name == "refund";
+        let is_sale = matches!(name, "purchase" | "order_created" | "payment_success");
+        if !is_failure && !is_refund && !is_sale {
             return;
         }
         let Some(record) = look.site.records.get(number) else { return };
@@ -106,7 +110,8 @@ impl Watch {
         }
         let row = OrderKey::of(&fact).and_then(|key| look.site.order_places.get(&key).copied());
         let row = row.and_then(|place| look.site.orders.get(&place)).cloned();
-        let Some(row) = row.filter(|row| row.order.is_booked) else { return };
+        row.iter().for_each(|row| look.refunds(row));
+        let Some(row) = row.filter(|row| row.order.is_booked && is_sale) else { return };
         look.high_value(&row);
         self.velocity(&row, look);
         self.coupon(&row, &record, &fact, look);
@@ -116,6 +121,9 @@ impl Watch {
     fn velocity(&mut self, row: &OrderRow, look: &mut Look<'_>) {
         let Some(person) = row.credit.person.map(|person| look.site.person(person)) else { return };
         let rule = &look.fraud.velocity;
+        if rule.orders == 0 {
+            return;
+        }
         let (limit, window_ms) = (rule.orders as usize, rule.window.ms);
         let at = (row.order.at_ms, name_of(&row.key));
         let Some(run) = self.orders.add(&person, at, limit, window_ms) else { return };
@@ -136,9 +144,8 @@ impl Watch {
     fn failure(&mut self, record: &Stored, fact: &Fact, look: &mut Look<'_>) {
         let texts = &look.site.texts;
         let param = |name: &str| fact.params.iter().find(|(known, _)| known == name);
-        let by = |kind: &str, text: &str| {
-            (!text.is_empty()).then(|| (kind.to_owned(), text.to_owned()))
-        };
+        let by =
+            |kind: &str, text: &str| (!text.is_empty()).then(|| (kind.to_owned(), text.to_owned()));
         let subjects = [
             record.user.and_then(|user| by("user", text_of(texts, user))),
             (record.client != 0).then(|| by("client", text_of(texts, record.client))).flatten(),
@@ -146,6 +153,9 @@ impl Watch {
             param(NETWORK).and_then(|(_, hash)| by("network", hash)),
         ];
         let rule = &look.fraud.card_testing;
+        if rule.failures == 0 {
+            return;
+        }
         let mut beyond = BTreeMap::new();
         let mut longest: Vec<(i64, Arc<str>)> = Vec::new();
         for (kind, name) in subjects.into_iter().flatten() {
@@ -178,6 +188,9 @@ impl Watch {
         let (user, client) =
             (text_of(&look.site.texts, user), text_of(&look.site.texts, record.client));
         let rule = &look.fraud.coupon_abuse;
+        if rule.accounts == 0 {
+            return;
+        }
         let trail = format!("{client} {coupon}");
         let at = (row.order.at_ms, user.into());
         let limit = rule.accounts as usize;
@@ -191,12 +204,6 @@ impl Watch {
     }
 }
 
-/// Parameters under which the worker keeps what these rules go by.
-pub const COUPON: &str = "coupon";
-/// A hash of the address of whoever paid.
-pub const ADDRESS: &str = "~address";
-/// A hash of its network.
-pub const NETWORK: &str = "~network";
 /// A network is suspicious after so many times the failures of an address.
 const NETWORK_TIMES: usize = 5;
 
@@ -222,14 +229,17 @@ fn limit(settings: &SiteSettings) -> Option<Money> {
 }
 
 /// From which record on a start looks again.
-fn rewound(site: &SiteView, done: u32) -> u32 {
+fn rewound(site: &SiteView, done: u32, fraud: &Fraud) -> u32 {
+    let Fraud { velocity, card_testing, coupon_abuse, .. } = fraud;
+    let windows = [velocity.window.ms, card_testing.window.ms, coupon_abuse.window.ms];
+    let back_ms = windows.into_iter().max().unwrap_or(0).saturating_add(REWIND_MS);
     let received = |number: u32| site.records.get(number).map(|record| record.received_at_ms);
     let Some(last_ms) = done.checked_sub(1).and_then(received) else { return done };
     let floor = done.saturating_sub(REWIND_MAX);
     // Steps double, because reading a record may take reading its block.
     let mut back = 1_024;
     while back < done - floor {
-        if received(done - back).is_some_and(|ms| ms < last_ms - REWIND_MS) {
+        if received(done - back).is_some_and(|ms| ms < last_ms.saturating_sub(back_ms)) {
             return done - back;
         }
         back *= 2;
@@ -271,6 +281,25 @@ impl Look<'_> {
             "limit": shown(limit)});
         let key = format!("HIGH_VALUE {} {}", row.key.platform, row.key.transaction);
         self.find("HIGH_VALUE", "HIGH", message, row.order.at_ms, evidence, key);
+    }
+
+    /// Refunds of which something is not booked.
+    fn refunds(&mut self, row: &OrderRow) {
+        for refund in &row.refunds {
+            let Some(fault) = refund.fault else { continue };
+            let (what, code) = match fault {
+                RefundFault::Currency => ("is in another currency than its order", "currency"),
+                RefundFault::TooMuch => {
+                    ("asks for more than is left of its order", "more_than_left")
+                }
+            };
+            let (order, id) = (name_of(&row.key), &refund.refund_id);
+            let message = format!("refund {id} of order {order} {what}");
+            let evidence = json!({"orders": [order.as_ref()], "refund_id": id, "fault": code,
+                "transaction_id": row.key.transaction, "platform": row.key.platform});
+            let key = format!("REFUND_FAULT {order} {id}");
+            self.find("REFUND_FAULT", "MEDIUM", message, refund.at_ms, evidence, key);
+        }
     }
 
     fn find(

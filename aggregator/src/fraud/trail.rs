@@ -88,12 +88,7 @@ impl Trail {
     }
 
     /// The window with too many around what happened at an instant.
-    fn beyond(
-        &mut self,
-        at_ms: i64,
-        limit: usize,
-        window_ms: i64,
-    ) -> Option<Vec<(i64, Arc<str>)>> {
+    fn beyond(&mut self, at_ms: i64, limit: usize, window_ms: i64) -> Option<Vec<(i64, Arc<str>)>> {
         // Only windows with what is new can have become too full.
         let near = self.happenings.range(
             (at_ms - window_ms, Arc::from(""))..(at_ms.saturating_add(window_ms), Arc::from("")),

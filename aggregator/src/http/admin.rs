@@ -171,9 +171,11 @@ pub(super) fn check(settings: &SiteSettings) -> Result<(), Problem> {
         let detail = format!("at most {PARAMS_KEEP_MAX} parameters are kept");
         return Err(Problem::invalid("params.keep", detail));
     }
-    let fits = |name: &String| (1..=PARAM_BYTES_MAX).contains(&name.len());
+    let fits =
+        |name: &String| (1..=PARAM_BYTES_MAX).contains(&name.len()) && !name.starts_with('~');
     if let Some(at) = settings.params.keep.iter().position(|name| !fits(name)) {
-        let detail = format!("the name of a parameter has 1 to {PARAM_BYTES_MAX} bytes");
+        let detail =
+            format!("the name of a parameter has 1 to {PARAM_BYTES_MAX} bytes, no ~ first");
         return Err(Problem::invalid(format!("params.keep[{at}]"), detail));
     }
     if settings.session.gap.ms == 0 {

@@ -88,7 +88,10 @@ fn row(alert: &Alert, zone: &Calendar) -> Value {
     })
 }
 
-fn named<T: for<'a> Deserialize<'a>>(field: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
+fn named<T: for<'a> Deserialize<'a>>(
+    field: &str,
+    text: Option<&str>,
+) -> Result<Option<T>, Problem> {
     let read = |text: &str| serde_json::from_value(json!(text));
     text.map(read).transpose().map_err(|error| Problem::invalid(field, error.to_string()))
 }

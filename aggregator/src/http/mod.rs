@@ -28,6 +28,7 @@ pub mod stats;
 pub mod stock;
 pub mod sockets;
 pub mod tls;
+pub mod trends;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -138,6 +139,8 @@ fn routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(stock::get))
         .routes(routes!(query::post_funnel))
         .merge(alerts::routes())
+        .routes(routes!(trends::get))
+        .routes(routes!(trends::experiment))
         .routes(routes!(merge::post, merge::undo, merge::get))
         .routes(routes!(merge::undo_by_post))
         .routes(routes!(people::show::get, people::delete))

@@ -8,6 +8,7 @@ pub mod costs;
 pub mod course;
 pub mod dimension;
 pub mod filter;
+pub mod experiment;
 pub mod funnel;
 pub mod matrix;
 pub mod metric;
@@ -19,6 +20,7 @@ pub mod run;
 pub mod scan;
 pub mod shop;
 pub mod symbols;
+pub mod trends;
 pub mod visit;
 
 use std::sync::Arc;
@@ -95,11 +97,7 @@ pub struct Measured {
 ///
 /// # Errors
 /// If the query is wrong or cannot be answered exactly.
-pub fn measure(
-    view: &View,
-    query: &request::Request,
-    now_ms: i64,
-) -> Result<Measured, QueryError> {
+pub fn measure(view: &View, query: &request::Request, now_ms: i64) -> Result<Measured, QueryError> {
     let (site, currency) = site_of(view, &query.site_id)?;
     let mut plan = request::plan(query, &site, currency, now_ms)?;
     plan.rates = rates_of(view, &query.site_id, currency);

@@ -7,7 +7,7 @@ mod hits;
 pub mod lens;
 mod lines;
 mod quick;
-mod whose;
+pub(super) mod whose;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

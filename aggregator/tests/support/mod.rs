@@ -4,6 +4,7 @@ pub mod archive;
 pub mod cellar;
 pub mod events;
 pub mod python;
+pub mod receiver;
 pub mod server;
 pub mod shop;
 pub mod snapshot;

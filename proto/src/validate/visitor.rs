@@ -2,6 +2,9 @@
 //! places and devices is not looked at.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::fields::{Path, Reject, reject, text};
 use super::{Rules, Visitor};
@@ -10,7 +13,7 @@ use crate::campaign::Click;
 use crate::error::RejectCode;
 use crate::json::Json;
 use crate::raw::ContextMembers;
-use crate::record::Fact;
+use crate::record::{ADDRESS, COUPON, Fact, NETWORK};
 use crate::settings::SiteSettings;
 use crate::visitor::{Place, country_code};
 
@@ -56,12 +59,18 @@ pub(super) fn with_params(
     params: Option<Json<'_>>,
     settings: &SiteSettings,
     cookieless: bool,
+    suspicion: &[(&'static str, String)],
+    name: &str,
 ) -> Option<Fact> {
+    // Coupons are kept where it is asked who uses them.
+    let is_sale = matches!(name, "purchase" | "order_created");
+    let coupon = is_sale && settings.fraud.coupon_abuse.accounts > 0;
     let keep = &settings.params.keep;
-    let members = params.filter(|_| !keep.is_empty()).and_then(Json::members);
+    let members = params.filter(|_| !keep.is_empty() || coupon).and_then(Json::members);
+    let is_kept = |name: &str| keep.iter().any(|known| known == name) || coupon && name == COUPON;
     let mut kept: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, value) in members.into_iter().flatten() {
-        let Some(value) = plain(value).filter(|_| keep.iter().any(|known| known == name)) else {
+        let Some(value) = plain(value).filter(|_| is_kept(name)) else {
             continue;
         };
         if cookieless && !scrub::is_anonymous(name, value, &settings.channel_rules) {
@@ -70,12 +79,44 @@ pub(super) fn with_params(
         // Of a member that is there twice the last one counts, as everywhere.
         kept.insert(name, value);
     }
+    kept.extend(suspicion.iter().map(|(name, hash)| (*name, hash.as_str())));
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let params: Vec<_> = kept.into_iter().map(own).collect();
     match params.is_empty() {
         true => fact,
         false => Some(Fact { params, ..fact.unwrap_or_default() }),
     }
+}
+
+/// What a failed payment is told apart by, where card testing is looked for: hashes of the address
+/// and of its network, under the salt of the day, which is forgotten after two.
+pub(super) fn suspicion(
+    name: &str,
+    visitor: &Visitor<'_>,
+    rules: &Rules<'_>,
+) -> Vec<(&'static str, String)> {
+    let is_asked = name == "payment_failed" && rules.settings.fraud.card_testing.failures > 0;
+    let Ok(address) = visitor.address.trim().parse::<IpAddr>() else { return Vec::new() };
+    if !is_asked || visitor.salt.is_empty() {
+        return Vec::new();
+    }
+    let (own, network): (Vec<u8>, Vec<u8>) = match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            (vec![a, b, c, d], vec![a, b, c])
+        }
+        // The half that one visitor cannot vary, and what a provider gives to one customer.
+        IpAddr::V6(v6) => {
+            let all = v6.octets();
+            (all.iter().take(8).copied().collect(), all.iter().take(6).copied().collect())
+        }
+    };
+    let hash = |part: &[u8]| {
+        let site = rules.site.as_str().as_bytes();
+        let all = [visitor.salt, &[0], site, &[0], part].concat();
+        format!("{:032x}", xxh3_128(&all))
+    };
+    vec![(ADDRESS, hash(&own)), (NETWORK, hash(&network))]
 }
 
 fn plain(value: Json<'_>) -> Option<&str> {

@@ -6,6 +6,7 @@ mod compat;
 mod events;
 mod kept;
 mod examples;
+mod fraud;
 mod kills;
 mod large;
 mod letters;

@@ -7,6 +7,7 @@ import { offsetOf, write } from "../zone.ts";
 /** Seconds that are kept: an hour, and some for corrections. */
 export const SECONDS_MAX = 3_700;
 const FEED_LENGTH = 40;
+const ALERTS_LENGTH = 10;
 /** Orders remembered so that a resumed stream does not show one twice. */
 const ORDERS_KNOWN_MAX = 10_000;
 
@@ -36,11 +37,21 @@ export interface LiveOrder {
   at: string;
 }
 
+/** An alert that began or is over, as the stream tells it. */
+export interface LiveAlert {
+  id: string;
+  rule: string;
+  severity: string;
+  state: "firing" | "resolved";
+  message: string;
+  at: string;
+}
+
 /** What the stream says. */
 export type Message =
   | ({ type: "order" } & LiveOrder)
   | { type: "reset"; second: string }
-  | { type: "alert" }
+  | ({ type: "alert" } & LiveAlert)
   | ({ type: "tick" | "now" | "correction"; second: string } & Partial<Second> & {
         concurrent_visitors?: number;
         payments_succeeded?: number;
@@ -61,6 +72,8 @@ export interface Board {
   visitors: number | undefined;
   lagMs: number | undefined;
   orders: LiveOrder[];
+  /** The newest alerts, the newest first. */
+  alerts: LiveAlert[];
   known: Set<string>;
 }
 
@@ -74,6 +87,7 @@ export const emptyBoard = (): Board => ({
   visitors: undefined,
   lagMs: undefined,
   orders: [],
+  alerts: [],
   known: new Set(),
 });
 
@@ -114,10 +128,23 @@ export function setOrders(board: Board, orders: LiveOrder[]): void {
   for (const order of orders) addOrder(board, order);
 }
 
+/** Takes in alerts: of one that is known the later telling stands. */
+export function setAlerts(board: Board, alerts: LiveAlert[]): void {
+  for (const alert of alerts) {
+    const before = board.alerts.find(({ id }) => id === alert.id);
+    if (before && (before.state === "resolved" || before.state === alert.state)) continue;
+    const others = board.alerts.filter((one) => one !== before);
+    const later = (one: LiveAlert) => Date.parse(one.at) > Date.parse(alert.at);
+    const place = others.findLastIndex(later) + 1;
+    board.alerts = others.toSpliced(place, 0, alert).slice(0, ALERTS_LENGTH);
+  }
+}
+
 /** Takes in one message. */
 export function take(board: Board, message: Message): void {
   // What was missed for good is read anew by whoever follows the stream.
-  if (message.type === "alert" || message.type === "reset") return;
+  if (message.type === "reset") return;
+  if (message.type === "alert") return setAlerts(board, [message]);
   if (message.type === "order") return addOrder(board, message);
   setSecond(board, message.second, message);
   forget(board);

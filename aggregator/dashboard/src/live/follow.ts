@@ -7,8 +7,8 @@ import { pause, retryMs } from "../asked.ts";
 import { isMoney } from "../money.ts";
 import { leave, session } from "../session.ts";
 import { moved, write } from "../zone.ts";
-import { emptyBoard, eventParser, setOrders, setSecond, take } from "./board.ts";
-import type { Board, LiveOrder, Message } from "./board.ts";
+import { emptyBoard, eventParser, setAlerts, setOrders, setSecond, take } from "./board.ts";
+import type { Board, LiveAlert, LiveOrder, Message } from "./board.ts";
 
 /** The stream speaks each second; a longer silence is a dead connection. */
 const SILENCE_MS_MAX = 10_000;
@@ -103,6 +103,15 @@ async function readOrders(signal: AbortSignal): Promise<void> {
   setOrders(board.current, told);
 }
 
+/** The newest alerts from before the stream, those that are over with the time of their end. */
+async function readAlerts(signal: AbortSignal): Promise<void> {
+  const parameters = { sort: "newest", limit: 10 };
+  type Listed = LiveAlert & { resolved_at: string | null };
+  const { results } = await list<{ results: Listed[] }>("/v1/alerts", parameters, signal);
+  const told = results.map((alert) => ({ ...alert, at: alert.resolved_at ?? alert.at }));
+  setAlerts(board.current, told);
+}
+
 /** Reads one connection's messages to its end: EventSource could not carry a key in a header. */
 async function listen(last: { id: string }, signal: AbortSignal): Promise<void> {
   const silence = new AbortController();
@@ -138,6 +147,7 @@ async function follow(signal: AbortSignal): Promise<void> {
     try {
       await readSeconds(true, signal);
       await readOrders(signal);
+      await readAlerts(signal);
       await listen(last, signal);
     } catch (error) {
       if (signal.aborted) return;

@@ -19,7 +19,7 @@ interface Page<T> {
 }
 
 /** Runs a change and tells how it ended. */
-function useChange(onDone: () => void) {
+export function useChange(onDone: () => void) {
   const [said, setSaid] = useState("");
   const run = async (change: () => Promise<string>) => {
     try {
@@ -33,7 +33,7 @@ function useChange(onDone: () => void) {
 }
 
 /** A button that asks once more before it deletes. */
-function Remove({ onRemove, label }: { onRemove: () => void; label: string }) {
+export function Remove({ onRemove, label }: { onRemove: () => void; label: string }) {
   const [isSure, setSure] = useState(false);
   return (
     <button
@@ -48,7 +48,7 @@ function Remove({ onRemove, label }: { onRemove: () => void; label: string }) {
 }
 
 /** What was just made; nobody is shown it again. */
-const Once = ({ text }: { text: string }) =>
+export const Once = ({ text }: { text: string }) =>
   text ? (
     <p class="once" role="status" data-testid="made">
       {text}

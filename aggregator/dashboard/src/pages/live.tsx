@@ -15,6 +15,7 @@ import { Chart } from "../ui/chart.tsx";
 import { Amount, Delta, Figure, Tile, Large, than } from "../ui/figure.tsx";
 import { Panel } from "../ui/states.tsx";
 import { clockOf, write } from "../zone.ts";
+import { AlertsFeed } from "./alerts-panel.tsx";
 import { againstOtherDays, type SameMoment } from "./live-asks.ts";
 import { CitiesPanel, ProductsPanel } from "./live-panels.tsx";
 
@@ -279,7 +280,10 @@ export function LivePage() {
             </div>
           )}
         </div>
-        <Feed />
+        <div>
+          <AlertsFeed />
+          <Feed />
+        </div>
       </div>
     </>
   );

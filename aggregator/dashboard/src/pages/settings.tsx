@@ -9,6 +9,7 @@ import { t } from "../store.ts";
 import { Answer, Panel } from "../ui/states.tsx";
 import { Doctor } from "./doctor.tsx";
 import { KeysPanel, LinksPanel } from "./keys-panels.tsx";
+import { RulesPanel } from "./rules-panel.tsx";
 
 const snippetOf = (edge: string, site: string, key: string): string =>
   `<script>window.edgetally ||= function () {
@@ -121,6 +122,7 @@ export function SettingsPage() {
         <>
           <KeysPanel />
           <LinksPanel />
+          <RulesPanel />
           <SitePanel />
         </>
       ) : (

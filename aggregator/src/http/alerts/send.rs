@@ -151,7 +151,11 @@ fn next(delivery: &Delivery, now_ms: i64) -> Fate {
     let since_ms = now_ms - delivery.since_ms;
     let eager_ms = SECOND_MS.saturating_mul(1 << delivery.tries.min(10)).min(PAUSE_MS_MAX);
     let pause_ms = if since_ms < EAGER_MS { eager_ms } else { PATIENT_MS };
-    if since_ms >= GIVE_UP_AFTER_MS { Fate::GivenUp(now_ms) } else { Fate::Waits(now_ms + pause_ms) }
+    if since_ms >= GIVE_UP_AFTER_MS {
+        Fate::GivenUp(now_ms)
+    } else {
+        Fate::Waits(now_ms + pause_ms)
+    }
 }
 
 /// Tries once; gives what the receiver said.

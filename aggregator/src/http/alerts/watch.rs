@@ -24,6 +24,8 @@ use crate::view::{SiteView, View};
 const STEP: Duration = Duration::from_secs(1);
 /// The report of a day is sent so long after its end: by then late events are in.
 const REPORT_AFTER_MS: i64 = 6 * HOUR_MS;
+/// A rule rests for so many times as long as it took to be measured.
+const REST: i64 = 10;
 /// Changes of one entry of the log.
 const CHANGES_MAX: usize = 1_000;
 
@@ -35,6 +37,8 @@ struct Known {
     rules: Arc<Vec<Rule>>,
     /// Since when each rule holds without a break, epoch ms.
     held: HashMap<String, i64>,
+    /// When rules that take long to measure are measured again, epoch ms.
+    rests_until: HashMap<String, i64>,
     fraud: Watch,
 }
 
@@ -74,6 +78,7 @@ impl Known {
         if self.version != Some(entry.version) {
             self.version = Some(entry.version);
             self.rules = Arc::new(rules(site, &entry.settings));
+            self.rests_until.clear();
         }
         let nothing = Arc::default();
         let state: &Arc<SiteView> = view.sites.get(site).unwrap_or(&nothing);
@@ -87,22 +92,23 @@ impl Known {
             at_ms: now_ms,
             message: format!("{name}: the rule is gone"),
         }));
-        changes.extend(self.fraud.look(state, &entry.settings, now_ms));
+        changes.extend(self.fraud.look(state, &entry.settings));
         changes.extend(report(entry, state, now_ms));
         changes
     }
 
-    fn judge(
-        &mut self,
-        rule: &Rule,
-        state: &SiteView,
-        view: &View,
-        now_ms: i64,
-    ) -> Option<Change> {
+    fn judge(&mut self, rule: &Rule, state: &SiteView, view: &View, now_ms: i64) -> Option<Change> {
+        if self.rests_until.get(&rule.name).is_some_and(|until_ms| now_ms < *until_ms) {
+            return None;
+        }
+        let began_ms = super::super::now_ms();
         let reading = measure::reading(rule, view, now_ms).unwrap_or_else(|error| {
             tracing::debug!(rule = rule.name, ?error, "a rule cannot be measured");
             None
         });
+        // One rule over many rows must not keep the others from their second.
+        let took_ms = super::super::now_ms() - began_ms;
+        self.rests_until.insert(rule.name.clone(), now_ms + took_ms * REST);
         let standing = state.alerts.standing(&rule.name);
         let mut held = self.held.get(&rule.name).copied();
         let side = machine::side(rule, reading);
@@ -112,7 +118,9 @@ impl Known {
             None => drop(self.held.remove(&rule.name)),
         }
         match turn? {
-            Turn::Fire => Some(Change::Raise(raised(rule, reading, held.unwrap_or(now_ms), now_ms))),
+            Turn::Fire => {
+                Some(Change::Raise(raised(rule, reading, held.unwrap_or(now_ms), now_ms)))
+            }
             Turn::Resolve => Some(Change::Resolve {
                 rule: rule.name.clone(),
                 at_ms: now_ms,
@@ -145,8 +153,7 @@ fn limit_of(rule: &Rule) -> String {
 fn raised(rule: &Rule, reading: Option<i128>, since_ms: i64, now_ms: i64) -> Raised {
     let limit = limit_of(rule);
     let held_s = (now_ms - since_ms) / 1_000;
-    let message =
-        format!("{}: {}, {limit}, for {held_s} s", rule.name, told(rule, reading));
+    let message = format!("{}: {}, {limit}, for {held_s} s", rule.name, told(rule, reading));
     let evidence = json!({
         "metric": measure::metric_of(rule),
         "value": reading.map(measure::text),
@@ -173,6 +180,10 @@ fn report(entry: &SiteEntry, state: &SiteView, now_ms: i64) -> Option<Change> {
     let today = calendar.day_of(now_ms);
     let is_due = now_ms >= calendar.start_of(today) + REPORT_AFTER_MS;
     let is_sent = state.alerts.marks.reported_day.is_some_and(|day| day >= today - 1);
-    (is_due && !is_sent && !to.is_empty())
-        .then_some(Change::Report { day: today - 1, at_ms: now_ms, to, is_asked: false })
+    (is_due && !is_sent && !to.is_empty()).then_some(Change::Report {
+        day: today - 1,
+        at_ms: now_ms,
+        to,
+        is_asked: false,
+    })
 }

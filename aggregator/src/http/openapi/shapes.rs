@@ -3,10 +3,14 @@
 
 #![expect(dead_code, reason = "shapes are described, never made")]
 
+mod found;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use utoipa::ToSchema;
+
+pub use found::*;
 
 /// An error (RFC 9457).
 #[derive(ToSchema)]
@@ -394,60 +398,4 @@ pub struct Costs {
     updated: u64,
     unchanged: u64,
     warnings: Vec<Value>,
-}
-
-/// Something that was found.
-#[derive(ToSchema)]
-pub struct Alert {
-    id: String,
-    /// `rule`, `fraud` or `test`.
-    kind: String,
-    rule: String,
-    severity: String,
-    /// `firing` or `resolved`.
-    state: String,
-    message: String,
-    at: String,
-    #[schema(required = true)]
-    resolved_at: Option<String>,
-    #[schema(required = true)]
-    acknowledged_at: Option<String>,
-    /// What it was found by.
-    evidence: BTreeMap<String, Value>,
-}
-
-/// What is on its way.
-#[derive(ToSchema)]
-pub struct Sent {
-    /// The alert, if it is one.
-    #[schema(required = true)]
-    id: Option<String>,
-    /// Ids of the deliveries.
-    deliveries: Vec<String>,
-}
-
-/// Something that somebody was told, or is still to be told.
-#[derive(ToSchema)]
-pub struct Delivery {
-    id: String,
-    /// The name of a webhook, or a mail address.
-    to: String,
-    /// `waiting`, `delivered` or `given_up`.
-    state: String,
-    /// When it was made, or will be tried next.
-    at: String,
-    since: String,
-    tries: u32,
-    /// What the last try came to.
-    #[schema(required = true)]
-    said: Option<String>,
-}
-
-/// A rule of alerts.
-#[derive(ToSchema)]
-pub struct Rule {
-    name: String,
-    metric: String,
-    #[schema(required = false)]
-    is_firing: bool,
 }

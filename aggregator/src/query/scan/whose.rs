@@ -88,6 +88,11 @@ impl Exposures {
         Self { seen }
     }
 
+    /// Everybody who saw anything, with when he saw each experiment and variant first.
+    pub fn seen(&self) -> impl Iterator<Item = (PersonId, &[(i64, [Symbol; 2])])> {
+        self.seen.iter().map(|(person, seen)| (*person, seen.as_slice()))
+    }
+
     /// Experiment and variant of what somebody had seen by an instant; nothing is a pair, too.
     pub fn of(&self, person: Option<PersonId>, until_ms: i64) -> impl Iterator<Item = [Symbol; 2]> {
         let all = person.and_then(|person| self.seen.get(&person));
