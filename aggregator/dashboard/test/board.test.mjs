@@ -86,3 +86,28 @@ describe("the live board", () => {
     }
   });
 });
+
+describe("alerts", () => {
+  const alert = (id, state, at) => ({
+    type: "alert",
+    id,
+    rule: "r",
+    severity: "critical",
+    state,
+    message: "m",
+    at: `2026-03-02T10:00:${at}.000+07:00`,
+  });
+
+  it("stand once, the newest first, and are not taken back by what is resent", () => {
+    const board = emptyBoard();
+    take(board, alert("a", "firing", "01"));
+    take(board, alert("b", "firing", "02"));
+    take(board, alert("a", "resolved", "03"));
+    take(board, alert("a", "firing", "01"));
+    const told = board.alerts.map(({ id, state }) => `${id} ${state}`);
+    assert.deepEqual(told, ["a resolved", "b firing"]);
+    for (let at = 10; at < 40; at++) take(board, alert(`n${at}`, "firing", String(at)));
+    assert.equal(board.alerts.length, 10);
+    assert.equal(board.alerts[0].id, "n39");
+  });
+});

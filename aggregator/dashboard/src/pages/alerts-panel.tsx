@@ -14,7 +14,7 @@ export function AlertsFeed() {
   const alerts = known();
   return (
     <Panel title={t("alerts")} name="alerts-feed">
-      <ol id="alert-feed" aria-label={t("alerts")} aria-live="polite">
+      <ol id="alert-feed" tabIndex={0} aria-label={t("alerts")} aria-live="polite">
         {alerts.map((alert) => (
           <li key={alert.id} data-alert={alert.id} data-state={alert.state}>
             <b>
