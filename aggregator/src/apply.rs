@@ -82,6 +82,15 @@ pub enum Entry {
         /// In their order.
         changes: Vec<crate::alerts::book::Change>,
     },
+    /// What the back office told of orders.
+    Orders {
+        /// Whose.
+        site: SiteId,
+        /// When it was told, epoch ms.
+        received_at_ms: i64,
+        /// The versions that were news, in their order.
+        told: Vec<crate::orders::told::Told>,
+    },
     /// Merges that are forgotten, because somebody whom they name was erased.
     Unmerge {
         /// Whose.
@@ -158,9 +167,6 @@ pub struct World {
     pub memory: Option<usize>,
     view: View,
 }
-
-/// What an event on a timeline or a line takes that is not packed, about.
-const BYTES_OF_AN_EVENT: usize = 64;
 
 /// Tellings of sessions for which there is room in each millisecond since the last start.
 const REVS_PER_MS: u64 = 2_048;
@@ -294,11 +300,6 @@ impl World {
         self.dirty_marks.insert(source.clone());
     }
 
-    pub(crate) fn terms(&self, site: &SiteId) -> Terms {
-        let entry = self.directory.sites.get(site);
-        entry.map(Terms::of).unwrap_or_default()
-    }
-
     /// How long facts of a site are kept, rejected events among them.
     fn facts_retention(&self, site: &SiteId) -> Retention {
         let entry = self.directory.sites.get(site);
@@ -373,6 +374,9 @@ impl World {
             Entry::Audit(note) => self.audit.push(note),
             Entry::Costs { site, costs } => self.put_costs(&site, costs, &mut changed),
             Entry::Alerts { site, changes } => self.put_alerts(&site, changes, &mut changed),
+            Entry::Orders { site, received_at_ms, told } => {
+                self.tell_orders(&site, told, received_at_ms, &mut changed);
+            }
             Entry::Unmerge { site, places } => {
                 self.forget_merges(&site, &places, &mut changed);
             }
@@ -418,7 +422,7 @@ impl World {
         let Some(memory) = self.memory else { return };
         let all: u64 = self.sites.values().map(|site| u64::from(site.records.len())).sum();
         for (name, site) in &mut self.sites {
-            if site.set_room(room_of(memory, site.records.len(), all)) {
+            if site.set_room(Room::share(memory, site.records.len(), all)) {
                 changed.sites.entry(name.clone()).or_default();
             }
         }
@@ -452,14 +456,6 @@ impl World {
     }
 }
 
-/// The share of a site in the memory for all: a quarter for sessions as columns; of the rest half
-/// for records, a quarter each for timelines and lines.
-pub(crate) fn room_of(memory: usize, records: u32, all: u64) -> Room {
-    let share = (memory as u128 * u128::from(records) / u128::from(all.max(1))) as usize;
-    let (column_bytes, rest) = (share / 4, share - share / 4);
-    Room { record_bytes: rest / 2, events: rest / 4 / BYTES_OF_AN_EVENT, column_bytes }
-}
-
 fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
     site.settle();
     let (lines, persons) = site.people.show();
@@ -485,6 +481,7 @@ fn view_of(site: &mut Site, rev_base: u64) -> SiteView {
         presence: site.presence.clone(),
         asides: site.asides.clone(),
         sales: site.ledger.sales.clone(),
+        daily: site.daily.clone(),
         rejects: site.rejects.buckets(),
         erasures: site.tombstones.shared(),
         merges: site.merges.history().clone(),

@@ -30,6 +30,7 @@ pub mod story;
 pub mod attribution;
 
 pub mod orders;
+pub mod reconcile;
 pub mod presence;
 pub mod costs;
 pub mod stock;

@@ -19,9 +19,11 @@ use crate::costs::{Cost, Outcome as CostsOutcome};
 use crate::dedup::{Source, Tally};
 use crate::intake;
 use crate::merges::{Change as MergeChange, Refusal};
+use crate::orders::daily::Day;
+use crate::orders::told::{Became, Told as OrderTold};
 use crate::rejects::again::{Change, Reason};
 use crate::rejects::page::Place;
-use crate::site::{Copied, Effects, Known, Moved, Plan, Report, Site};
+use crate::site::{Copied, Effects, Known, Moved, Plan, Report, Site, Terms};
 use crate::tombstones::{Erasure, Person, Veiled};
 
 /// The shard of rejected events that were taken in after all.
@@ -74,6 +76,22 @@ pub enum Ask {
         /// In their order.
         changes: Vec<AlertChange>,
     },
+    /// What a back office tells of orders of a site.
+    Orders {
+        /// The site.
+        site: SiteId,
+        /// Versions, in the order in which they were told.
+        told: Vec<OrderTold>,
+    },
+    /// Days of a site were worked out again from its orders.
+    Rebuilt {
+        /// The site.
+        site: SiteId,
+        /// Days that changed before, each with the number of the last change that was seen.
+        clean: Vec<(Day, u64)>,
+        /// Days whose statistics were wrong.
+        wrong: Vec<Day>,
+    },
     /// What is known of a person of a site.
     Know {
         /// The site.
@@ -107,6 +125,10 @@ pub enum Answer {
     Costs(CostsOutcome),
     /// Alerts: those that began or are over.
     Alerts(Vec<Told>),
+    /// What became of each version of an order.
+    Orders(Vec<Became>),
+    /// Days were rebuilt.
+    Rebuilt,
     /// What is known of a person, with his records if they are wanted.
     Known(Box<(Option<Known>, Copied)>),
     /// How many erasures were not known yet.
@@ -192,6 +214,14 @@ impl World {
                 let told = changed.sites.get(&site).and_then(|known| known.alerts.get(before..));
                 let told = told.unwrap_or_default().to_vec();
                 (vec![Entry::Alerts { site, changes }], Answer::Alerts(told))
+            }
+            Ask::Orders { site, told } => {
+                let (entries, became) = self.take_orders(&site, told, now_ms, changed);
+                (entries, Answer::Orders(became))
+            }
+            Ask::Rebuilt { site, clean, wrong } => {
+                self.change_site(&site, changed, |state, _| state.note_rebuilt(&clean, &wrong));
+                (Vec::new(), Answer::Rebuilt)
             }
             Ask::Know { site, person, with_records } => {
                 let known = self.sites.get(&site).map(|state| {
@@ -294,8 +324,14 @@ impl World {
         });
     }
 
+    /// How a site's time is cut.
+    pub(crate) fn terms(&self, site: &SiteId) -> Terms {
+        let entry = self.directory.sites.get(site);
+        entry.map(Terms::of).unwrap_or_default()
+    }
+
     /// Changes the state of a site, and tells those who watch.
-    fn change_site<T>(
+    pub(crate) fn change_site<T>(
         &mut self,
         site: &SiteId,
         changed: &mut Changed,

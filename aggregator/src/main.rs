@@ -55,6 +55,16 @@ enum Command {
     ///
     /// Exit code 0 if serving works, 1 if not, 2 if the configuration cannot be read.
     Doctor(commands::doctor::Args),
+    /// Compare the orders of a running aggregator with the payments of a database or a file.
+    ///
+    /// Prints the report as JSON; exit code 1 if anything does not match.
+    Reconcile(commands::reconcile::Args),
+    /// Load orders or sessions of a running aggregator into a PostgreSQL warehouse.
+    ///
+    /// Goes on where a load was broken off.
+    Load(commands::load::Args),
+    /// Work daily statistics of orders out again from the orders.
+    Rebuild(commands::reconcile::RebuildArgs),
     /// Rewrite a raw archive so that it no longer holds what was erased.
     Scrub(aggregator::archive::rewrite::Args),
 }
@@ -75,6 +85,9 @@ fn main() -> ExitCode {
         Command::Restore(args) => commands::backup::restore(&args),
         Command::Keys(args) => commands::keys::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Reconcile(args) => commands::reconcile::run(&args),
+        Command::Load(args) => commands::load::run(&args),
+        Command::Rebuild(args) => commands::reconcile::rebuild(&args),
         Command::Scrub(args) => aggregator::archive::rewrite::run(&args),
     }
 }
@@ -175,6 +188,7 @@ async fn listen(
     tokio::spawn(http::alerts::watch::run(app.clone()));
     let post = http::alerts::send::Post::new(config);
     tokio::spawn(http::alerts::send::run(app.clone(), post));
+    tokio::spawn(http::orders::jobs::keep_clean(app.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut graceful = stopped.clone();
     let server = tls::serve(listener, tls, http::router(app), async move {

@@ -5,12 +5,14 @@
 
 mod erase;
 mod fine;
+mod follow;
 pub mod generations;
 mod known;
 mod merging;
 mod persons;
 mod sketched;
 mod timelines;
+mod told;
 
 pub use erase::{Plan, Report};
 pub use known::{Copied, Known};
@@ -40,7 +42,8 @@ use crate::held::Held;
 use crate::merge::sketches::Sketches;
 use crate::merge::{BlockKey, Counters, Measure};
 use crate::merges::Merges;
-use crate::orders::ledger::{self, Ledger, OrderChange};
+use crate::orders::daily::Daily;
+use crate::orders::ledger::{Ledger, OrderChange};
 use crate::people::People;
 use crate::presence::Presence;
 use crate::records::{Copies, Records, Stored};
@@ -51,7 +54,6 @@ use crate::texts::{TextId, Texts};
 use crate::timeline::Timeline;
 use crate::tombstones::Tombstones;
 use crate::warm::{self, Warm};
-use timelines::step_of;
 
 pub mod credits;
 
@@ -113,7 +115,18 @@ impl Room {
     /// Of all full blocks of records; of what is worked out again, what was used lately.
     pub const ALL: Self =
         Self { record_bytes: usize::MAX, events: warm::ROOM, column_bytes: columns::ROOM };
+
+    /// The share of a site in the memory for all: a quarter for sessions as columns; of the rest
+    /// half for records, a quarter each for timelines and lines.
+    pub(crate) fn share(memory: usize, records: u32, all: u64) -> Self {
+        let share = (memory as u128 * u128::from(records) / u128::from(all.max(1))) as usize;
+        let (column_bytes, rest) = (share / 4, share - share / 4);
+        Self { record_bytes: rest / 2, events: rest / 4 / BYTES_OF_AN_EVENT, column_bytes }
+    }
 }
+
+/// What an event on a timeline or a line takes that is not packed, about.
+const BYTES_OF_AN_EVENT: usize = 64;
 
 /// A rebuild lets go of what it does not need after so many records.
 const COOL_EVERY: u32 = 1_024;
@@ -154,6 +167,8 @@ pub struct Site {
     pub asides: Asides,
     /// Orders.
     pub ledger: Ledger,
+    /// Statistics of orders by day.
+    pub daily: Daily,
     /// Rejected events.
     pub rejects: Rejects,
     /// Who was erased.
@@ -365,81 +380,11 @@ impl Site {
 
     /// Adds a record to the counters, or takes it out.
     fn change_cells(&mut self, record: &Stored, by: i64, effects: &mut Effects) {
+        if record.is_told() {
+            return;
+        }
         let measure = measure(record.name, record.platform, record.flags.has(Flags::BOT));
         self.count(measure, second_of(record.occurred_at_ms), by, effects);
-    }
-
-    fn add(&mut self, record: Stored, effects: &mut Effects) {
-        let number = self.records.push(record.clone());
-        self.follow(number, &record, effects);
-    }
-
-    /// Works out what follows from a record: owners, presence, its order.
-    fn follow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
-        self.sketch(record);
-        self.stock.change(record, true);
-        self.followed = number;
-        let step = step_of(&self.texts, number, record);
-        if !step.is_some_and(|step| step.is_activity) {
-            self.asides.add(record.occurred_at_ms, number);
-        }
-        if let Some(step) = step {
-            self.credits.note(record.client, &step, record.received_at_ms);
-            self.wake(record.client);
-            let timeline = self.timelines.get_or_insert(record.client, Timeline::default, |_| 0);
-            timeline.note_receipt(record.received_at_ms);
-            let moves = timeline.insert(step, &self.rules, &self.records);
-            self.followed = number + 1;
-            self.apply_moves(record.client, &step, &moves, effects);
-        }
-        self.followed = number + 1;
-        if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
-            let change = self.ledger.insert(key, trace);
-            self.note_order(change, effects);
-        }
-    }
-
-    fn note_order(&mut self, mut change: OrderChange, effects: &mut Effects) {
-        if change.is_changed {
-            self.place_order(&change.key, change.order);
-        }
-        if change.before == change.after {
-            return;
-        }
-        let times = [change.before, change.after].into_iter().flatten();
-        effects.seconds.extend(times.map(|order| second_of(order.at_ms)));
-        let money = change.after.and_then(|order| self.records.get(order.money_record));
-        change.fact = money.and_then(|record| record.fact.clone());
-        effects.orders.push(change);
-    }
-
-    /// Undoes what followed from a record, because an earlier copy of it turned up.
-    fn take_back(&mut self, number: u32, effects: &mut Effects) {
-        let Some(record) = self.records.get(number).map(Held::into_owned) else {
-            return;
-        };
-        self.count_repeat(&record, effects);
-        self.unfollow(number, &record, effects);
-    }
-
-    /// Undoes what followed from a record.
-    fn unfollow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
-        self.unsketch(record);
-        self.stock.change(record, false);
-        let step = step_of(&self.texts, number, record);
-        if !step.is_some_and(|step| step.is_activity) {
-            self.asides.remove(record.occurred_at_ms, number);
-        }
-        if let Some(step) = step {
-            self.wake(record.client);
-            let timeline = self.timelines.get_or_insert(record.client, Timeline::default, |_| 0);
-            let moves = timeline.remove(&step, &self.rules, &self.records);
-            self.apply_moves(record.client, &step, &moves, effects);
-        }
-        if let Some((key, _)) = ledger::trace(number, record, self.texts.text(record.name)) {
-            let change = self.ledger.remove(key, number);
-            self.note_order(change, effects);
-        }
     }
 
     /// Cuts days and sessions, and credits orders, by other terms. If anything happened since they
@@ -449,16 +394,26 @@ impl Site {
         let Terms { zone, rules, window, lateness_ms } = terms;
         (self.zone, self.rules, self.window) = (zone, rules, window);
         self.lateness_ms = lateness_ms;
-        let end_ms = self.counters.span_ms().map_or(i64::MIN, |(_, end_ms)| end_ms);
+        let end_ms = self.span_ms().map_or(i64::MIN, |(_, end_ms)| end_ms);
         if differ_ms.is_none_or(|differ_ms| end_ms <= differ_ms) {
             return;
         }
         (self.presence, self.sketches) = Default::default();
         (self.late, self.stock, self.asides) = Default::default();
         self.raise_all_generations();
-        (self.credits, self.ledger) = Default::default();
+        (self.credits, self.ledger, self.daily) = Default::default();
         self.people = self.people.anew();
         self.rebuild();
+    }
+
+    /// From the first event or order to the end of the last one, as far as there are any.
+    fn span_ms(&self) -> Option<(i64, i64)> {
+        let orders = self.credits.rows();
+        let first = orders.get_min().map(|((at_ms, _), _)| *at_ms);
+        let last = orders.values().map(|row| row.order.dated_ms.max(row.order.at_ms)).max();
+        let of_orders = first.zip(last.map(|last_ms| last_ms.saturating_add(1)));
+        let spans = [self.counters.span_ms(), of_orders].into_iter().flatten();
+        spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// Works out everything that follows from the records, after they were put back.
@@ -489,6 +444,7 @@ impl Site {
             self.put_merge(change, &mut effects);
         }
         self.people.set_rebuilding(false);
+        self.daily.note_all_clean();
         self.settle();
     }
 }

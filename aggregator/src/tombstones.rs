@@ -303,7 +303,8 @@ impl Tombstones {
 #[must_use]
 pub fn is_money(name: &str, fact: Option<&Fact>) -> bool {
     let names = ["purchase", "order_created", "payment_success", "refund", "order_cancelled"];
-    names.contains(&name) && fact.is_some_and(|fact| fact.transaction.is_some())
+    let is_order = |fact: &Fact| fact.told.is_some() || names.contains(&name);
+    fact.is_some_and(|fact| fact.transaction.is_some() && is_order(fact))
 }
 
 /// What stays of what an event says about an order: its number, its money and its lines.
@@ -311,7 +312,7 @@ pub fn is_money(name: &str, fact: Option<&Fact>) -> bool {
 pub fn money_fact(fact: &Fact) -> Fact {
     let Fact { transaction, order_platform, value, value_written, currency_written, .. } =
         fact.clone();
-    let Fact { discount, shipping, tax, refund_id, items, .. } = fact.clone();
+    let Fact { discount, shipping, tax, refund_id, items, told, .. } = fact.clone();
     Fact {
         transaction,
         order_platform,
@@ -323,6 +324,7 @@ pub fn money_fact(fact: &Fact) -> Fact {
         tax,
         refund_id,
         items,
+        told,
         ..Fact::default()
     }
 }

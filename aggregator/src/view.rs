@@ -20,6 +20,7 @@ use crate::lines::{self, Unpack};
 use crate::merge::sketches::Sketches;
 use crate::merge::{Counters, Level};
 use crate::merges::Change;
+use crate::orders::daily::Daily;
 use crate::orders::ledger::OrderKey;
 use crate::orders::sales::Sales;
 use crate::people::{Person, RowKey, SessionRow};
@@ -53,6 +54,8 @@ pub struct SiteView {
     pub asides: Asides,
     /// Sums over orders.
     pub sales: Sales,
+    /// Statistics of orders by day.
+    pub daily: Daily,
     /// Rejected events.
     pub rejects: Buckets,
     /// Who was erased.
@@ -108,6 +111,16 @@ impl SiteView {
     #[must_use]
     pub fn record(&self, number: u32) -> Option<Held<'_, Stored>> {
         self.records.get(number)
+    }
+
+    /// From the first event or order to the last one, as far as there are any.
+    #[must_use]
+    pub fn span_ms(&self) -> Option<(i64, i64)> {
+        let ends = [self.orders.get_min(), self.orders.get_max()];
+        let [first, last] = ends.map(|row| row.map(|((at_ms, _), _)| *at_ms));
+        let orders = first.zip(last.map(|last_ms| last_ms.saturating_add(1)));
+        let spans = [self.counters.span_ms(), orders].into_iter().flatten();
+        spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// The id of the event with a record.

@@ -27,6 +27,9 @@ enum Door {
 const QUERY: &str = r#"{"site_id": "demo", "metrics": ["events"], "date_range": "day"}"#;
 const FUNNEL: &str = r#"{"site_id": "demo", "date_range": "day"}"#;
 const MERGE: &str = r#"{"site": "demo", "from": "c:x", "into": "u:y"}"#;
+const IMPORT: &str = "/v1/orders/import?site=demo&platform=shopee";
+const RECONCILE: &str = r#"{"site": "demo", "from": "2026-03-02", "to": "2026-03-02",
+    "csv": "order_id,amount,status,created_at\n"}"#;
 const SITE: &str = r#"{"site": "demo"}"#;
 
 /// Method and route as described, whom it lets through, and a request that it would answer. Its
@@ -70,7 +73,14 @@ const DOORS: &[(&str, &str, Door, &str, &str)] = &[
     ("POST", "/v1/login", Door::Open, "/v1/login", "{}"),
     ("POST", "/v1/logout", Door::Open, "/v1/logout", ""),
     ("GET", "/v1/orders", Door::Reader, "/v1/orders?site=demo", ""),
+    ("POST", "/v1/orders", Door::Server, "/v1/orders?site=demo", "[]"),
+    ("POST", "/v1/orders/import", Door::Server, IMPORT, "[]"),
     ("GET", "/v1/orders/{transaction}", Door::Reader, "/v1/orders/T?site=demo", ""),
+    ("GET", "/v1/orders/daily", Door::Reader, "/v1/orders/daily?site=demo", ""),
+    ("GET", "/v1/orders/validate", Door::Reader, "/v1/orders/validate?site=demo", ""),
+    ("POST", "/v1/orders/rebuild", Door::Admin, "/v1/orders/rebuild", SITE),
+    ("GET", "/v1/jobs", Door::Reader, "/v1/jobs?site=demo", ""),
+    ("GET", "/v1/jobs/{id}", Door::AnyReader, "/v1/jobs/none", ""),
     ("GET", "/v1/people/merge", Door::Reader, "/v1/people/merge?site=demo", ""),
     ("POST", "/v1/people/merge", Door::Admin, "/v1/people/merge", MERGE),
     ("DELETE", "/v1/people/merge", Door::Admin, "/v1/people/merge", MERGE),
@@ -79,6 +89,7 @@ const DOORS: &[(&str, &str, Door, &str, &str)] = &[
     ("DELETE", "/v1/people/{person}", Door::Admin, "/v1/people/c%3Ax?site=demo", ""),
     ("GET", "/v1/people/{person}/export", Door::Admin, "/v1/people/c%3Ax/export?site=demo", ""),
     ("POST", "/v1/query", Door::Reader, "/v1/query", QUERY),
+    ("POST", "/v1/reconcile", Door::Admin, "/v1/reconcile", RECONCILE),
     ("GET", "/v1/rejects", Door::Reader, "/v1/rejects?site=demo", ""),
     ("POST", "/v1/rejects/replay", Door::Admin, "/v1/rejects/replay", SITE),
     ("GET", "/v1/sessions", Door::Reader, "/v1/sessions?site=demo", ""),

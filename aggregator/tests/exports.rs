@@ -244,7 +244,6 @@ fn a_range_and_a_site_are_kept_to() {
             422,
             "range_too_fine",
         ),
-        ("/v1/export/daily?site=demo", ADMIN, 404, "daily"),
         ("/v1/export/people?site=demo", ADMIN, 404, "not_found"),
     ] {
         let (found, answer) = server.call("GET", path, key, None);

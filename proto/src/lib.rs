@@ -18,6 +18,7 @@ pub mod sketch;
 
 pub mod vital;
 
+pub mod back_office;
 pub mod record;
 pub mod copies;
 pub mod rollup;

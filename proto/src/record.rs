@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::back_office::Version;
 use crate::campaign::{Campaign, Click};
 use crate::channel::Grade;
 use crate::error::RejectCode;
@@ -226,6 +227,9 @@ pub struct Fact {
     /// What was searched for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search_term: Option<String>,
+    /// What the back office says of the order; then it is no event at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Box<Version>>,
     /// Parameters that the site keeps (`params.keep`), each once, in the order of their
     /// names.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -151,18 +151,45 @@ pub fn chromium() -> Result<PathBuf> {
     if let Some(found) = find_chromium() {
         return Ok(found);
     }
-    let has_apt = answer(Command::new("apt-get").arg("--version")).is_some();
-    if has_apt && nix::unistd::geteuid().is_root() {
-        step("apt-get update", Command::new("apt-get").args(["update", "-q"]))?;
-        let install = ["install", "-q", "-y", "--no-install-recommends", "chromium"];
-        step(
-            "install Chromium (apt-get)",
-            Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"),
-        )?;
-    }
+    install_package("Chromium", "chromium")?;
     find_chromium().context(
         "Chromium is missing: install it through the system's packages, or name it in CHROMIUM",
     )
+}
+
+/// Installs a package of the system where that is permitted; elsewhere nothing happens.
+fn install_package(name: &str, package: &str) -> Result<()> {
+    let has_apt = answer(Command::new("apt-get").arg("--version")).is_some();
+    if !has_apt || !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    step("apt-get update", Command::new("apt-get").args(["update", "-q"]))?;
+    let install = ["install", "-q", "-y", "--no-install-recommends", package];
+    step(
+        &format!("install {name} (apt-get)"),
+        Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// Sees to it that the tests find a PostgreSQL server to start; installs one where that is
+/// permitted.
+///
+/// # Errors
+/// One line that says what is missing.
+pub fn postgres() -> Result<()> {
+    if has_postgres() {
+        return Ok(());
+    }
+    install_package("PostgreSQL", "postgresql")?;
+    if has_postgres() {
+        return Ok(());
+    }
+    anyhow::bail!("PostgreSQL is missing: install the package postgresql (15 or newer)")
+}
+
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin/initdb")).any(|path| path.is_file())
 }
 
 fn find_chromium() -> Option<PathBuf> {

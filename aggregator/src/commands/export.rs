@@ -15,6 +15,7 @@ use super::client::Target;
 enum What {
     Sessions,
     Orders,
+    Daily,
     Rejects,
     Timeseries,
 }

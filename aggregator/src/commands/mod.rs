@@ -5,6 +5,8 @@ pub mod client;
 pub mod doctor;
 pub mod export;
 pub mod keys;
+pub mod load;
+pub mod reconcile;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -82,6 +82,7 @@ pub const ORDERS: &[Column] = &[
     column("refunded", Kind::Money),
     column("refunds", Kind::Json),
     column("units", Kind::Whole),
+    column("back_office", Kind::Json),
     column("copies", Kind::Whole),
     column("shipping_city", Kind::Text),
     column("credited", Kind::Json),
@@ -90,6 +91,23 @@ pub const ORDERS: &[Column] = &[
     column("touches", Kind::Json),
     column("aged_out", Kind::Truth),
     column("frozen", Kind::Truth),
+];
+
+/// Columns of daily statistics; amounts are in the row's currency.
+pub const DAILY: &[Column] = &[
+    column("stat_date", Kind::Date),
+    column("platform", Kind::Text),
+    column("currency", Kind::Text),
+    column("total_orders", Kind::Whole),
+    column("completed_orders", Kind::Whole),
+    column("cancelled_orders", Kind::Whole),
+    column("pending_orders", Kind::Whole),
+    column("gross_merchandise_value", Kind::Text),
+    column("total_revenue", Kind::Text),
+    column("total_discount", Kind::Text),
+    column("cancellation_rate", Kind::Text),
+    column("avg_order_value", Kind::Text),
+    column("is_final", Kind::Truth),
 ];
 
 /// Columns of rejected events.

@@ -10,6 +10,7 @@ use super::columns::{self, Column};
 use crate::calendar::Calendar;
 use crate::facts::list::{self, Place};
 use crate::facts::{order, session};
+use crate::orders::statistics::{self, By, Period};
 use crate::presence::Days;
 use crate::query::{self, QueryError, request};
 use crate::rejects::page as rejects;
@@ -80,6 +81,29 @@ pub fn sessions(site: Arc<SiteView>, range: (i64, i64), told: session::Told) -> 
 pub fn orders(site: Arc<SiteView>, range: (i64, i64), told: order::Told) -> Rows {
     let ask = everything(range.0, range.1);
     paged(columns::ORDERS, ask, move |ask| list::orders(&site, ask, &told))
+}
+
+/// Daily statistics by order platform, in the order of days. All numbers but counts are texts, so
+/// that no reader takes them for binary fractions.
+#[must_use]
+pub fn daily(site: &SiteView, range: (i64, i64), now_ms: i64) -> Rows {
+    let days = &site.zone;
+    let span = site.daily.span().unwrap_or((0, 0));
+    let first = if range.0 == i64::MIN { span.0 } else { days.day_of(range.0) };
+    let last = if range.1 == i64::MAX { span.1 } else { days.day_of(range.1 - 1) };
+    let (by, period) = (vec![By::Platform], Period::Day);
+    let ask = statistics::Ask { first, last, platform: None, by, period };
+    let mut rows = statistics::rows(site, &ask, now_ms);
+    for row in &mut rows {
+        let rate = row["cancellation_rate"].take();
+        row["cancellation_rate"] = if rate.is_null() { rate } else { rate.to_string().into() };
+    }
+    let mut rows = rows.into_iter();
+    let pages = move || {
+        let page: Vec<Value> = rows.by_ref().take(PAGE).collect();
+        Ok((!page.is_empty()).then_some(page))
+    };
+    Rows { columns: columns::DAILY, pages: Box::new(pages) }
 }
 
 /// Rejected events of a range, the newest first.

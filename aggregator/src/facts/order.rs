@@ -1,10 +1,12 @@
 //! One order as JSON, with the touches that could have had its credit.
 
+use edgetally_proto::back_office::{State, Version};
 use edgetally_proto::money::format_minor;
 use edgetally_proto::record::Fact;
 use serde_json::{Value, json};
 
 use super::campaign::{campaign_json, channel_of, grade_of};
+use crate::orders::ledger::DEFAULT_PLATFORM;
 use crate::orders::returns::{Refund, RefundFault};
 use crate::sessionize::{Entry, Touch};
 use crate::site::credits::OrderRow;
@@ -21,9 +23,13 @@ pub struct Told {
     pub now_ms: i64,
 }
 
-/// `pending`, `completed` or `cancelled`.
+/// `cancelled`, else the state that the back office told, else `pending` or `completed`.
 #[must_use]
 pub fn status(row: &OrderRow) -> &'static str {
+    let is_cancelled = row.order.worth.cancelled_at_ms.is_some();
+    if let Some(state) = row.order.state.filter(|_| !is_cancelled) {
+        return state.name();
+    }
     match (row.order.worth.cancelled_at_ms, row.order.is_booked) {
         (Some(_), _) => "cancelled",
         (None, true) => "completed",
@@ -91,6 +97,32 @@ fn reason(row: &OrderRow) -> &'static str {
     }
 }
 
+/// When an order was completed: the shop's own when it was booked, that of a marketplace when the
+/// marketplace says so.
+fn completed_at(row: &OrderRow, version: Option<&Version>) -> Option<i64> {
+    match version {
+        Some(version) if version.completed_at_ms.is_some() => version.completed_at_ms,
+        Some(version) if row.key.platform.as_ref() != DEFAULT_PLATFORM => {
+            (version.state == State::Completed).then_some(version.updated_at_ms)
+        }
+        _ => row.order.is_booked.then_some(row.order.at_ms),
+    }
+}
+
+fn back_office_json(site: &SiteView, row: &OrderRow, version: &Version) -> Value {
+    json!({
+        "status": version.state.name(),
+        "status_written": version.state_written,
+        "order_date": site.zone.rfc3339(row.order.dated_ms),
+        "updated_at": site.zone.rfc3339(version.updated_at_ms),
+        "total_amount": amount(row, row.order.total),
+        "discount_amount": amount(row, row.order.discount),
+        "final_amount": amount(row, row.order.value.map_or(0, |value| value.minor)),
+        "category": version.category,
+        "region": version.region,
+    })
+}
+
 /// An order with everything that is known of it.
 #[must_use]
 pub fn order_json(site: &SiteView, row: &OrderRow, told: &Told) -> Value {
@@ -98,6 +130,7 @@ pub fn order_json(site: &SiteView, row: &OrderRow, told: &Told) -> Value {
     let time = |ms: i64| site.zone.rfc3339(ms);
     let credited = row.credit.touch;
     let fact = site.record(order.money_record).and_then(|record| record.fact.clone());
+    let version = fact.as_deref().and_then(|fact| fact.told.as_deref());
     let said = |member: fn(&Fact) -> Option<&String>| {
         fact.as_deref().and_then(member).map_or(Value::Null, |text| text.as_str().into())
     };
@@ -114,7 +147,7 @@ pub fn order_json(site: &SiteView, row: &OrderRow, told: &Told) -> Value {
         "status": status(row),
         "booked": order.is_booked,
         "created_at": time(order.at_ms),
-        "completed_at": order.is_booked.then(|| time(order.at_ms)),
+        "completed_at": completed_at(row, version).map(time),
         "cancelled_at": order.worth.cancelled_at_ms.map(time),
         "value": amount(row, order.value.map_or(0, |value| value.minor)),
         "gmv": amount(row, order.worth.gmv),
@@ -122,6 +155,7 @@ pub fn order_json(site: &SiteView, row: &OrderRow, told: &Told) -> Value {
         "refunded": amount(row, order.worth.refunds),
         "refunds": refunds,
         "units": order.units,
+        "back_office": version.map(|version| back_office_json(site, row, version)),
         "copies": order.copies,
         "shipping_city": said(|fact| fact.shipping_city.as_ref()),
         "credited": credited.map(|touch| json!({

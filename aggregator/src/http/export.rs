@@ -81,8 +81,11 @@ fn rows_of(app: &App, reader: &Reader<Asked>, what: &str) -> Result<Rows, Proble
             let (view, id) = (app.engine.shared.view.load_full(), reader.site.id.clone());
             Ok(rows::series(view, id, zone.clone(), range, interval, now_ms))
         }
-        "daily" => Err(Problem::not_found("daily statistics of orders are not kept yet")),
-        _ => Err(Problem::not_found("sessions, orders, rejects and timeseries can be exported")),
+        "daily" => Ok(rows::daily(&site, all, now_ms())),
+        _ => {
+            let detail = "sessions, orders, daily, rejects and timeseries can be exported";
+            Err(Problem::not_found(detail))
+        }
     }
 }
 
@@ -91,7 +94,7 @@ fn rows_of(app: &App, reader: &Reader<Asked>, what: &str) -> Result<Rows, Proble
     get, path = "/v1/export/{what}", tag = "facts",
     params(
         OfSite, Asked,
-        ("what" = String, Path, description = "`sessions`, `orders`, `rejects` or `timeseries`"),
+        ("what" = String, Path, description = "`sessions`, `orders`, `daily`, `rejects` or `timeseries`"),
     ),
     security(("read" = [])),
     responses(

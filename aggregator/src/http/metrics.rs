@@ -92,6 +92,9 @@ pub async fn get(State(app): State<App>) -> Response {
     counter(&mut registry, "live_readers_dropped", "Live readers that were too slow", dropped);
     let times = app.metrics.times.0.clone();
     registry.register("request_seconds", "From a request to the head of its answer", times);
+    let dirty = view.sites.values().map(|site| site.daily.dirty().len()).sum::<usize>();
+    let dirty = i64::try_from(dirty).unwrap_or(i64::MAX);
+    gauge(&mut registry, "orders_dirty_days", "Days of orders that wait for a rebuild", dirty);
     resources(&mut registry, &app);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {

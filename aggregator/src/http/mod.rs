@@ -18,10 +18,12 @@ pub mod live;
 pub mod login;
 pub mod metrics;
 pub mod openapi;
+pub mod orders;
 pub mod pages;
 pub mod people;
 pub mod problem;
 pub mod query;
+pub mod reconcile;
 pub mod rejects;
 pub mod secure;
 pub mod stats;
@@ -80,6 +82,8 @@ pub struct App {
     pub data: Arc<Path>,
     /// How many exports may begin now.
     pub exports: Arc<Semaphore>,
+    /// Rebuilds of daily statistics.
+    pub jobs: Arc<orders::jobs::Jobs>,
 }
 
 impl App {
@@ -99,6 +103,7 @@ impl App {
             is_tls: config.tls.is_some(),
             data: config.data.as_path().into(),
             exports: Arc::new(Semaphore::new(export::EXPORTS_MAX)),
+            jobs: Arc::default(),
         }
     }
 
@@ -146,7 +151,14 @@ fn routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(people::show::get, people::delete))
         .routes(routes!(people::show::export))
         .routes(routes!(facts::sessions))
-        .routes(routes!(facts::orders))
+        .routes(routes!(facts::orders, orders::tell::post))
+        .routes(routes!(orders::tell::import))
+        .routes(routes!(orders::daily::get))
+        .routes(routes!(orders::daily::rebuild))
+        .routes(routes!(orders::daily::validate))
+        .routes(routes!(orders::daily::all_jobs))
+        .routes(routes!(orders::daily::job))
+        .routes(routes!(reconcile::post))
         .routes(routes!(facts::order))
         .routes(routes!(export::get))
         .routes(routes!(rejects::get))

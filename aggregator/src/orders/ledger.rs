@@ -37,6 +37,8 @@ impl OrderKey {
 pub struct OrderChange {
     /// Which order.
     pub key: OrderKey,
+    /// What its events made of it before, booked or not.
+    pub was: Option<Order>,
     /// What its events make of it, booked or not.
     pub order: Option<Order>,
     /// Whether that is news.
@@ -70,7 +72,7 @@ pub fn trace(number: u32, record: &Stored, name: &str) -> Option<(OrderKey, Trac
     let key = OrderKey::of(fact)?;
     let trace = Trace {
         record: number,
-        kind: Kind::of(name)?,
+        kind: if fact.told.is_some() { Kind::Told } else { Kind::of(name)? },
         occurred_at_ms: record.occurred_at_ms,
         id: record.id.clone(),
         is_server: record.platform == edgetally_proto::event::Platform::Server,
@@ -85,6 +87,21 @@ impl Ledger {
     #[must_use]
     pub fn order(&self, key: &OrderKey) -> Option<(Order, Vec<Refund>)> {
         settle_in_full(&self.orders.get(key)?.traces)
+    }
+
+    /// The record of what the back office said of an order, if it has spoken.
+    #[must_use]
+    pub fn told(&self, key: &OrderKey) -> Option<u32> {
+        let mut traces = self.orders.get(key)?.traces.iter();
+        traces.find(|trace| trace.kind == Kind::Told).map(|trace| trace.record)
+    }
+
+    /// Puts what the back office says of an order in the place of what it said before.
+    pub fn tell(&mut self, key: OrderKey, trace: Trace) -> OrderChange {
+        let entry = self.orders.entry(key.clone()).or_default();
+        entry.traces.retain(|known| known.kind != Kind::Told);
+        entry.traces.push(trace);
+        self.settle(key)
     }
 
     /// Adds an event to its order.
@@ -104,8 +121,8 @@ impl Ledger {
 
     fn settle(&mut self, key: OrderKey) -> OrderChange {
         let Some(entry) = self.orders.get_mut(&key) else {
-            let (order, before, after, fact) = (None, None, None, None);
-            return OrderChange { key, order, is_changed: false, before, after, fact };
+            let (was, order, before, after, fact) = (None, None, None, None, None);
+            return OrderChange { key, was, order, is_changed: false, before, after, fact };
         };
         let after = settle(&entry.traces);
         let before = std::mem::replace(&mut entry.order, after);
@@ -115,7 +132,8 @@ impl Ledger {
         }
         let booked = |order: Option<Order>| order.filter(|order| order.is_booked);
         let is_changed = before != after;
-        let (before, order, after) = (booked(before), after, booked(after));
-        OrderChange { key, order, is_changed, before, after, fact: None }
+        let (was, order) = (before, after);
+        let (before, after) = (booked(was), booked(order));
+        OrderChange { key, was, order, is_changed, before, after, fact: None }
     }
 }

@@ -47,6 +47,8 @@ pub struct Worth {
 pub struct Sold<'a> {
     /// Its value in minor units.
     pub value: i64,
+    /// What it comes to where no line has a price, in minor units.
+    pub total: i64,
     /// Its currency.
     pub currency: Currency,
     /// Its lines.
@@ -64,13 +66,13 @@ fn total(price: i64, quantity: u32) -> i128 {
 }
 
 impl Sold<'_> {
-    /// Its gross value: that of its priced lines, or its value where no line has a price.
+    /// Its gross value: that of its priced lines, or its total where no line has a price.
     fn gmv(&self) -> i128 {
         let priced = self.lines.iter().filter_map(|line| Some(total(line.price?, line.quantity)));
         if self.lines.iter().any(|line| line.price.is_some()) {
             priced.sum()
         } else {
-            i128::from(self.value)
+            i128::from(self.total)
         }
     }
 
@@ -119,9 +121,18 @@ fn refunds<'a>(spoken: &[&'a Trace]) -> Vec<(String, &'a Trace)> {
     all
 }
 
+/// How an order ended, if nothing is left of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct End {
+    /// When it was cancelled.
+    pub cancelled_at_ms: Option<i64>,
+    /// Whether it came back whole all the same.
+    pub is_lost: bool,
+}
+
 /// What an order is worth now, and its refunds. `spoken` are its events in order.
 #[must_use]
-pub fn worth(sold: &Sold<'_>, spoken: &[&Trace]) -> (Worth, Vec<Refund>) {
+pub fn worth(sold: &Sold<'_>, spoken: &[&Trace], end: End) -> (Worth, Vec<Refund>) {
     let (value, gmv) = (i128::from(sold.value), sold.gmv());
     let mut nmv = gmv - i128::from(sold.discount);
     let (mut refunded, mut is_whole, mut told) = (0i128, false, Vec::new());
@@ -139,18 +150,18 @@ pub fn worth(sold: &Sold<'_>, spoken: &[&Trace]) -> (Worth, Vec<Refund>) {
         let (record, at_ms, amount) = (trace.record, trace.occurred_at_ms, minor(amount));
         told.push(Refund { refund_id, record, at_ms, amount, fault });
     }
-    let cancelled = spoken.iter().find(|trace| trace.kind == Kind::Cancelled);
-    if cancelled.is_some() {
+    let is_over = end.cancelled_at_ms.is_some() || end.is_lost;
+    if is_over {
         refunded = value;
     }
-    if cancelled.is_some() || is_whole {
+    if is_over || is_whole {
         nmv = 0;
     }
     let worth = Worth {
         gmv: minor(gmv),
         nmv: minor(nmv.max(0)),
         refunds: minor(refunded),
-        cancelled_at_ms: cancelled.map(|trace| trace.occurred_at_ms),
+        cancelled_at_ms: end.cancelled_at_ms,
     };
     (worth, told)
 }

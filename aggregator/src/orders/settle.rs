@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use edgetally_proto::back_office::{State, Version};
 use edgetally_proto::ids::EventId;
 use edgetally_proto::money::Money;
 use edgetally_proto::record::Fact;
@@ -21,6 +22,8 @@ pub enum Kind {
     Cancelled,
     /// `refund`
     Refunded,
+    /// What the back office says: its newest version, at the order date.
+    Told,
 }
 
 impl Kind {
@@ -67,6 +70,10 @@ impl Trace {
         self.makes_order() || self.kind == Kind::Paid
     }
 
+    fn version(&self) -> Option<&Version> {
+        self.fact.told.as_deref().filter(|_| self.kind == Kind::Told)
+    }
+
     fn makes_order(&self) -> bool {
         matches!(self.kind, Kind::Purchase | Kind::Created)
     }
@@ -89,15 +96,24 @@ pub struct Order {
     pub units: i64,
     /// What it is worth, in minor units of its currency.
     pub worth: Worth,
-    /// How many events told of it as an order.
+    /// How many events told of it as an order, and the back office.
     pub copies: u32,
+    /// What the back office says of how far it has come, if it has spoken.
+    pub state: Option<State>,
+    /// Its day in daily statistics holds this instant: the order date of the back office, else the
+    /// order time. Epoch ms.
+    pub dated_ms: i64,
+    /// What it came to before discounts, minor units.
+    pub total: i64,
+    /// Its discount, minor units.
+    pub discount: i64,
 }
 
-/// What of an order's events counts, in order: what bots say only if the shop's server spoke of
-/// the order as well.
+/// What of an order's events counts, in order: what bots say only if the shop's server or its back
+/// office spoke of the order as well.
 fn spoken(traces: &[Trace]) -> Vec<&Trace> {
     let confirms = |trace: &Trace| trace.sells() && trace.is_server && !trace.is_bot;
-    let is_confirmed = traces.iter().any(confirms);
+    let is_confirmed = traces.iter().any(|trace| confirms(trace) || trace.kind == Kind::Told);
     let mut spoken: Vec<&Trace> =
         traces.iter().filter(|trace| is_confirmed || !trace.is_bot).collect();
     spoken.sort_by(|a, b| (a.occurred_at_ms, &a.id).cmp(&(b.occurred_at_ms, &b.id)));
@@ -110,38 +126,66 @@ pub fn settle(traces: &[Trace]) -> Option<Order> {
     settle_in_full(traces).map(|(order, _)| order)
 }
 
+/// When an order was cancelled: the back office's word stands, unless an event came after it.
+fn cancelled_at(spoken: &[&Trace], version: Option<&Version>) -> Option<i64> {
+    let event = spoken.iter().find(|trace| trace.kind == Kind::Cancelled);
+    let event = event.map(|trace| trace.occurred_at_ms);
+    match version {
+        None => event,
+        Some(version) if version.state == State::Cancelled => {
+            Some(version.cancelled_at_ms.unwrap_or(version.updated_at_ms))
+        }
+        Some(version) => event.filter(|at_ms| *at_ms > version.updated_at_ms),
+    }
+}
+
 /// The same, with the order's refunds.
 #[must_use]
 pub fn settle_in_full(traces: &[Trace]) -> Option<(Order, Vec<Refund>)> {
     let spoken = spoken(traces);
     let makers = || spoken.iter().filter(|trace| trace.makes_order());
+    let first = |kind| spoken.iter().find(|trace| trace.kind == kind);
+    let told = first(Kind::Told);
+    let version = told.and_then(|trace| trace.version());
     let timing = makers()
         .find(|trace| !trace.is_server && !trace.is_bot)
         .or_else(|| makers().find(|trace| trace.is_server))
-        .or_else(|| makers().next())?;
-    let first = |kind| spoken.iter().find(|trace| trace.kind == kind);
-    let money = first(Kind::Purchase).or_else(|| first(Kind::Created))?;
+        .or_else(|| makers().next())
+        .or(told)?;
+    let money = told.or_else(|| first(Kind::Purchase)).or_else(|| first(Kind::Created))?;
     // Units stand where the money does, unless that copy names no lines.
-    let mut named = spoken.iter().filter(|trace| trace.sells() && trace.units() > 0);
+    let mut named = spoken.iter().filter(|t| (t.sells() || t.kind == Kind::Told) && t.units() > 0);
     let other = named.next().filter(|_| money.units() == 0);
     let units = other.unwrap_or(money).units();
+    let discount = money.fact.discount.unwrap_or_default();
     let (worth, refunds) = match money.fact.value {
         None => (Worth::default(), Vec::new()),
         Some(Money { minor, currency }) => {
-            let discount = money.fact.discount.unwrap_or_default();
-            let sold = Sold { value: minor, currency, lines: &money.fact.items, discount };
-            returns::worth(&sold, &spoken)
+            let lines = money.fact.items.as_slice();
+            let total = version.map_or(minor, |version| version.total);
+            let sold = Sold { value: minor, total, currency, lines, discount };
+            let end = returns::End {
+                cancelled_at_ms: cancelled_at(&spoken, version),
+                is_lost: version.is_some_and(|version| version.state.is_lost()),
+            };
+            returns::worth(&sold, &spoken, end)
         }
     };
+    let is_sold = |trace: &&Trace| matches!(trace.kind, Kind::Purchase | Kind::Paid);
+    let copies = makers().count() + usize::from(told.is_some());
     let order = Order {
         record: timing.record,
         money_record: money.record,
         at_ms: timing.occurred_at_ms,
-        is_booked: spoken.iter().any(|trace| matches!(trace.kind, Kind::Purchase | Kind::Paid)),
+        is_booked: spoken.iter().any(is_sold) || version.is_some_and(|v| v.state.is_booked()),
         value: money.fact.value,
         units,
         worth,
-        copies: u32::try_from(makers().count()).unwrap_or(u32::MAX),
+        copies: u32::try_from(copies).unwrap_or(u32::MAX),
+        state: version.map(|version| version.state),
+        dated_ms: told.unwrap_or(timing).occurred_at_ms,
+        total: version.map_or(worth.gmv, |version| version.total),
+        discount,
     };
     Some((order, refunds))
 }

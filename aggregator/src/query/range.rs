@@ -85,7 +85,7 @@ fn named(name: &str, site: &SiteView, now_ms: i64) -> Result<Range, QueryError> 
             return Ok(Range { from_ms: to_ms - REALTIME_MS, to_ms });
         }
         "all" => {
-            let (first, last) = site.counters.span_ms().unwrap_or((now_ms, now_ms));
+            let (first, last) = site.span_ms().unwrap_or((now_ms, now_ms));
             let last = zone.date_of(last.saturating_sub(1).max(now_ms));
             return Ok(days(zone, zone.date_of(first), last));
         }

@@ -176,6 +176,12 @@ impl Stored {
         }
     }
 
+    /// Whether it is what the back office says of an order, and so no event.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.fact.as_ref().is_some_and(|fact| fact.told.is_some())
+    }
+
     /// Whether nothing is left of it.
     #[must_use]
     pub fn is_blank(&self) -> bool {

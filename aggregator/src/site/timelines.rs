@@ -38,7 +38,8 @@ pub(super) fn step_of(texts: &Texts, number: u32, record: &Stored) -> Option<Ste
     };
     let counts = is_activity
         || matches!(role, Role::Login(_) | Role::Logout)
-        || places_order(name, record.platform, bot);
+        || places_order(name, record.platform, bot)
+        || record.is_told();
     let occurred_at_ms = record.occurred_at_ms;
     let clue = Clue { key: record.campaign, referrer: record.referrer };
     counts.then_some(Step { record: number, occurred_at_ms, rank, role, is_activity, clue })

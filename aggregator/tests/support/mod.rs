@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod cellar;
 pub mod events;
+pub mod postgres;
 pub mod python;
 pub mod receiver;
 pub mod server;

@@ -45,6 +45,7 @@ pub fn soak(paths: &Paths) -> Result<ExitCode> {
     stop::watch_signals()?;
     tools::install(paths)?;
     tools::install_for_tests(paths)?;
+    tools::postgres()?;
     parts::build(paths)?;
     let mut command = Command::new("cargo");
     command
@@ -78,7 +79,8 @@ fn prepare(paths: &Paths) -> Result<Counts> {
     let started = Instant::now();
     let result = tools::install(paths)
         .and_then(|()| tools::install_for_tests(paths))
-        .and_then(|()| parts::build(paths));
+        .and_then(|()| parts::build(paths))
+        .and_then(|()| tools::postgres());
     stop::check()?;
     let counts = Counts::of_one(result.is_ok());
     if let Err(error) = result {

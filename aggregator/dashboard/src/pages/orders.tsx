@@ -9,6 +9,7 @@ import { facts, go, place, t } from "../store.ts";
 import { exportList } from "../ui/export.ts";
 import { fieldOf } from "../ui/form.ts";
 import { Answer, Panel } from "../ui/states.tsx";
+import { DailyOrders } from "./daily.tsx";
 import { OrderRows, type Order } from "./order-rows.tsx";
 import { OrderPage } from "./order.tsx";
 
@@ -96,8 +97,14 @@ function OrderList() {
   );
 }
 
-/** The list, or the order that the address names. */
+/** The list and the statistics of its days, or the order that the address names. */
 export function OrdersPage() {
   const { order, platform } = place.value.more;
-  return order ? <OrderPage key={order} id={order} platform={platform ?? "web"} /> : <OrderList />;
+  if (order) return <OrderPage key={order} id={order} platform={platform ?? "web"} />;
+  return (
+    <>
+      <OrderList />
+      <DailyOrders />
+    </>
+  );
 }

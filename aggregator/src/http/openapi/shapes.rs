@@ -4,6 +4,9 @@
 #![expect(dead_code, reason = "shapes are described, never made")]
 
 mod found;
+mod orders;
+
+pub use orders::*;
 
 use std::collections::BTreeMap;
 
@@ -87,6 +90,9 @@ pub struct Order {
     refunded: Money,
     refunds: Vec<Value>,
     units: i64,
+    /// What the back office says, null where it has not spoken.
+    #[schema(required = true, value_type = Option<Object>)]
+    back_office: Option<Value>,
     /// How often it was told of.
     copies: u32,
     #[schema(required = true)]
