@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 
 use super::client::Target;
 use super::end;
-use crate::reconcile::postgres::connect;
+use crate::http::postgres::connect;
 
 /// Rows of a page, and of a transaction.
 const PAGE: usize = 1_000;

@@ -94,7 +94,10 @@ fn rows_of(app: &App, reader: &Reader<Asked>, what: &str) -> Result<Rows, Proble
     get, path = "/v1/export/{what}", tag = "facts",
     params(
         OfSite, Asked,
-        ("what" = String, Path, description = "`sessions`, `orders`, `daily`, `rejects` or `timeseries`"),
+        (
+            "what" = String, Path,
+            description = "`sessions`, `orders`, `daily`, `rejects` or `timeseries`",
+        ),
     ),
     security(("read" = [])),
     responses(

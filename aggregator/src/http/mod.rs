@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod orders;
 pub mod pages;
 pub mod people;
+pub mod postgres;
 pub mod problem;
 pub mod query;
 pub mod reconcile;

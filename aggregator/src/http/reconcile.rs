@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::access::{AdminTold, NamesSite, Site};
 use super::facts::blocking;
 use super::openapi::{MaybeOfSite, shapes};
+use super::postgres::{self, is_table};
 use super::problem::Problem;
 use super::{App, list, now_ms};
-use crate::reconcile::postgres::{self, is_table};
 use crate::reconcile::{self, Ask, MARGIN_MS, Payment};
 
 /// Rows of each list of an answer; CSV has all of them.

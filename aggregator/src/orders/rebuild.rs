@@ -1,9 +1,7 @@
 //! Days of orders worked out again from the orders, and how they differ from the statistics.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 use edgetally_proto::record::Fact;
 use imbl::OrdMap;
@@ -95,7 +93,8 @@ impl Difference {
 }
 
 /// What is different on a day, and how many orders it has.
-fn look_at(site: &SiteView, day: Day) -> (Vec<Difference>, i64) {
+#[must_use]
+pub fn look_at(site: &SiteView, day: Day) -> (Vec<Difference>, i64) {
     let source = Source { rows: &site.orders, daily: &site.daily, days: &site.zone };
     let mut orders = source.cells(day, |record| site.record(record)?.fact.clone());
     let count = orders.values().map(|sums| sums.orders).sum();
@@ -113,28 +112,6 @@ fn look_at(site: &SiteView, day: Day) -> (Vec<Difference>, i64) {
     let missing = |(cell, orders)| Difference { cell, statistics: Sums::default(), orders };
     differences.extend(orders.into_iter().map(missing));
     (differences, count)
-}
-
-/// Compares days with their orders, on all processors.
-#[must_use]
-pub fn compare(site: &SiteView, days: &[Day]) -> (Vec<Difference>, i64) {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let part = days.len().div_ceil(threads).max(1);
-    let look = |days: &[Day]| {
-        days.iter().fold((Vec::new(), 0), |(mut all, count), day| {
-            let (differences, orders) = look_at(site, *day);
-            all.extend(differences);
-            (all, count + orders)
-        })
-    };
-    thread::scope(|scope| {
-        let parts: Vec<_> = days.chunks(part).map(|days| scope.spawn(move || look(days))).collect();
-        let joined = parts.into_iter().filter_map(|part| part.join().ok());
-        joined.fold((Vec::new(), 0), |(mut all, count), (differences, orders)| {
-            all.extend(differences);
-            (all, count + orders)
-        })
-    })
 }
 
 /// Days between two that have orders or changed.

@@ -1,7 +1,6 @@
 //! Our orders beside the payments of somebody else: what is in both, in one, or different.
 
 pub mod csv;
-pub mod postgres;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::compare::compare;
 use super::jobs;
 use crate::http::access::{AdminTold, AnyReader, NamesSite, Reader, Site};
 use crate::http::extract::Named;
@@ -14,7 +15,7 @@ use crate::http::openapi::{MaybeOfSite, OfSite, shapes};
 use crate::http::problem::Problem;
 use crate::http::{App, list, now_ms};
 use crate::orders::daily::Day;
-use crate::orders::rebuild::{compare, days_between};
+use crate::orders::rebuild::days_between;
 use crate::orders::statistics::{Ask, By, Period, rows};
 use crate::presence::Days;
 use crate::view::SiteView;

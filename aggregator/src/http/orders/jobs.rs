@@ -8,11 +8,12 @@ use std::time::Duration;
 use edgetally_proto::ids::SiteId;
 use serde_json::{Value, json};
 
+use super::compare::compare;
 use crate::calendar::Calendar;
 use crate::http::{App, facts, now_ms, people};
 use crate::local::Ask;
 use crate::orders::daily::Day;
-use crate::orders::rebuild::{BATCH, compare};
+use crate::orders::rebuild::BATCH;
 use crate::orders::statistics::date_of;
 
 /// Jobs that are remembered.

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-use super::Payment;
+use crate::reconcile::Payment;
 
 /// How long a database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
