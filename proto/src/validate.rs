@@ -132,11 +132,7 @@ pub fn validate(
     let referrer = text(context.referrer, Path::Event("context.referrer"))?;
     let referrer = referrer.and_then(host_of);
     let click_rules = &rules.settings.channel_rules;
-    let fact = {
-        let suspicion = visitor::suspicion(name.as_str(), &visitor, rules);
-        let (params, settings) = (sent.params, rules.settings);
-        visitor::with_params(fact, params, settings, cookieless, &suspicion, name.as_str())
-    };
+    let fact = visitor::with_params(fact, name.as_str(), sent.params, &visitor, rules, cookieless);
     let click = url.filter(|_| !cookieless).and_then(|url| Click::of_url(url, click_rules));
     let id = id.unwrap_or_else(|| made_id(&sent, client.as_ref(), rules, index, &mut warnings));
     let background = params.background.and_then(Json::as_bool) == Some(true);

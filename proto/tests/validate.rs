@@ -336,3 +336,35 @@ fn a_campaign_object_wins_whole_over_the_url() {
     let url = context(json!({"source": ""}));
     assert_eq!((url.source.as_str(), url.term.as_str()), ("google", "shoes"));
 }
+
+/// Addresses of failed payments can be told apart and from their networks, and are kept nowhere.
+#[test]
+fn a_failed_payment_keeps_hashes_of_its_address_and_network() {
+    let case = Case { server_key: true, ..Case::default() };
+    let of = |name: &str, ip: &str| {
+        let params = json!({"transaction_id": "T", "value": 1, "coupon": "TET"});
+        let sent = event(json!({"name": name, "params": params, "context": {"ip": ip}}));
+        case.accept(&sent).0.fact.unwrap().params
+    };
+    let failed = |ip: &str| of("payment_failed", ip);
+    let (one, same, near) = (failed("192.0.2.7"), failed("::ffff:192.0.2.7"), failed("192.0.2.8"));
+    assert_eq!(
+        one.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["~address", "~network"]
+    );
+    assert_eq!(one, same);
+    assert_ne!(one[0], near[0]);
+    assert_eq!(one[1], near[1]);
+    assert_ne!(one[1], failed("192.0.3.7")[1]);
+    let (a, b) = (failed("2001:db8:1:2::3"), failed("2001:db8:1:9::3"));
+    assert_eq!((a[0] == b[0], a[1] == b[1]), (false, true));
+    assert!(one.iter().all(|(_, hash)| hash.len() == 32));
+    assert_eq!(of("purchase", "192.0.2.7"), [("coupon".to_owned(), "TET".to_owned())]);
+    let mut off = settings();
+    off.fraud.card_testing.failures = 0;
+    let case = Case { settings: off, server_key: true, ..Case::default() };
+    let params = json!({"transaction_id": "T"});
+    let sent = event(json!({"name": "payment_failed", "params": params,
+        "context": {"ip": "192.0.2.7"}}));
+    assert!(case.accept(&sent).0.fact.unwrap().params.is_empty());
+}

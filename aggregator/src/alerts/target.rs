@@ -1,9 +1,8 @@
 //! Who is told of alerts: webhooks of a site's settings, and mail addresses.
 
-use std::net::IpAddr;
-
 use edgetally_proto::settings::SiteSettings;
 use serde::Deserialize;
+use url::{Host, Url};
 
 use super::rule::Fault;
 
@@ -12,8 +11,8 @@ const WEBHOOKS_MAX: usize = 20;
 /// Variables of the environment that may hold a secret begin like this, so that a setting cannot
 /// make use of other ones.
 pub const SECRET_PREFIX: &str = "EDGETALLY_HOOK_";
-/// The address of many clouds' metadata, which hands out credentials.
-const METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
+/// Where a cloud hands out credentials to whoever asks from within, as on link-local addresses.
+const METADATA_HOST: &str = "metadata.google.internal";
 
 /// The form of a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -83,21 +82,20 @@ pub fn targets(settings: &SiteSettings) -> Result<Vec<Target>, Fault> {
 /// asks from within a cloud.
 fn check_url(url: &str) -> Result<(), &'static str> {
     let wrong = "this is no URL such as https://hooks.example/...";
-    let uri: ureq::http::Uri = url.parse().map_err(|_| wrong)?;
-    let host = uri.host().filter(|host| !host.is_empty()).ok_or(wrong)?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+    let url = Url::parse(url).map_err(|_| wrong)?;
+    if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong);
     }
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_link_local = match bare.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => address.is_link_local(),
-        Ok(IpAddr::V6(address)) => address.is_unicast_link_local(),
-        Err(_) => false,
+    // Whatever way an address is written in, it is read as browsers read it.
+    let is_refused = match url.host().ok_or(wrong)? {
+        Host::Ipv4(address) => address.is_link_local(),
+        Host::Ipv6(address) => {
+            let inner = address.to_ipv4_mapped();
+            address.is_unicast_link_local() || inner.is_some_and(|inner| inner.is_link_local())
+        }
+        Host::Domain(name) => name == METADATA_HOST,
     };
-    if is_link_local || METADATA_HOSTS.contains(&bare) {
-        return Err("link-local addresses are not posted to");
-    }
-    Ok(())
+    if is_refused { Err("link-local addresses are not posted to") } else { Ok(()) }
 }
 
 /// Whether a text is a mail address.
@@ -124,6 +122,7 @@ mod tests {
             (json!({"name": "ops", "url": "/a"}), "webhooks[0].url"),
             (json!({"name": "ops", "url": "http://169.254.169.254/x"}), "webhooks[0].url"),
             (json!({"name": "ops", "url": "http://[fe80::1]/x"}), "webhooks[0].url"),
+            (json!({"name": "ops", "url": "http://0xa9fea9fe/x"}), "webhooks[0].url"),
             (json!({"name": "a@b", "url": "http://a/"}), "webhooks[0].name"),
             (json!({"name": "ops"}), "webhooks[0]"),
             (json!({"name": "ops", "url": "http://a/", "format": "fax"}), "webhooks[0].format"),

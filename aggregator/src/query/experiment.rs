@@ -176,10 +176,11 @@ fn shown(ask: &Ask, variants: &BTreeMap<String, Variant>, several: u64) -> Json 
         let spent = variant.revenue(ALPHA);
         let versus = (*name != control).then(|| {
             let half = ALPHA / 2.0;
+            let conversion = [variant, &against].map(|one| one.conversion(half));
+            let spent = [variant, &against].map(|one| one.revenue(half));
             json!({
-                "conversion_rate":
-                    difference(variant.conversion(half), against.conversion(half), 100.0),
-                "revenue_per_person": difference(variant.revenue(half), against.revenue(half), unit),
+                "conversion_rate": difference(conversion[0], conversion[1], 100.0),
+                "revenue_per_person": difference(spent[0], spent[1], unit),
             })
         });
         json!({

@@ -1,8 +1,8 @@
 //! What a server key says of the visitor it speaks of. A write key is public: what it says of
 //! places and devices is not looked at.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -14,7 +14,6 @@ use crate::error::RejectCode;
 use crate::json::Json;
 use crate::raw::ContextMembers;
 use crate::record::{ADDRESS, COUPON, Fact, NETWORK};
-use crate::settings::SiteSettings;
 use crate::visitor::{Place, country_code};
 
 /// A member of the context that only a server key may set; none where it is blank or no text.
@@ -56,12 +55,13 @@ pub(super) fn named_place(
 /// is kept that tells who they are.
 pub(super) fn with_params(
     fact: Option<Fact>,
-    params: Option<Json<'_>>,
-    settings: &SiteSettings,
-    cookieless: bool,
-    suspicion: &[(&'static str, String)],
     name: &str,
+    params: Option<Json<'_>>,
+    visitor: &Visitor<'_>,
+    rules: &Rules<'_>,
+    cookieless: bool,
 ) -> Option<Fact> {
+    let settings = rules.settings;
     // Coupons are kept where it is asked who uses them.
     let is_sale = matches!(name, "purchase" | "order_created");
     let coupon = is_sale && settings.fraud.coupon_abuse.accounts > 0;
@@ -79,6 +79,7 @@ pub(super) fn with_params(
         // Of a member that is there twice the last one counts, as everywhere.
         kept.insert(name, value);
     }
+    let suspicion = suspicion(name, visitor, rules);
     kept.extend(suspicion.iter().map(|(name, hash)| (*name, hash.as_str())));
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let params: Vec<_> = kept.into_iter().map(own).collect();
@@ -90,11 +91,7 @@ pub(super) fn with_params(
 
 /// What a failed payment is told apart by, where card testing is looked for: hashes of the address
 /// and of its network, under the salt of the day, which is forgotten after two.
-pub(super) fn suspicion(
-    name: &str,
-    visitor: &Visitor<'_>,
-    rules: &Rules<'_>,
-) -> Vec<(&'static str, String)> {
+fn suspicion(name: &str, visitor: &Visitor<'_>, rules: &Rules<'_>) -> Vec<(&'static str, String)> {
     let is_asked = name == "payment_failed" && rules.settings.fraud.card_testing.failures > 0;
     let Ok(address) = visitor.address.trim().parse::<IpAddr>() else { return Vec::new() };
     if !is_asked || visitor.salt.is_empty() {

@@ -119,9 +119,11 @@ fn one_coupon_for_many_accounts_of_a_device_is_found() {
     let dev = shared();
     let site = Site::create(&dev, "coupons", &vietnamese_shop());
     let order = |n: usize, client: &str| {
-        json!({"id": format!("{client}-{n}"), "client_id": client, "user_id": format!("u{n}"),
-            "name": "purchase", "ts": now_ms(), "params": {"transaction_id": format!("{client}-{n}"),
-            "value": 1_000, "currency": "VND", "coupon": "TET2026"}})
+        let id = format!("{client}-{n}");
+        let params = json!({"transaction_id": id, "value": 1_000, "currency": "VND",
+            "coupon": "TET2026"});
+        json!({"id": id, "client_id": client, "user_id": format!("u{n}"), "name": "purchase",
+            "ts": now_ms(), "params": params})
     };
     let honest: Vec<Value> = (0..20).map(|n| order(n, &format!("phone-{n}"))).collect();
     site.send(&dev, &honest);
