@@ -1,7 +1,9 @@
 // Builds dist/: three scripts for a script tag and one module for bundlers.
 
 import { build } from "esbuild";
+import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { minify } from "terser";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
@@ -17,17 +19,24 @@ const common = {
   tsconfigRaw: { compilerOptions: { alwaysStrict: false } },
 };
 
+/** What terser does on top of esbuild: about three bytes of a hundred after gzip. */
+const SMALLER = { ecma: 2020, compress: { passes: 3, keep_fargs: false, unsafe_methods: true } };
+
 /** A script for the page: minified, nothing in the global scope but `edgetally`. */
-const script = (source, file, isFull) =>
-  build({
+const script = async (source, file, isFull) => {
+  const { outputFiles } = await build({
     ...common,
     entryPoints: [source],
-    outfile: `dist/${file}`,
     format: "iife",
     minify: true,
+    write: false,
     define: { FULL: String(isFull) },
   });
+  const { code } = await minify(outputFiles[0].text, SMALLER);
+  await writeFile(`${root}dist/${file}`, code);
+};
 
+await mkdir(`${root}dist`, { recursive: true });
 await Promise.all([
   script("src/script.ts", "e.js", false),
   script("src/script.ts", "e.full.js", true),

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 /** Bytes after gzip -9: 1.6, 3.2 and 0.9 KB. Raising a ceiling is a decision, not a fix. */
-const CEILINGS = { "e.js": 1638, "e.full.js": 3276, "e.vitals.js": 921 };
+const CEILINGS = { "e.js": 1600, "e.full.js": 3200, "e.vitals.js": 900 };
 
 let isOver = false;
 for (const [file, ceiling] of Object.entries(CEILINGS)) {
