@@ -360,6 +360,11 @@ fn a_failed_payment_keeps_hashes_of_its_address_and_network() {
     assert_eq!((a[0] == b[0], a[1] == b[1]), (false, true));
     assert!(one.iter().all(|(_, hash)| hash.len() == 32));
     assert_eq!(of("purchase", "192.0.2.7"), [("coupon".to_owned(), "TET".to_owned())]);
+    // Without one named, a server's address is not the buyer's, and a browser's is.
+    let unnamed = event(json!({"name": "payment_failed", "params": {"transaction_id": "T"}}));
+    let params = |case: Case| case.accept(&unnamed).0.fact.unwrap().params.len();
+    let browser = Case { server_key: false, ..Case::default() };
+    assert_eq!((params(Case { server_key: true, ..Case::default() }), params(browser)), (0, 2));
     let mut off = settings();
     off.fraud.card_testing.failures = 0;
     let case = Case { settings: off, server_key: true, ..Case::default() };

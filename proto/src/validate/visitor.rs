@@ -92,7 +92,10 @@ pub(super) fn with_params(
 /// What a failed payment is told apart by, where card testing is looked for: hashes of the address
 /// and of its network, under the salt of the day, which is forgotten after two.
 fn suspicion(name: &str, visitor: &Visitor<'_>, rules: &Rules<'_>) -> Vec<(&'static str, String)> {
-    let is_asked = name == "payment_failed" && rules.settings.fraud.card_testing.failures > 0;
+    // A shop's server that names no address is not who pays.
+    let is_buyer = !rules.server_key || visitor.address != rules.visitor.address;
+    let is_watched = rules.settings.fraud.card_testing.failures > 0;
+    let is_asked = name == "payment_failed" && is_watched && is_buyer;
     let Ok(address) = visitor.address.trim().parse::<IpAddr>() else { return Vec::new() };
     if !is_asked || visitor.salt.is_empty() {
         return Vec::new();

@@ -77,7 +77,8 @@ fn what_the_simulator_plants_is_found_and_a_flash_sale_is_not() {
     assert_eq!(json!(rushes.len()), planted["velocity_users"], "{rushes:?}");
 
     let sale = Site::create(&dev, "flash-sale", &vietnamese_shop());
-    let flags = ["--rate", "1000", "--duration", seconds, "--seed", "4", "--suspicious", "0%"];
+    let seconds = if is_soak() { "60s" } else { "6s" };
+    let flags = ["--rate", "5000", "--duration", seconds, "--seed", "4", "--suspicious", "0%"];
     let sent = finish_simulate(start_simulate(&dev, &sale, &flags));
     expect_as_simulated(&dev, &sale, &sent);
     assert!(sent["payments_failed"].as_i64() > Some(10), "{sent}");
@@ -91,17 +92,17 @@ fn what_the_simulator_plants_is_found_and_a_flash_sale_is_not() {
 fn card_testing_behind_one_address_is_found_within_ten_seconds() {
     let dev = shared();
     let site = Site::create(&dev, "cards", &vietnamese_shop());
-    let failed = |n: usize, address: &str| {
-        json!({"id": format!("f{n}-{address}"), "client_id": format!("thief-{n}-{address}"),
+    let failed = |who: usize, address: &str| {
+        json!({"id": format!("f{who}"), "client_id": format!("thief-{who}"),
             "name": "payment_failed", "ts": now_ms(), "context": {"ip": address},
-            "params": {"transaction_id": format!("T{n}-{address}"), "reason": "declined"}})
+            "params": {"transaction_id": format!("T{who}"), "reason": "declined"}})
     };
     // As many from as many addresses are a bad day of the bank.
     let apart: Vec<Value> = (0..30).map(|n| failed(n, &format!("10.{n}.0.7"))).collect();
     site.send(&dev, &apart);
     thread::sleep(SETTLING);
     assert_eq!(alerts(&dev, &site, "CARD_TESTING"), [Value::Null; 0]);
-    let attack: Vec<Value> = (0..11).map(|n| failed(n, "192.0.2.66")).collect();
+    let attack: Vec<Value> = (30..41).map(|n| failed(n, "192.0.2.66")).collect();
     let began = Instant::now();
     site.send(&dev, &attack);
     let found = within("an alert", FOUND_LIMIT, || {
