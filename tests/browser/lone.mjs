@@ -13,8 +13,11 @@ const TARGET =
 const PROGRAM = join(TARGET, "debug/edgetally");
 const READY_MS_MAX = 30_000;
 
-/** Starts one where people log in with `password`; `admin` is its admin key. */
-export async function lone(password) {
+/**
+ * Starts one where people log in with `password`; `admin` is its admin key. `variables` are further
+ * ones of its environment.
+ */
+export async function lone(password, variables = {}) {
   const data = await mkdtemp(join(tmpdir(), "edgetally-"));
   const told = spawnSync(PROGRAM, ["hash-password"], { input: `${password}\n`, encoding: "utf8" });
   const admin = "ak_of_the_browser_test";
@@ -27,6 +30,7 @@ export async function lone(password) {
       EDGETALLY_ADMIN_KEY: admin,
       EDGETALLY_EDGE_SECRET: "of the browser test",
       EDGETALLY_PASSWORD_HASH: told.stdout.trim(),
+      ...variables,
     },
   });
   const url = await new Promise((resolve, reject) => {

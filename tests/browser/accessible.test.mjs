@@ -1,8 +1,9 @@
-// The dashboard by the keyboard alone: where the focus goes, that it is seen, what it stands on.
+// The dashboard for everybody: axe, the keyboard alone, both languages, a phone.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { it } from "node:test";
-import { fill, open, SETTLED_MS_MAX } from "./board.mjs";
+import { by, fill, open, SETTLED_MS_MAX } from "./board.mjs";
 import { place } from "./place.mjs";
 import { until } from "./system.mjs";
 
@@ -59,5 +60,68 @@ it("goes through every page in the order of its text, is seen, and has a name", 
     assert.deepEqual(orders, orders.toSorted((a, b) => a - b), `${path}: out of order`);
     const bad = steps.filter(({ name, isSeen }) => !name || !isSeen);
     assert.deepEqual(bad, [], path);
+  }
+});
+
+it("has no serious or critical violation that axe finds, light and dark", async (t) => {
+  const axe = await readFile(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+  const paths = [
+    "/",
+    "/overview",
+    "/acquisition",
+    "/products",
+    "/funnel",
+    "/orders",
+    "/quality",
+    "/orders?order=BOARD-1",
+    "/people",
+    "/people?person=u%3Aboard-ann",
+    "/settings",
+    "/?wall=1",
+  ];
+  const page = await open(here, t, "/", { key: here.dev.admin_key });
+  const found = [];
+  for (const path of paths) {
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.goto(here.dev.aggregator + path);
+    await page.waitForSelector("#main :is(table, .value, .funnel)");
+    await page.evaluate(axe);
+    const all = await page.evaluate(() => window.axe.run(document));
+    // Nothing but the colours is another one in the dark.
+    await page.emulateMedia({ colorScheme: "dark" });
+    const dark = await page.evaluate(() =>
+      window.axe.run(document, { runOnly: ["color-contrast"] }),
+    );
+    const bad = [...all.violations, ...dark.violations].filter(({ impact }) =>
+      ["serious", "critical"].includes(impact),
+    );
+    found.push(...bad.map(({ id, nodes }) => `${path} ${id} ${nodes[0].html.slice(0, 120)}`));
+  }
+  assert.deepEqual(found, []);
+});
+
+it("speaks Vietnamese, goes by keys, and fits a phone", async (t) => {
+  const viewport = { width: 390, height: 844 };
+  const page = await open(here, t, "/", { viewport, locale: "vi-VN" });
+  assert.equal(await page.getAttribute("html", "lang"), "vi");
+  assert.match(await page.innerText("#main"), /Doanh thu hôm nay/);
+  await by(page, "language").click();
+  await page.waitForSelector("text=Revenue today");
+  for (const [key, path] of [
+    ["o", "/overview"],
+    ["a", "/acquisition"],
+    ["q", "/quality"],
+    ["r", "/orders"],
+    ["e", "/people"],
+    ["s", "/settings"],
+    ["f", "/funnel"],
+    ["p", "/products"],
+  ]) {
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+    await page.waitForURL((url) => url.pathname === path);
+    await page.waitForSelector("#main :is(table, .empty, .value, .funnel, .checks)");
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${path} scrolls sideways by ${over}`);
   }
 });
