@@ -16,6 +16,7 @@ use crate::costs::Cost;
 use crate::dedup::Mark;
 use crate::merge::Block;
 use crate::merges::Change;
+use crate::reconcile::run::Run;
 use crate::records::{Block as RecordBlock, Vaults};
 use crate::rejects::{Count, Letters};
 use crate::site::generations::Kept;
@@ -66,6 +67,8 @@ pub enum Piece {
     Alerts(Vec<(u64, Arc<Alert>)>),
     /// What is told of them, by number.
     Deliveries(Vec<(u64, Arc<Delivery>)>),
+    /// Hours of a site that were compared with payments, by number.
+    Runs(Vec<(u64, Arc<Run>)>),
     /// How far a site's alerts have come.
     AlertMarks(Arc<Marks>),
     /// Nothing any more.
@@ -118,6 +121,7 @@ impl Piece {
             Self::Costs(costs) => cbor(costs).map(Some),
             Self::Alerts(rows) => cbor(&plain(rows)).map(Some),
             Self::Deliveries(rows) => cbor(&plain(rows)).map(Some),
+            Self::Runs(rows) => cbor(&plain(rows)).map(Some),
             Self::AlertMarks(marks) => cbor(marks.as_ref()).map(Some),
             Self::Removed => Ok(None),
         }
@@ -138,6 +142,8 @@ pub fn keys_of(site: &SiteId, state: &Site) -> Vec<Vec<u8>> {
     let alerts = state.alerts.alerts.blocks().into_iter().map(|at| key(SiteKey::Alerts(at)));
     let told = state.alerts.deliveries.blocks().into_iter();
     let alerts = alerts.chain(told.map(|at| key(SiteKey::Deliveries(at))));
+    let runs = state.alerts.runs.blocks().into_iter();
+    let alerts = alerts.chain(runs.map(|at| key(SiteKey::Runs(at))));
     let whole = [SiteKey::Merges, SiteKey::Generations, SiteKey::AlertMarks].into_iter().map(key);
     let numbered = texts.chain(records).chain(erasures).chain(whole);
     numbered.chain(alerts).chain(counters).chain(days).chain(letters).chain(costs).collect()
@@ -197,6 +203,10 @@ fn take_alerts(name: &SiteId, site: &mut Site, push: &mut impl FnMut(Key, Piece)
     for (at, rows) in site.alerts.deliveries.take_dirty() {
         let piece = if rows.is_empty() { Piece::Removed } else { Piece::Deliveries(rows) };
         push(Key::Site(name.clone(), SiteKey::Deliveries(at)), piece);
+    }
+    for (at, rows) in site.alerts.runs.take_dirty() {
+        let piece = if rows.is_empty() { Piece::Removed } else { Piece::Runs(rows) };
+        push(Key::Site(name.clone(), SiteKey::Runs(at)), piece);
     }
     if let Some(marks) = site.alerts.take_marks() {
         push(Key::Site(name.clone(), SiteKey::AlertMarks), Piece::AlertMarks(marks));
@@ -311,6 +321,7 @@ fn restore_site(site: &mut Site, key: SiteKey, value: &[u8]) -> Result<(), Strin
         SiteKey::Costs(_) => site.costs.restore(read(value)?),
         SiteKey::Alerts(_) => site.alerts.restore_alerts(read(value)?),
         SiteKey::Deliveries(_) => site.alerts.restore_deliveries(read(value)?),
+        SiteKey::Runs(_) => site.alerts.runs.restore(read(value)?),
         SiteKey::AlertMarks => site.alerts.marks = Arc::new(read(value)?),
         SiteKey::RejectDay(_) => site.rejects.restore_day(read(value)?),
         SiteKey::Letters(block) => site.rejects.restore_block(block, read(value)?),

@@ -277,8 +277,7 @@ fn order(change: &OrderChange, site: &SiteView, now_ms: i64) -> Option<Value> {
     if now_ms - order.at_ms > ORDER_AGE_MS {
         return None;
     }
-    let place = site.order_places.get(&change.key);
-    let touch = place.and_then(|place| site.orders.get(place)?.credit.touch);
+    let touch = site.order(&change.key).and_then(|row| row.credit.touch);
     let value = order.value.map(|value| money(&[(value.currency, i128::from(value.minor))]));
     let items: Vec<Value> = change
         .fact

@@ -189,6 +189,7 @@ async fn listen(
     let post = http::alerts::send::Post::new(config);
     tokio::spawn(http::alerts::send::run(app.clone(), post));
     tokio::spawn(http::orders::jobs::keep_clean(app.clone()));
+    tokio::spawn(http::reconcile::schedule::run(app.clone()));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut graceful = stopped.clone();
     let server = tls::serve(listener, tls, http::router(app), async move {

@@ -7,6 +7,7 @@ mod block;
 mod chains;
 mod index;
 mod packed;
+mod short;
 mod stored;
 
 use std::cmp::Ordering;
@@ -23,7 +24,8 @@ use crate::timeline::Ids;
 pub use block::{Away, Block, Shown, Vaults};
 use block::{Opened, place_of};
 use chains::Chains;
-use index::{Indexed, hash, spread};
+use index::hash;
+pub(crate) use index::{Indexed, spread};
 pub use packed::Packed;
 pub use stored::{Clues, Origin, Stored};
 
@@ -301,9 +303,7 @@ impl Records {
         if let Some(Block::Open(records)) = self.blocks.get_mut(block) {
             Arc::make_mut(records).get_mut(at).map(change);
         } else if let Some((opened, _)) = self.opened(number) {
-            let mut records: Vec<Stored> = opened.iter().map(Held::into_owned).collect();
-            records.get_mut(at).map(change);
-            self.put(block, Packed::of(&records));
+            opened.changed(at, change).into_iter().for_each(|packed| self.put(block, packed));
         }
         self.dirty.insert(block);
     }
@@ -397,7 +397,7 @@ impl Records {
     /// If it is no block.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
         let block = Packed::read(bytes)?;
-        for (number, record) in (self.len..).zip(block.iter()) {
+        for (number, record) in (self.len..).zip(block.plain_iter()) {
             self.chains.push(record.client);
             if !record.is_blank() {
                 self.index_record(number, &record);

@@ -336,6 +336,7 @@ impl Site {
     pub fn settle(&mut self) {
         self.sketches.settle();
         self.presence.settle(&self.zone);
+        self.daily.settle();
         self.cool();
     }
 

@@ -29,7 +29,7 @@ use crate::records::{Shown, Stored};
 use crate::rejects::Buckets;
 use crate::retractions::Retractions;
 use crate::sessionize::{Entry, Line, Lookup, Rules};
-use crate::site::credits::{OrderPlace, OrderRow};
+use crate::site::credits::{OrderPlace, OrderRow, place_in};
 use crate::site::generations::Generations;
 use crate::stock::Stock;
 use crate::texts::{self, TextId, text_of};
@@ -94,8 +94,8 @@ pub struct SiteView {
     pub orders: OrdMap<OrderPlace, Arc<OrderRow>>,
     /// Where the orders of a session stand among them.
     pub sold: OrdMap<(u32, OrderPlace), ()>,
-    /// Where an order stands among them.
-    pub order_places: OrdMap<OrderKey, OrderPlace>,
+    /// Where an order stands among them, by the hash of its key.
+    pub order_places: OrdMap<(u64, OrderPlace), ()>,
     /// Its days.
     pub zone: Calendar,
     /// How its sessions are cut.
@@ -121,6 +121,12 @@ impl SiteView {
         let orders = first.zip(last.map(|last_ms| last_ms.saturating_add(1)));
         let spans = [self.counters.span_ms(), orders].into_iter().flatten();
         spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// What is told of an order.
+    #[must_use]
+    pub fn order(&self, key: &OrderKey) -> Option<&Arc<OrderRow>> {
+        self.orders.get(&place_in(&self.order_places, &self.orders, key)?)
     }
 
     /// The id of the event with a record.

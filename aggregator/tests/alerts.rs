@@ -6,6 +6,7 @@ use edgetally_proto::frame;
 use edgetally_proto::sign;
 use serde_json::{Value, json};
 
+use crate::support;
 use crate::support::events::{Event, batch, now_ms};
 use crate::support::receiver::Receiver;
 use crate::support::server::{ADMIN, Server};
@@ -54,14 +55,7 @@ fn alerts(server: &Server) -> Vec<Value> {
 }
 
 fn until<T>(what: &str, find: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + SOON;
-    loop {
-        if let Some(found) = find() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    support::until(what, SOON, find)
 }
 
 #[test]
@@ -95,6 +89,9 @@ fn a_rule_is_told_once_within_five_seconds_signed_and_its_end_follows() {
     assert!(listed["resolved_at"].as_str() > listed["at"].as_str());
 }
 
+/// How long the receiver is away.
+const AWAY: Duration = Duration::from_secs(60);
+
 #[test]
 fn who_was_away_is_told_once_and_a_start_forgets_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -109,7 +106,8 @@ fn who_was_away_is_told_once_and_a_start_forgets_nothing() {
     drop(receiver);
     server.kill();
     let server = start(dir.path());
-    // It was over meanwhile, or is soon; who was away hears both, in their order.
+    // Nobody is there for a minute, in which it is over; who was away hears both, in their order.
+    std::thread::sleep(AWAY);
     until("the end", || alerts(&server).iter().any(|row| row["state"] == "resolved").then_some(()));
     let receiver = Receiver::at(address);
     let told = receiver.wait(2, Duration::from_secs(40));

@@ -112,6 +112,7 @@ fn rows_are_refused_with_their_field_and_the_others_go_in() {
         wrong("order_date", Value::Null),
         wrong("items", json!([{"item_id": "x"}, {"price": 5}])),
         wrong("items", json!([{"item_id": "x", "quantity": 0}])),
+        wrong("items", json!("x")),
         wrong("client_id", json!("x".repeat(200))),
         json!("no row"),
     ];
@@ -126,6 +127,7 @@ fn rows_are_refused_with_their_field_and_the_others_go_in() {
         "missing_field order_date",
         "missing_field items[1].item_id",
         "value_out_of_bounds items[0].quantity",
+        "value_invalid items",
         "client_id_invalid client_id",
         "value_invalid ",
     ];
@@ -204,6 +206,29 @@ fn an_order_is_credited_by_its_client_and_stays_as_money_when_its_person_is_eras
     check(&server);
     server.kill();
     check(&Server::start(dir.path()));
+}
+
+/// What is cancelled before anybody paid never counts; once paid an order counts whatever becomes
+/// of it, and whichever version is heard of first.
+#[test]
+fn a_cancelled_order_counts_if_it_was_paid() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, key) = shop(dir.path());
+    let cancelled = |code: &str| row(code, "shopee", "cancelled", START + 9);
+    let mut paid = cancelled("P");
+    paid["paid_at"] = json!(START + 1);
+    let first = [cancelled("A"), row("B", "shopee", "unpaid", START), cancelled("B"), paid];
+    assert_eq!(tell(&server, &key, &first), ["created", "created", "updated", "created"]);
+    let booked = ["orders", "orders_pending", "revenue", "refunds"];
+    assert_eq!(metrics(&server, &booked), json!([1, 2, vnd("900"), vnd("900")]));
+    let late = [row("A", "shopee", "shipped", START + 3), cancelled("A")];
+    assert_eq!(tell(&server, &key, &late), ["stale", "unchanged"]);
+    let gone = [row("P", "shopee", "who_knows", START + 20)];
+    assert_eq!(tell(&server, &key, &gone), ["updated"]);
+    let expected = json!([2, 1, vnd("1800"), vnd("900")]);
+    assert_eq!(metrics(&server, &booked), expected);
+    server.kill();
+    assert_eq!(metrics(&Server::start(dir.path()), &booked), expected);
 }
 
 #[test]

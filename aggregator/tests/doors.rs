@@ -90,6 +90,8 @@ const DOORS: &[(&str, &str, Door, &str, &str)] = &[
     ("GET", "/v1/people/{person}/export", Door::Admin, "/v1/people/c%3Ax/export?site=demo", ""),
     ("POST", "/v1/query", Door::Reader, "/v1/query", QUERY),
     ("POST", "/v1/reconcile", Door::Admin, "/v1/reconcile", RECONCILE),
+    ("GET", "/v1/reconciliations", Door::Reader, "/v1/reconciliations?site=demo", ""),
+    ("GET", "/v1/reconciliations/{id}", Door::Reader, "/v1/reconciliations/x?site=demo", ""),
     ("GET", "/v1/rejects", Door::Reader, "/v1/rejects?site=demo", ""),
     ("POST", "/v1/rejects/replay", Door::Admin, "/v1/rejects/replay", SITE),
     ("GET", "/v1/sessions", Door::Reader, "/v1/sessions?site=demo", ""),

@@ -125,3 +125,49 @@ fn card_testing_is_found_within_ten_seconds() {
     assert_eq!(found(&server, 1), ["CARD_TESTING CRITICAL"]);
     assert_eq!(alerts(&server)[0]["evidence"]["by"]["client"], "thief");
 }
+
+fn tell(server: &Server, rows: &[Value]) {
+    let (status, answer) = server.call("POST", "/v1/orders?site=demo", ADMIN, Some(json!(rows)));
+    assert_eq!((status, &answer["rejected"]), (200, &json!(0)), "{answer}");
+}
+
+#[test]
+fn orders_of_the_back_office_are_looked_at_once_and_old_ones_are_not() {
+    const DAY_MS: i64 = 86_400_000;
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.make_site();
+    let at = now_ms() - 30_000;
+    let told = |code: &str, platform: &str, customer: &str, at_ms: i64, total: i64| {
+        json!({"order_code": code, "platform": platform, "customer_id": customer,
+            "status": "completed", "total_amount": total, "order_date": at_ms})
+    };
+    // Years of large orders, and of one buyer who was fast, alarm nobody.
+    let old: Vec<Value> = (0..300)
+        .map(|n| told(&format!("L{n}"), "shopee", "whale", at - DAY_MS - n * 1_000, 60_000_000))
+        .collect();
+    tell(&server, &old);
+    assert_eq!(found(&server, 0), [""; 0]);
+    // A large one of today, and ten of one buyer, of which a browser told two as well.
+    send(&server, 1, &[order("F0", "fast", at, 1_000), order("F1", "fast", at + 100, 1_000)]);
+    let fast = |n: i64| told(&format!("F{n}"), "web", "fast", at + n * 100, 1_000);
+    let mut rows: Vec<Value> = (0..10).map(fast).collect();
+    rows.push(told("B1", "shopee", "big", at, 50_000_001));
+    tell(&server, &rows);
+    assert_eq!(found(&server, 1), ["HIGH_VALUE HIGH"]);
+    let value = &alerts(&server)[0]["evidence"];
+    assert_eq!((&value["platform"], &value["person"]), (&json!("shopee"), &json!("u:big")));
+    server.kill();
+    let server = Server::start(dir.path());
+    // Told again with another state, and the eleventh order.
+    let mut again = told("B1", "shopee", "big", at, 50_000_001);
+    again["updated_at"] = json!(at + 20_000);
+    tell(&server, &[again, fast(10)]);
+    assert_eq!(found(&server, 2), ["HIGH_VALUE HIGH", "VELOCITY CRITICAL"]);
+    let velocity = alerts(&server).into_iter().find(|row| row["rule"] == "VELOCITY").unwrap();
+    let evidence = &velocity["evidence"];
+    assert_eq!(
+        (&evidence["person"], evidence["orders"].as_array().unwrap().len()),
+        (&json!("u:fast"), 11)
+    );
+}

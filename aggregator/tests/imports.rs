@@ -247,3 +247,82 @@ updated_at,financial_status,fulfillment_status,cancelled_at,shipping_address_cit
         assert_eq!((status, &problem["field"]), (400, &json!(field)), "{path}: {problem}");
     }
 }
+
+/// The head of an export of orders, and its rows: only the first row of an order tells of it.
+fn export(rows: &[&str]) -> String {
+    let head = "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Currency,\
+Subtotal,Shipping,Taxes,Total,Discount Code,Discount Amount,Shipping Method,Created at,\
+Lineitem quantity,Lineitem name,Lineitem price,Lineitem compare at price,Lineitem sku,\
+Shipping City,Shipping Country,Notes,Cancelled at,Vendor,Id";
+    format!("\u{feff}{head}\r\n{}\r\n", rows.join("\r\n"))
+}
+
+#[test]
+fn rows_of_a_shopify_export_are_joined_by_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, key) = shop(dir.path());
+    let at = "2026-03-01 19:35:42 +0700";
+    let first = |name: &str, id: &str, lines: &str| {
+        format!(
+            "{name},a@b.c,paid,{at},fulfilled,{at},USD,36.00,4.00,0.00,40.00,TET,4.00,Post,{at},\
+{lines},Huế,VN,\"two\nlines\",,Teahouse,{id}"
+        )
+    };
+    let more = |name: &str, lines: &str| format!("{name},a@b.c,,,,,,,,,,,,,,{lines},,,,,Teahouse,");
+    let rows = [
+        first("#1001", "501", "2,Green tea,10.00,,TEA-G"),
+        more("#1001", "1,Black tea,15.00,,TEA-B"),
+        first("#1002", "502", "1,Cup,40.00,,CUP"),
+        // Another order lies between, and one line has no number of its own.
+        more("#1001", "1,Spoon,5.00,,"),
+        first("#1003", "503", "1,Cup,40.00,,CUP"),
+        more("#1003", "some,Pot,0.00,,POT"),
+        first("#1004", "504", "1,Cup,40.00,,CUP"),
+        more("#1004", "1,Pot,free,,POT"),
+        more("#1004", "1,Lid,1.00,,LID"),
+        // A row that names no order goes on with the one above.
+        first("#1005", "505", "3,Cup,10.00,,CUP"),
+        more("", "1,Lid,10.00,,LID"),
+        first("#1006", "506", "1,Cup,40.00,,CUP"),
+        format!("{},more", more("#1006", "1,Lid,1.00,,LID")),
+        more("#1007", "1,Lid,1.00,,LID"),
+    ];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let csv = export(&rows);
+    let expected = [
+        "501 created",
+        "502 created",
+        "value_invalid lineitem_quantity",
+        "value_invalid lineitem_price",
+        "505 created",
+        "value_invalid ",
+        "missing_field financial_status",
+    ];
+    assert_eq!(import(&server, &key, "shopify", &csv), expected);
+    let path = "/v1/orders/import?site=demo&platform=shopify";
+    let (_, again) = server.call_text("POST", path, &key, Some(csv));
+    let again: Value = serde_json::from_str(&again).unwrap();
+    let counts = ["orders", "unchanged", "rejected"].map(|name| again[name].as_u64().unwrap());
+    assert_eq!(counts, [7, 3, 4], "orders are counted, not rows");
+    let rows: Vec<&Value> =
+        again["results"].as_array().unwrap().iter().map(|r| &r["row"]).collect();
+    assert_eq!(json!(rows), json!([null, null, 7, 9, null, 14, 15]));
+    check(
+        &server,
+        "shopify",
+        "501",
+        ["completed", "USD", "40.00", "4.00", "40.00", "40.00", "36.00"],
+    );
+    check(
+        &server,
+        "shopify",
+        "505",
+        ["completed", "USD", "40.00", "4.00", "40.00", "40.00", "36.00"],
+    );
+    for (code, units) in [("501", 4), ("502", 1), ("505", 4)] {
+        let path = format!("/v1/orders/{code}?site=demo&platform=shopify");
+        let (_, order) = server.call("GET", &path, ADMIN, None);
+        assert_eq!(order["units"], units, "{order}");
+    }
+    assert_eq!(server.call("GET", "/v1/orders/503?site=demo&platform=shopify", ADMIN, None).0, 404);
+}

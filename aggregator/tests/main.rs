@@ -54,6 +54,7 @@ mod replayed_rejects;
 mod room;
 mod retention;
 mod rows;
+mod scheduled;
 mod scrub;
 mod settings;
 mod sketches;

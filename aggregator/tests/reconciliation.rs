@@ -152,3 +152,41 @@ fn a_file_is_compared_as_a_database_is() {
     let line = "missing_here,\"'=R9\",VND,,5,-5,,2026-03-02T10:00:05.000+07:00";
     assert!(text.lines().any(|found| found == line), "{text}");
 }
+
+#[test]
+fn orders_of_one_number_are_added_and_what_lies_beside_the_range_is_not_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    let settings = json!({"timezone": "Asia/Kolkata", "currency": "VND"});
+    assert_eq!(server.call("PUT", "/v1/sites/demo", ADMIN, Some(settings)).0, 200);
+    let on = |platform: &str, currency: &str, total: i64| {
+        json!({"order_code": "A", "platform": platform, "status": "completed",
+            "currency": currency, "total_amount": total, "order_date": START})
+    };
+    let rows = [on("web", "VND", 1_000), on("shopee", "VND", 500), on("lazada", "USD", 7)];
+    assert_eq!(server.call("POST", "/v1/orders?site=demo", ADMIN, Some(json!(rows))).0, 200);
+    // START is 8:30 there. A payment of the day before failed, and one cannot be read.
+    let csv = "order_id,amount,status,created_at\nA,1500,paid,2026-03-02T03:10:00Z\n\
+        B,5,failed,2026-03-01T12:00:00Z\nC,much,paid,2026-03-01T12:00:00Z\n\
+        D,9,failed,2026-03-02T03:10:00Z\n";
+    let asked = json!({"site": "demo", "from": "2026-03-02", "to": "2026-03-02", "csv": csv,
+        "format": "json+csv"});
+    let (status, report) = server.call("POST", "/v1/reconcile", ADMIN, Some(asked));
+    assert_eq!(status, 200, "{report}");
+    assert_eq!(counts(&report), [1, 0, 1, 0], "{report}");
+    assert_eq!((&report["unpaid"], &report["unreadable"]), (&json!(1), &json!([])));
+    assert_eq!(report["cut"], json!([]));
+    let lines: Vec<&str> = report["csv"].as_str().unwrap().lines().skip(1).collect();
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].starts_with("missing_there,\"A\",USD,7.00,,7.00,"), "{lines:?}");
+    let hours: Vec<&str> =
+        report["hours"].as_array().unwrap().iter().map(|row| row["at"].as_str().unwrap()).collect();
+    assert_eq!(hours, ["2026-03-02T08:00:00.000+05:30"; 2], "local hours");
+    let apart = |currency: &str| {
+        let totals = report["totals"].as_array().unwrap().iter();
+        let total = totals.clone().find(|total| total["currency"] == currency).unwrap();
+        (total["apart"].clone(), total["apart_percent"].to_string())
+    };
+    assert_eq!(apart("USD"), (json!("7.00"), "100.00".to_owned()));
+    assert_eq!(apart("VND"), (json!("0"), "0.00".to_owned()));
+}

@@ -54,11 +54,11 @@ impl State {
         Self::ALL.into_iter().find(|(_, known)| *known == self).map_or("unknown", |(name, _)| name)
     }
 
-    /// Whether an order in this state counts. What is cancelled counts, and comes back whole, so
-    /// that it does not matter whether anybody heard of the order before.
+    /// Whether an order in this state was paid, or accepted as cash on delivery. A cancelled one
+    /// may have been, or not.
     #[must_use]
     pub fn is_booked(self) -> bool {
-        !matches!(self, Self::Unpaid | Self::Pending | Self::Unknown)
+        !matches!(self, Self::Unpaid | Self::Pending | Self::Cancelled | Self::Unknown)
     }
 
     /// Whether all of the order's money went back though nobody cancelled it.
@@ -93,4 +93,26 @@ pub struct Version {
     /// Where it was sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Whether another version, or a time of payment, says that the order was booked, which this
+    /// state does not say.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub was_booked: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Version {
+    /// Whether the order counts: once paid it stays booked, whatever becomes of it.
+    #[must_use]
+    pub fn is_booked(&self) -> bool {
+        self.state.is_booked() || self.was_booked
+    }
+
+    /// Takes note that another version says so.
+    pub fn note_booked(&mut self, is_booked: bool) {
+        self.was_booked = is_booked && !self.state.is_booked();
+    }
 }

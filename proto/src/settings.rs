@@ -345,6 +345,8 @@ settings! {
         alerts: Vec<serde_json::Value> = Vec::new(),
         /// Where alerts go, as written.
         webhooks: Vec<serde_json::Value> = Vec::new(),
+        /// The comparison of each hour with payments, as written; read where it is made.
+        reconcile: Option<serde_json::Value> = None,
         /// Mail.
         mail: Mail = Mail::default(),
         /// How long things are kept.

@@ -35,6 +35,10 @@ usage: cargo xtask <task>
             --days N, --sessions N, --seed N   sessions of a day (30, 30000, 1)
             --rounds N      how often each is asked (15)
             --without-peers without the databases
+  bench orders   takes orders of a back office in and asks for daily statistics; PostgreSQL beside
+            --orders N, --seed N   how many, and what they are drawn from (10000000, 1)
+            --calls N       how often each question is asked (1000)
+            --without-peers without PostgreSQL
   ci      the same as test";
 
 /// The worker's port when none is given.
@@ -58,6 +62,8 @@ pub enum Task {
     BenchSessions(Vec<OsString>),
     /// The benchmark of queries, with options for its driver.
     BenchQuery(Vec<OsString>),
+    /// The benchmark of orders, with options for its driver.
+    BenchOrders(Vec<OsString>),
     Soak,
     /// Ends what `dev` leaves behind when it is killed; started by `dev` itself.
     Guard,
@@ -116,19 +122,22 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::E
     }
 }
 
+const WITH_OPTIONS: [&str; 4] = ["edge", "sessions", "query", "orders"];
+
 // The driver judges its options: it knows them.
 fn parse_bench(parser: &mut lexopt::Parser) -> Result<Task, lexopt::Error> {
     match parser.next()? {
         None => Ok(Task::Bench),
         Some(Short('h') | Long("help")) => Ok(Task::Help),
         Some(Value(name)) if name == "sdk" => Ok(Task::BenchSdk),
-        Some(Value(name)) if ["edge", "sessions", "query"].iter().any(|known| name == *known) => {
+        Some(Value(name)) if WITH_OPTIONS.iter().any(|known| name == *known) => {
             let options: Vec<OsString> = parser.raw_args()?.collect();
             let is_help = |option: &OsString| option == "--help" || option == "-h";
             let asks_help = options.iter().any(is_help);
             let task = match name.to_str() {
                 Some("edge") => Task::BenchEdge,
                 Some("query") => Task::BenchQuery,
+                Some("orders") => Task::BenchOrders,
                 _ => Task::BenchSessions,
             };
             Ok(if asks_help { Task::Help } else { task(options) })
@@ -192,6 +201,8 @@ mod tests {
         assert_eq!(parsed("bench sessions --events 9"), Ok(Task::BenchSessions(expected)));
         let expected = ["--days", "9"].map(OsString::from).to_vec();
         assert_eq!(parsed("bench query --days 9"), Ok(Task::BenchQuery(expected)));
+        let expected = ["--orders", "9"].map(OsString::from).to_vec();
+        assert_eq!(parsed("bench orders --orders 9"), Ok(Task::BenchOrders(expected)));
         assert_eq!(parsed("bench"), Ok(Task::Bench));
         assert_eq!(parsed("bench edge --help"), Ok(Task::Help));
     }

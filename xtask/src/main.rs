@@ -58,6 +58,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::BenchSdk => return suites::bench_sdk(&paths),
         Task::BenchSessions(options) => return suites::bench_sessions(&paths, &options),
         Task::BenchQuery(options) => return suites::bench_query(&paths, &options),
+        Task::BenchOrders(options) => return suites::bench_orders(&paths, &options),
         Task::Soak => return suites::soak(&paths),
     }
     Ok(ExitCode::SUCCESS)

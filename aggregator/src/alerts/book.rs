@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Standing;
 use super::shelf::Shelf;
+use crate::reconcile::run::{RUNS_MAX, Run};
 
 /// Alerts that are kept: the newest.
 pub const ALERTS_MAX: usize = 20_000;
@@ -24,6 +25,8 @@ pub enum Kind {
     Rule,
     /// Orders or payments that look like fraud.
     Fraud,
+    /// Something of the program's own that is looked after: it goes on until it is over.
+    Check,
     /// Somebody tries whether alerts arrive.
     Test,
 }
@@ -141,6 +144,19 @@ pub enum Change {
         /// For people.
         message: String,
     },
+    /// A check is resolved.
+    ResolveCheck {
+        /// Which.
+        rule: String,
+        /// When, epoch ms.
+        at_ms: i64,
+        /// For people.
+        message: String,
+    },
+    /// An hour was compared with payments.
+    Reconciled(Box<Run>),
+    /// From which instant on hours are compared with payments, epoch ms; none are any more.
+    ReconcileFrom(Option<i64>),
     /// Somebody took note of an alert.
     Acknowledge {
         /// Its number.
@@ -182,6 +198,8 @@ pub struct Marks {
     pub reported_day: Option<i64>,
     /// When each rule was resolved last.
     pub resolved: std::collections::BTreeMap<String, i64>,
+    /// From which instant on hours are compared with payments, epoch ms.
+    pub reconciled_from_ms: Option<i64>,
 }
 
 /// An alert as those hear of it who watch.
@@ -200,10 +218,13 @@ pub struct Book {
     pub alerts: Shelf<Alert>,
     /// What is to be told, and what was.
     pub deliveries: Shelf<Delivery>,
+    /// Hours that were compared with payments, by their number since 1970.
+    pub runs: Shelf<Run>,
     /// What there is one of.
     pub marks: Arc<Marks>,
     is_marks_dirty: bool,
     firing: OrdMap<Arc<str>, u64>,
+    checks: OrdMap<Arc<str>, u64>,
     keys: OrdMap<Arc<str>, u64>,
     waiting: OrdMap<u64, ()>,
 }
@@ -227,6 +248,12 @@ impl Book {
         self.firing.keys().map(AsRef::as_ref)
     }
 
+    /// Whether a check fires.
+    #[must_use]
+    pub fn is_check_firing(&self, rule: &str) -> bool {
+        self.checks.contains_key(rule)
+    }
+
     /// Whether something was found already.
     #[must_use]
     pub fn knows(&self, key: &str) -> bool {
@@ -243,7 +270,25 @@ impl Book {
     pub fn apply(&mut self, site: &str, change: Change) -> Option<Told> {
         match change {
             Change::Raise(raised) => self.raise(site, raised),
-            Change::Resolve { rule, at_ms, message } => self.resolve(&rule, at_ms, message),
+            Change::Resolve { rule, at_ms, message } => {
+                let number = self.firing.remove(rule.as_str())?;
+                self.change_marks(|marks| {
+                    marks.resolved.insert(rule, at_ms);
+                });
+                self.resolve(number, at_ms, message)
+            }
+            Change::ResolveCheck { rule, at_ms, message } => {
+                let number = self.checks.remove(rule.as_str())?;
+                self.resolve(number, at_ms, message)
+            }
+            Change::Reconciled(run) => {
+                self.keep_run(*run);
+                None
+            }
+            Change::ReconcileFrom(from_ms) => {
+                self.change_marks(|marks| marks.reconciled_from_ms = from_ms);
+                None
+            }
             Change::Acknowledge { alert, at_ms } => {
                 let mut known = self.alerts.get(alert)?.clone();
                 known.acknowledged_at_ms = known.acknowledged_at_ms.or(Some(at_ms));
@@ -288,6 +333,7 @@ impl Book {
         let Raised { kind, rule, severity, message, at_ms, evidence, key, to } = raised;
         let is_known = match kind {
             Kind::Rule => self.firing.contains_key(rule.as_str()),
+            Kind::Check => self.checks.contains_key(rule.as_str()),
             Kind::Fraud => key.as_deref().is_some_and(|key| self.knows(key)),
             Kind::Test => false,
         };
@@ -321,11 +367,7 @@ impl Book {
         Some(Told { alert: Arc::new(alert), state: State::Firing })
     }
 
-    fn resolve(&mut self, rule: &str, at_ms: i64, message: String) -> Option<Told> {
-        let number = self.firing.remove(rule)?;
-        self.change_marks(|marks| {
-            marks.resolved.insert(rule.to_owned(), at_ms);
-        });
+    fn resolve(&mut self, number: u64, at_ms: i64, message: String) -> Option<Told> {
         let mut alert = self.alerts.get(number)?.clone();
         alert.resolved_at_ms = Some(at_ms);
         alert.resolution = Some(message);
@@ -333,6 +375,20 @@ impl Book {
         self.deliver(&about, What::Alert(number, State::Resolved), &alert.to, at_ms);
         self.alerts.put(number, alert.clone());
         Some(Told { alert: Arc::new(alert), state: State::Resolved })
+    }
+
+    /// An hour is compared once; the oldest go.
+    fn keep_run(&mut self, run: Run) {
+        let Some(number) = run.number().filter(|number| self.runs.get(*number).is_none()) else {
+            return;
+        };
+        self.runs.put(number, run);
+        while self.runs.rows().len() > RUNS_MAX {
+            let Some(oldest) = self.runs.rows().get_min().map(|(number, _)| *number) else {
+                return;
+            };
+            self.runs.remove(oldest);
+        }
     }
 
     fn deliver(&mut self, about: &str, what: What, to: &[String], at_ms: i64) {
@@ -347,8 +403,13 @@ impl Book {
     }
 
     fn index(&mut self, number: u64, alert: &Alert) {
-        if alert.kind == Kind::Rule && alert.resolved_at_ms.is_none() {
-            self.firing.insert(alert.rule.as_str().into(), number);
+        if alert.resolved_at_ms.is_none() {
+            // What fired under this name before is over.
+            let _before = match alert.kind {
+                Kind::Rule => self.firing.insert(alert.rule.as_str().into(), number),
+                Kind::Check => self.checks.insert(alert.rule.as_str().into(), number),
+                Kind::Fraud | Kind::Test => None,
+            };
         }
         if let Some(key) = &alert.key {
             self.keys.insert(key.as_str().into(), number);
@@ -358,8 +419,9 @@ impl Book {
     /// The oldest go, but not those that go on.
     fn forget_alerts(&mut self) {
         while self.alerts.rows().len() > ALERTS_MAX {
-            let is_over =
-                |alert: &Alert| alert.kind != Kind::Rule || alert.resolved_at_ms.is_some();
+            let is_over = |alert: &Alert| {
+                !matches!(alert.kind, Kind::Rule | Kind::Check) || alert.resolved_at_ms.is_some()
+            };
             let oldest = self.alerts.rows().iter().find(|(_, alert)| is_over(alert));
             let Some((number, alert)) = oldest.map(|(number, alert)| (*number, alert.clone()))
             else {

@@ -11,5 +11,6 @@ pub mod measure;
 pub mod machine;
 pub mod shelf;
 pub mod book;
+pub mod checks;
 pub mod notice;
 pub mod report;

@@ -10,6 +10,7 @@ use serde_json::{Number, Value};
 use super::target::{self, Target};
 use crate::query::request::Request;
 use crate::query::{self, QueryError};
+use crate::reconcile::plan;
 use crate::view::SiteView;
 
 /// Most rules of a site: each is a query a second.
@@ -114,7 +115,7 @@ struct Written {
 }
 
 /// A number of the settings: a JSON number or decimal text.
-fn number(value: &Value) -> Option<i128> {
+pub(crate) fn number(value: &Value) -> Option<i128> {
     let digits = match value {
         Value::Number(number) => Number::to_string(number),
         Value::String(text) => text.clone(),
@@ -220,6 +221,7 @@ pub fn check(settings: &SiteSettings) -> Result<(), Fault> {
         names.push(rule.name);
     }
     check_names("fraud.to", &settings.fraud.to, &targets)?;
+    plan::check(settings, &targets)?;
     let to = settings.mail.daily_report_to.iter().enumerate();
     for (at, address) in to {
         target::check_address(address)
@@ -258,7 +260,8 @@ fn check_query(at: usize, rule: &Rule, settings: &SiteSettings) -> Result<(), Fa
     Err(Fault::new(format!("alerts[{at}].{member}"), detail))
 }
 
-fn check_names(field: &str, to: &[String], targets: &[Target]) -> Result<(), Fault> {
+/// Whether everybody who is named is a webhook of the site or a mail address.
+pub(crate) fn check_names(field: &str, to: &[String], targets: &[Target]) -> Result<(), Fault> {
     for (at, name) in to.iter().enumerate() {
         let is_known = targets.iter().any(|target| target.name == *name);
         if !is_known {

@@ -2,7 +2,7 @@
 //! orders.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -63,19 +63,19 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn compare(args: &Args) -> io::Result<bool> {
     let csv = args.csv.as_ref().map(fs::read_to_string).transpose()?;
-    let mut asked = json!({
+    let asked = json!({
         "site": args.site, "from": args.from, "to": args.to, "platform": args.platform,
         "postgres": if csv.is_some() { None } else { args.postgres.clone() },
         "table": args.table, "csv": csv,
+        "format": if args.out.is_some() { "json+csv" } else { "json" },
     });
-    let path = "/v1/reconcile";
-    let report = args.target.json("POST", path, Some(&asked)).map_err(io::Error::other)?;
+    let answer = args.target.json("POST", "/v1/reconcile", Some(&asked));
+    let mut report = answer.map_err(io::Error::other)?;
     if let Some(out) = &args.out {
-        asked["format"] = "csv".into();
-        let mut text = String::new();
-        let answer = args.target.ask("POST", path, Some(&asked));
-        answer.map_err(io::Error::other)?.read_to_string(&mut text)?;
-        fs::write(out, text)?;
+        let rows = report.as_object_mut().and_then(|members| members.remove("csv"));
+        let rows = rows.and_then(|rows| rows.as_str().map(str::to_owned));
+        let rows = rows.ok_or_else(|| io::Error::other("the answer has no rows as CSV"))?;
+        fs::write(out, rows)?;
     }
     say(&report.to_string())?;
     let is_none = |name: &str| report[name].as_u64() == Some(0);

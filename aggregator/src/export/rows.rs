@@ -93,7 +93,8 @@ pub fn daily(site: &SiteView, range: (i64, i64), now_ms: i64) -> Rows {
     let last = if range.1 == i64::MAX { span.1 } else { days.day_of(range.1 - 1) };
     let (by, period) = (vec![By::Platform], Period::Day);
     let ask = statistics::Ask { first, last, platform: None, by, period };
-    let mut rows = statistics::rows(site, &ask, now_ms);
+    let (rows, _) = statistics::rows(site, &ask, statistics::Page::ALL, now_ms);
+    let mut rows: Vec<Value> = rows.iter().map(|row| json!(row)).collect();
     for row in &mut rows {
         let rate = row["cancellation_rate"].take();
         row["cancellation_rate"] = if rate.is_null() { rate } else { rate.to_string().into() };

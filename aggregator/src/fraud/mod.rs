@@ -12,12 +12,13 @@ use std::sync::Arc;
 use edgetally_proto::money::{Currency, Money, format_minor, parse_minor};
 use edgetally_proto::record::{ADDRESS, COUPON, Fact, Flags, NETWORK};
 use edgetally_proto::settings::{Amount, Fraud, SiteSettings};
-use edgetally_proto::time::MINUTE_MS;
+use edgetally_proto::time::{DAY_MS, MINUTE_MS};
 use serde_json::{Value, json};
 
 use crate::alerts::book::{Change, Kind, Raised};
 use crate::orders::ledger::OrderKey;
 use crate::orders::returns::RefundFault;
+use crate::orders::told;
 use crate::rates::Rates;
 use crate::records::Stored;
 use crate::site::credits::OrderRow;
@@ -31,6 +32,9 @@ const HIGH_VALUE: &str = "50000000";
 const REWIND_MAX: u32 = 200_000;
 /// Records of one look; the rest follows at the next one.
 const RECORDS_MAX: u32 = 500_000;
+/// Orders that the back office tells of are looked at if they were placed no longer before: who
+/// takes in years of old orders does not want to hear of each large one.
+const TOLD_WITHIN_MS: i64 = DAY_MS;
 /// A start looks back further than the longest window by this.
 const REWIND_MS: i64 = 10 * MINUTE_MS;
 
@@ -96,11 +100,15 @@ impl Watch {
         let name = text_of(&look.site.texts, name);
         let is_failure = name == "payment_failed";
         let is_refund = name == "refund";
-        let is_sale = matches!(name, "purchase" | "order_created" | "payment_success");
+        let is_told = name == told::NAME;
+        let is_sale = is_told || matches!(name, "purchase" | "order_created" | "payment_success");
         if !is_failure && !is_refund && !is_sale {
             return;
         }
         let Some(record) = look.site.records.get(number) else { return };
+        if is_told && record.received_at_ms - record.occurred_at_ms > TOLD_WITHIN_MS {
+            return;
+        }
         let Some(fact) = record.fact.clone() else { return };
         if record.is_superseded || record.flags.has(Flags::ERASED) {
             return;
@@ -108,8 +116,7 @@ impl Watch {
         if is_failure {
             return self.failure(&record, &fact, look);
         }
-        let row = OrderKey::of(&fact).and_then(|key| look.site.order_places.get(&key).copied());
-        let row = row.and_then(|place| look.site.orders.get(&place)).cloned();
+        let row = OrderKey::of(&fact).and_then(|key| look.site.order(&key)).cloned();
         row.iter().for_each(|row| look.refunds(row));
         let Some(row) = row.filter(|row| row.order.is_booked && is_sale) else { return };
         look.high_value(&row);

@@ -47,7 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 pub struct List {
     /// The name of a rule.
     rule: Option<String>,
-    /// `rule`, `fraud` or `test`.
+    /// `rule`, `fraud`, `check` or `test`.
     kind: Option<String>,
     /// `firing` or `resolved`.
     state: Option<String>,

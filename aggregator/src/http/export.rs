@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::{App, list, now_ms};
 use crate::export::rows::{self, Interval, Rows};
 use crate::export::{ExportError, Format, Writer};
+use crate::query::QueryError;
 use crate::query::range::{self, DateRange};
 
 /// Exports at the same time; each keeps a thread busy and a snapshot alive.
@@ -163,7 +164,7 @@ fn write(
 ) -> Result<(), ExportError> {
     let mut writer = Writer::new(format, rows.columns)?;
     let mut chunk = Vec::new();
-    let read = |error| ExportError::Read(format!("{error:?}"));
+    let read = |error: QueryError| ExportError::Read(error.to_string());
     while let Some(page) = (rows.pages)().map_err(read)? {
         chunk.append(&mut writer.write(&page)?);
         let is_due = chunk.len() >= CHUNK_BYTES;

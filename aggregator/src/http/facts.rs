@@ -201,7 +201,6 @@ pub async fn order(
     let view = site.view(&app);
     let platform = asked.platform.as_deref().unwrap_or(DEFAULT_PLATFORM).into();
     let key = OrderKey { platform, transaction: transaction.into() };
-    let row = view.order_places.get(&key).and_then(|place| view.orders.get(place));
-    let row = row.ok_or_else(|| Problem::not_found("there is no such order"))?;
+    let row = view.order(&key).ok_or_else(|| Problem::not_found("there is no such order"))?;
     Ok(Json(json!(order::order_json(&view, row, &told_of_orders(&site.settings)))))
 }

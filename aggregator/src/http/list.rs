@@ -1,10 +1,24 @@
 //! Parameters that the routes of lists share.
 
 use edgetally_proto::ids::SiteId;
+use serde::Deserialize;
 
 use super::problem::Problem;
 use crate::calendar::Calendar;
 use crate::query::range::{Range, end_of_range};
+
+/// Which part of a list that knows nothing else to ask for.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// Rows of a page, 100 by default.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    pub limit: Option<String>,
+    /// `next` of the page before.
+    #[serde(alias = "cursor")]
+    pub after: Option<String>,
+}
 
 const LIMIT_DEFAULT: usize = 100;
 /// Most rows of a page.

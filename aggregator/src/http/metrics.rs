@@ -17,7 +17,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::export::EXPORTS_MAX;
+use super::reconcile::schedule;
 use super::{App, now_ms};
+use crate::reconcile::plan;
 use crate::store::engine::Stage;
 use crate::store::{files, room};
 use crate::view::{EdgeState, View};
@@ -95,6 +97,7 @@ pub async fn get(State(app): State<App>) -> Response {
     let dirty = view.sites.values().map(|site| site.daily.dirty().len()).sum::<usize>();
     let dirty = i64::try_from(dirty).unwrap_or(i64::MAX);
     gauge(&mut registry, "orders_dirty_days", "Days of orders that wait for a rebuild", dirty);
+    reconciliations(&mut registry, &app, &view);
     resources(&mut registry, &app);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
@@ -122,6 +125,23 @@ pub async fn measure(State(app): State<App>, request: HttpRequest, next: Next) -
     let labels = Request { method, route, status: response.status().as_u16() };
     app.metrics.times.0.get_or_create(&labels).observe(started.elapsed().as_secs_f64());
     response
+}
+
+/// Hours that are compared with payments, and those that wait for it.
+fn reconciliations(registry: &mut Registry, app: &App, view: &View) {
+    let load = |counted: &AtomicU64| counted.load(Ordering::Relaxed);
+    let known = &app.reconciliations;
+    counter(registry, "reconciliations", "Hours compared with payments", load(&known.runs));
+    let help = "Tries to compare an hour with payments that failed";
+    counter(registry, "reconciliation_failures", help, load(&known.failures));
+    let now_ms = now_ms();
+    let waiting = view.directory.sites.iter().map(|(site, entry)| {
+        let plan = plan::plan(&entry.settings).ok().flatten();
+        let due = |(plan, state)| schedule::due(entry, &plan, state, now_ms).len();
+        plan.zip(view.sites.get(site)).map_or(0, |(plan, state)| due((plan, state.as_ref())))
+    });
+    let waiting = i64::try_from(waiting.sum::<usize>()).unwrap_or(i64::MAX);
+    gauge(registry, "reconciliation_hours_waiting", "Hours still to be compared", waiting);
 }
 
 /// Memory, disk, and what is under way.

@@ -85,6 +85,8 @@ pub struct App {
     pub exports: Arc<Semaphore>,
     /// Rebuilds of daily statistics.
     pub jobs: Arc<orders::jobs::Jobs>,
+    /// Comparisons with payments by schedule.
+    pub reconciliations: Arc<reconcile::schedule::Schedule>,
 }
 
 impl App {
@@ -105,6 +107,7 @@ impl App {
             data: config.data.as_path().into(),
             exports: Arc::new(Semaphore::new(export::EXPORTS_MAX)),
             jobs: Arc::default(),
+            reconciliations: Arc::default(),
         }
     }
 
@@ -160,6 +163,8 @@ fn routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(orders::daily::all_jobs))
         .routes(routes!(orders::daily::job))
         .routes(routes!(reconcile::post))
+        .routes(routes!(reconcile::runs::get))
+        .routes(routes!(reconcile::runs::one))
         .routes(routes!(facts::order))
         .routes(routes!(export::get))
         .routes(routes!(rejects::get))

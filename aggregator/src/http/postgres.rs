@@ -9,6 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::reconcile::Payment;
+use crate::reconcile::plan::is_table;
 
 /// How long a database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,17 +34,6 @@ pub struct Ask {
     pub from_ms: i64,
     /// The first instant after, epoch ms.
     pub to_ms: i64,
-}
-
-/// Whether a text names a table and nothing else.
-#[must_use]
-pub fn is_table(name: &str) -> bool {
-    let is_plain = |part: &str| {
-        let mut chars = part.chars();
-        chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    name.split('.').count() <= 2 && name.split('.').all(is_plain)
 }
 
 /// The error with its causes: what a driver says first is only where it happened.
@@ -113,19 +103,4 @@ pub async fn read(url: &str, ask: &Ask) -> Result<Vec<Payment>, DatabaseError> {
         })
     };
     rows.into_iter().map(payment).collect::<Result<_, _>>().map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_table;
-
-    #[test]
-    fn a_table_is_a_name_and_nothing_else() {
-        for name in ["payments", "shop.payments", "_p1"] {
-            assert!(is_table(name), "{name}");
-        }
-        for name in ["", "1p", "a.b.c", "p; drop table x", "a.", "p x", "\"p\""] {
-            assert!(!is_table(name), "{name}");
-        }
-    }
 }

@@ -1,5 +1,8 @@
 //! `POST /v1/reconcile`: our orders beside the payments of a database or a CSV file.
 
+pub mod runs;
+pub mod schedule;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,9 +12,10 @@ use serde::Deserialize;
 use super::access::{AdminTold, NamesSite, Site};
 use super::facts::blocking;
 use super::openapi::{MaybeOfSite, shapes};
-use super::postgres::{self, is_table};
+use super::postgres;
 use super::problem::Problem;
 use super::{App, list, now_ms};
+use crate::reconcile::plan::is_table;
 use crate::reconcile::{self, Ask, MARGIN_MS, Payment};
 
 /// Rows of each list of an answer; CSV has all of them.
@@ -37,8 +41,16 @@ pub struct Asked {
     table: Option<String>,
     /// Instead of a database: a CSV file with `order_id, amount, status, created_at`.
     csv: Option<String>,
-    /// `json`, or `csv` for the rows that do not match.
+    /// `json`; `csv` for all rows that do not match; `json+csv` for both, these rows as a text in
+    /// the member `csv`.
     format: Option<String>,
+}
+
+/// What an answer is.
+enum Form {
+    Json,
+    Csv,
+    Both,
 }
 
 impl NamesSite for Asked {
@@ -48,11 +60,12 @@ impl NamesSite for Asked {
 }
 
 impl Asked {
-    fn is_csv(&self) -> Result<bool, Problem> {
+    fn form(&self) -> Result<Form, Problem> {
         match self.format.as_deref() {
-            None | Some("json") => Ok(false),
-            Some("csv") => Ok(true),
-            Some(_) => Err(Problem::invalid("format", "a format is json or csv")),
+            None | Some("json") => Ok(Form::Json),
+            Some("csv") => Ok(Form::Csv),
+            Some("json+csv") => Ok(Form::Both),
+            Some(_) => Err(Problem::invalid("format", "a format is json, csv or json+csv")),
         }
     }
 
@@ -95,7 +108,7 @@ pub async fn post(
     AdminTold { site, asked, .. }: AdminTold<Asked>,
 ) -> Result<Response, Problem> {
     let site = Site::find(&app, site)?;
-    let (is_csv, zone) = (asked.is_csv()?, site.zone.clone());
+    let (form, zone) = (asked.form()?, site.zone.clone());
     let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let (from, to) = (said(&asked.from), said(&asked.to));
     let missing = |field: &str| Problem::invalid(field, "say which days, as local dates");
@@ -107,11 +120,14 @@ pub async fn post(
     let ask = Ask { from_ms, to_ms, platform: asked.platform, currency };
     let view = site.view(&app);
     let report = blocking(move || reconcile::compare(&view, &payments, &ask)).await?;
-    if is_csv {
+    if matches!(form, Form::Csv) {
         let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
         return Ok((kind, report.csv(&zone)).into_response());
     }
     let mut answer = report.json(&zone, ROWS_MAX);
+    if matches!(form, Form::Both) {
+        answer["csv"] = report.csv(&zone).into();
+    }
     answer["compared_at"] = zone.rfc3339(now_ms()).into();
     Ok(Json(answer).into_response())
 }

@@ -10,6 +10,7 @@ use edgetally_proto::money::Currency;
 use edgetally_proto::record::Fact;
 use imbl::OrdMap;
 
+use super::cells::Cells;
 use super::ledger::{DEFAULT_PLATFORM, OrderKey};
 use super::settle::Order;
 use crate::presence::Days;
@@ -116,7 +117,7 @@ pub fn cell_of(
 /// The statistics of a site. Clones share what did not change since.
 #[derive(Debug, Clone, Default)]
 pub struct Daily {
-    cells: OrdMap<Cell, Sums>,
+    cells: Cells,
     /// Days that changed since they were last worked out from the orders, and when: a number that
     /// grows with every change.
     dirty: OrdMap<Day, u64>,
@@ -150,23 +151,29 @@ impl Daily {
     fn add(&mut self, share: &Share, sign: i64) {
         self.changes += 1;
         self.dirty.insert(share.cell.day, self.changes);
-        let sums = self.cells.entry(share.cell.clone()).or_default();
-        sums.merge(&share.sums, sign);
-        if *sums == Sums::default() {
-            self.cells.remove(&share.cell);
-        }
+        self.cells.add(&share.cell, &share.sums, sign);
+    }
+
+    /// The cells, and their sums by what is asked for.
+    #[must_use]
+    pub fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    /// Lets readers see what waits.
+    pub fn settle(&mut self) {
+        self.cells.settle();
     }
 
     /// The cells of some days, the last one in.
-    pub fn between(&self, first: Day, last: Day) -> impl Iterator<Item = (&Cell, &Sums)> {
-        let end = last.saturating_add(1).max(first);
-        self.cells.range(first_of(first)..first_of(end))
+    pub fn between(&self, first: Day, last: Day) -> impl Iterator<Item = (Cell, &Sums)> {
+        self.cells.between(first, last)
     }
 
     /// The first and the last day with orders.
     #[must_use]
     pub fn span(&self) -> Option<(Day, Day)> {
-        Some((self.cells.get_min()?.0.day, self.cells.get_max()?.0.day))
+        self.cells.span()
     }
 
     /// Days that changed since they were last worked out from the orders, each with the number of
@@ -198,18 +205,15 @@ impl Daily {
 
     /// Puts other cells in the place of a day's.
     pub fn replace(&mut self, day: Day, cells: Vec<(Cell, Sums)>) {
-        let old: Vec<Cell> = self.between(day, day).map(|(cell, _)| cell.clone()).collect();
-        for cell in &old {
-            self.cells.remove(cell);
+        let old: Vec<(Cell, Sums)> =
+            self.between(day, day).map(|(cell, sums)| (cell, *sums)).collect();
+        for (cell, sums) in &old {
+            self.cells.add(cell, sums, -1);
         }
-        self.cells.extend(cells);
+        for (cell, sums) in &cells {
+            self.cells.add(cell, sums, 1);
+        }
     }
-}
-
-fn first_of(day: Day) -> Cell {
-    // No code of a currency comes before this one.
-    let currency = Currency::parse("AED").unwrap_or(Currency::USD);
-    Cell { day, platform: "".into(), currency, category: None, region: None }
 }
 
 /// What an order adds to its day.

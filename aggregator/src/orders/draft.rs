@@ -24,12 +24,20 @@ pub struct Refusal {
     pub field: String,
     /// For people.
     pub message: String,
+    /// The row of the sender's file, if it came in one; the row with the names of columns is 1.
+    pub row: Option<usize>,
 }
 
 impl Refusal {
     /// A refusal.
     pub fn new(code: &'static str, field: &str, message: impl Into<String>) -> Self {
-        Self { code, field: field.to_owned(), message: message.into() }
+        Self { code, field: field.to_owned(), message: message.into(), row: None }
+    }
+
+    /// The same of a row, if it does not know of which one it is.
+    #[must_use]
+    pub fn of_row(self, row: Option<usize>) -> Self {
+        Self { row: self.row.or(row), ..self }
     }
 }
 
@@ -191,6 +199,8 @@ pub struct Line {
     pub price: Vec<Said>,
     /// How many; 1 if it does not say.
     pub quantity: Said,
+    /// The row of a file that it stands in.
+    pub row: Option<usize>,
 }
 
 /// A row of orders.
@@ -227,6 +237,8 @@ pub struct Draft {
     pub completed: Said,
     /// When it was cancelled.
     pub cancelled: Said,
+    /// When it was paid; if it says so the order counts, though it was cancelled since.
+    pub paid_at: Said,
     /// When it was changed last; if it does not say, the last of the other times.
     pub updated: Said,
     /// What kind of goods.
@@ -235,8 +247,12 @@ pub struct Draft {
     pub region: Said,
     /// Where it goes.
     pub city: Said,
+    /// The list of its lines as written.
+    pub list: Said,
     /// Its lines.
     pub lines: Vec<Line>,
+    /// The row of a file in which it begins.
+    pub row: Option<usize>,
 }
 
 /// What a row was read into.
@@ -265,6 +281,10 @@ impl Draft {
     /// # Errors
     /// If something is missing, or not what it should be.
     pub fn read(&self, site: Currency) -> Result<Read, Refusal> {
+        self.read_version(site).map_err(|refusal| refusal.of_row(self.row))
+    }
+
+    fn read_version(&self, site: Currency) -> Result<Read, Refusal> {
         let code = self.code.text()?.ok_or_else(|| missing(&self.code))?;
         let code = TransactionId::parse(&code)
             .map_err(|error| self.code.refusal("field_too_long", error.to_string()))?;
@@ -317,11 +337,16 @@ impl Draft {
     }
 
     fn items(&self, currency: Currency, rounded: &mut Vec<String>) -> Result<Vec<Item>, Refusal> {
+        if self.list.is_said() && !self.list.value.is_array() {
+            return Err(self.list.refusal("value_invalid", "this is a list of objects"));
+        }
         if self.lines.len() > ITEMS_MAX {
             let detail = format!("an order has at most {ITEMS_MAX} lines");
-            return Err(Refusal::new("too_many_items", "items", detail));
+            return Err(self.list.refusal("too_many_items", detail));
         }
-        self.lines.iter().map(|line| line.read(currency, rounded)).collect()
+        let read =
+            |line: &Line| line.read(currency, rounded).map_err(|refusal| refusal.of_row(line.row));
+        self.lines.iter().map(read).collect()
     }
 
     fn amounts(
@@ -369,7 +394,7 @@ impl Draft {
         let others = [Some(ordered_at_ms), completed_at_ms, cancelled_at_ms];
         let last_ms = others.into_iter().flatten().max().unwrap_or(ordered_at_ms);
         let updated_at_ms = self.updated.time(self.clock)?.unwrap_or(last_ms);
-        let version = Version {
+        let mut version = Version {
             state,
             state_written,
             updated_at_ms,
@@ -378,7 +403,9 @@ impl Draft {
             total,
             category: self.category.text()?,
             region: self.region.text()?,
+            was_booked: false,
         };
+        version.note_booked(completed_at_ms.or(self.paid_at.time(self.clock)?).is_some());
         Ok((ordered_at_ms, version))
     }
 }
@@ -434,6 +461,7 @@ pub fn canonical(row: &Value) -> Draft {
             variant: said("item_variant"),
             price: vec![said("price")],
             quantity: said("quantity"),
+            row: None,
         }
     };
     Draft {
@@ -452,10 +480,13 @@ pub fn canonical(row: &Value) -> Draft {
         ordered: said("order_date"),
         completed: said("completed_at"),
         cancelled: said("cancelled_at"),
+        paid_at: said("paid_at"),
         updated: said("updated_at"),
         category: said("category"),
         region: said("region"),
         city: said("shipping_city"),
+        list: said("items"),
         lines: lines.enumerate().map(line).collect(),
+        row: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Orders: what the events of one order and the back office say together, and the sums over all of
 //! them.
 
+pub mod cells;
 pub mod daily;
 pub mod draft;
 pub mod ledger;

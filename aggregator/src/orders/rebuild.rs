@@ -7,6 +7,7 @@ use edgetally_proto::record::Fact;
 use imbl::OrdMap;
 use serde_json::{Value, json};
 
+use super::cells::Grain;
 use super::daily::{Cell, Daily, Day, Sums, cell_of};
 use super::statistics::date_of;
 use crate::presence::Days;
@@ -100,13 +101,9 @@ pub fn look_at(site: &SiteView, day: Day) -> (Vec<Difference>, i64) {
     let count = orders.values().map(|sums| sums.orders).sum();
     let mut differences = Vec::new();
     for (cell, statistics) in site.daily.between(day, day) {
-        let said = orders.remove(cell).unwrap_or_default();
+        let said = orders.remove(&cell).unwrap_or_default();
         if said != *statistics {
-            differences.push(Difference {
-                cell: cell.clone(),
-                statistics: *statistics,
-                orders: said,
-            });
+            differences.push(Difference { cell, statistics: *statistics, orders: said });
         }
     }
     let missing = |(cell, orders)| Difference { cell, statistics: Sums::default(), orders };
@@ -117,7 +114,8 @@ pub fn look_at(site: &SiteView, day: Day) -> (Vec<Difference>, i64) {
 /// Days between two that have orders or changed.
 #[must_use]
 pub fn days_between(daily: &Daily, first: Day, last: Day) -> Vec<Day> {
-    let mut days: Vec<Day> = daily.between(first, last).map(|(cell, _)| cell.day).collect();
+    let cells = daily.cells().days(Grain::default(), first, last);
+    let mut days: Vec<Day> = cells.map(|(place, _)| place.day()).collect();
     days.extend(daily.dirty().range(first..=last.max(first)).map(|(day, _)| *day));
     days.sort_unstable();
     days.dedup();

@@ -128,15 +128,12 @@ pub fn settle(traces: &[Trace]) -> Option<Order> {
 
 /// When an order was cancelled: the back office's word stands, unless an event came after it.
 fn cancelled_at(spoken: &[&Trace], version: Option<&Version>) -> Option<i64> {
-    let event = spoken.iter().find(|trace| trace.kind == Kind::Cancelled);
-    let event = event.map(|trace| trace.occurred_at_ms);
-    match version {
-        None => event,
-        Some(version) if version.state == State::Cancelled => {
-            Some(version.cancelled_at_ms.unwrap_or(version.updated_at_ms))
-        }
-        Some(version) => event.filter(|at_ms| *at_ms > version.updated_at_ms),
+    if let Some(version) = version.filter(|version| version.state == State::Cancelled) {
+        return Some(version.cancelled_at_ms.unwrap_or(version.updated_at_ms));
     }
+    let events = spoken.iter().filter(|trace| trace.kind == Kind::Cancelled);
+    let mut times = events.map(|trace| trace.occurred_at_ms);
+    times.find(|at_ms| version.is_none_or(|version| *at_ms > version.updated_at_ms))
 }
 
 /// The same, with the order's refunds.
@@ -177,7 +174,7 @@ pub fn settle_in_full(traces: &[Trace]) -> Option<(Order, Vec<Refund>)> {
         record: timing.record,
         money_record: money.record,
         at_ms: timing.occurred_at_ms,
-        is_booked: spoken.iter().any(is_sold) || version.is_some_and(|v| v.state.is_booked()),
+        is_booked: spoken.iter().any(is_sold) || version.is_some_and(Version::is_booked),
         value: money.fact.value,
         units,
         worth,

@@ -1,17 +1,20 @@
 //! Daily statistics as they are shown: cells of days brought together by period and dimension.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use edgetally_proto::money::{Currency, format_minor};
 use jiff::civil::Date;
-use serde_json::{Value, json};
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use serde_json::Value;
 
-use super::daily::{Cell, Day, Sums};
+use super::cells::{Cells, Grain, Name, Place};
+use super::daily::{Day, Sums};
 use crate::presence::Days;
 use crate::query::report::hundredths;
 use crate::query::run::half_even;
 use crate::view::SiteView;
+
+/// How a dimension is told that an order does not have.
+const NONE: &str = "(none)";
 
 /// What rows are told apart by, beside date and currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,12 +41,11 @@ impl By {
         }
     }
 
-    fn of(self, cell: &Cell) -> Arc<str> {
-        let none = || Arc::from("(none)");
+    fn of(self, place: &Place) -> Name {
         match self {
-            Self::Platform => cell.platform.clone(),
-            Self::Category => cell.category.clone().unwrap_or_else(none),
-            Self::Region => cell.region.clone().unwrap_or_else(none),
+            Self::Platform => place.platform,
+            Self::Category => place.category,
+            Self::Region => place.region,
         }
     }
 }
@@ -72,6 +74,16 @@ pub fn date_of(day: Day) -> Date {
 pub fn day_of(date: Date) -> Day {
     let since = date.since(jiff::civil::date(1970, 1, 1));
     since.map_or(0, |span| i64::from(span.get_days()))
+}
+
+/// The first day of the month of a day.
+#[must_use]
+pub fn first_of_month(day: Day) -> Day {
+    day_of(date_of(day).first_of_month())
+}
+
+fn next_month(day: Day) -> Day {
+    day_of(date_of(day).last_of_month()) + 1
 }
 
 impl Period {
@@ -111,34 +123,142 @@ pub struct Ask {
     pub period: Period,
 }
 
-type Place = (Day, Vec<Arc<str>>, Currency);
+/// A row of statistics; amounts as decimals of its currency.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The first day of its period.
+    pub stat_date: String,
+    /// Order platform, if rows are told apart by it or are of one alone.
+    pub platform: Option<String>,
+    /// Category, if rows are told apart by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Region, if rows are told apart by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    currency: &'static str,
+    total_orders: i64,
+    completed_orders: i64,
+    cancelled_orders: i64,
+    pending_orders: i64,
+    gross_merchandise_value: String,
+    total_revenue: String,
+    total_discount: String,
+    cancellation_rate: Value,
+    avg_order_value: Option<String>,
+    is_final: bool,
+}
 
-/// The rows in the order of dates, dimensions and currencies.
+/// Which rows of all.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// How many come before.
+    pub skip: usize,
+    /// How many there are at most.
+    pub limit: usize,
+}
+
+impl Page {
+    /// All of them.
+    pub const ALL: Self = Self { skip: 0, limit: usize::MAX };
+}
+
+/// Platform, category and region of a row, as far as rows are told apart by them, and currency.
+type Group = ([Name; 3], Currency);
+
+/// Rows on their way.
+struct Rows<'a> {
+    site: &'a SiteView,
+    ask: &'a Ask,
+    page: Page,
+    now_ms: i64,
+    seen: usize,
+    rows: Vec<Row>,
+}
+
+/// The rows in the order of dates, dimensions and currencies; and whether there are more.
 #[must_use]
-pub fn rows(site: &SiteView, ask: &Ask, now_ms: i64) -> Vec<Value> {
-    let mut sums: BTreeMap<Place, Sums> = BTreeMap::new();
-    for (cell, sum) in site.daily.between(ask.first, ask.last) {
-        if ask.platform.as_deref().is_some_and(|name| name != cell.platform.as_ref()) {
+pub fn rows(site: &SiteView, ask: &Ask, page: Page, now_ms: i64) -> (Vec<Row>, bool) {
+    let cells = site.daily.cells();
+    let platform = ask.platform.as_deref().map(|name| cells.number_of(name));
+    let none = cells.number_of(NONE);
+    let mut rows = Rows { site, ask, page, now_ms, seen: 0, rows: Vec::new() };
+    let mut of_period: Option<(Day, FxHashMap<Group, Sums>)> = None;
+    for (place, sums) in read(cells, ask) {
+        if platform.is_some_and(|number| number != Some(place.platform)) {
             continue;
         }
-        let (first, _) = ask.period.ends(cell.day);
-        let by = ask.by.iter().map(|by| by.of(cell)).collect();
-        sums.entry((first, by, cell.currency)).or_default().merge(sum, 1);
-    }
-    let mut finals: BTreeMap<Day, bool> = BTreeMap::new();
-    let row = |((day, by, currency), sums): (Place, Sums)| {
-        let (first, last) = ask.period.ends(day);
-        let (first, last) = (first.max(ask.first), last.min(ask.last));
-        let is_final = *finals.entry(day).or_insert_with(|| is_final(site, (first, last), now_ms));
-        let mut row = row_of(&sums, currency, is_final);
-        row["stat_date"] = date_of(day).to_string().into();
-        row["platform"] = ask.platform.as_deref().into();
-        for (by, value) in ask.by.iter().zip(&by) {
-            row[by.name()] = value.as_ref().into();
+        let (first, _) = ask.period.ends(place.day());
+        if let Some((of, groups)) = of_period.take_if(|(of, _)| *of != first) {
+            rows.push(of, groups);
+            if rows.is_full() {
+                break;
+            }
         }
-        row
+        // What is called so is told together with what has no name.
+        let named = |by: By| Some(by.of(place)).filter(|number| Some(*number) != none);
+        let number = |by: By| named(by).filter(|_| ask.by.contains(&by)).unwrap_or_default();
+        let group = (By::ALL.map(number), place.currency);
+        let (_, groups) = of_period.get_or_insert_with(|| (first, FxHashMap::default()));
+        groups.entry(group).or_default().merge(sums, 1);
+    }
+    if let Some((of, groups)) = of_period {
+        rows.push(of, groups);
+    }
+    (rows.rows, rows.seen > page.skip.saturating_add(page.limit))
+}
+
+/// The sums that a question needs, in the order of days: of whole months one a month.
+fn read<'a>(cells: &'a Cells, ask: &Ask) -> impl Iterator<Item = (&'a Place, &'a Sums)> {
+    let grain =
+        Grain { category: ask.by.contains(&By::Category), region: ask.by.contains(&By::Region) };
+    let (first, last) = (ask.first, ask.last);
+    let (begin, end) = match ask.period {
+        Period::Month if first_of_month(first) == first => (first, first_of_month(last + 1)),
+        Period::Month => (next_month(first), first_of_month(last + 1)),
+        Period::Day | Period::Week => (last + 1, last + 1),
     };
-    sums.into_iter().map(row).collect()
+    // Without a whole month all of it is read by day.
+    let (begin, end) = if begin < end { (begin, end) } else { (last + 1, last + 1) };
+    let before = cells.days(grain, first, begin - 1);
+    before.chain(cells.months(grain, begin, end - 1)).chain(cells.days(grain, end, last))
+}
+
+impl Rows<'_> {
+    /// Whether the page and a row after it were seen.
+    fn is_full(&self) -> bool {
+        self.seen > self.page.skip.saturating_add(self.page.limit)
+    }
+
+    /// Adds the rows of a period.
+    fn push(&mut self, day: Day, groups: FxHashMap<Group, Sums>) {
+        let cells = self.site.daily.cells();
+        let named = |((numbers, currency), sums): (Group, Sums)| {
+            (numbers.map(|number| cells.name(number)), currency, sums)
+        };
+        let mut groups: Vec<_> = groups.into_iter().map(named).collect();
+        let text = |name: &Option<&str>| name.unwrap_or(NONE).to_owned();
+        groups.sort_by(|(a, a_currency, _), (b, b_currency, _)| {
+            a.map(|name| name.unwrap_or(NONE))
+                .cmp(&b.map(|name| name.unwrap_or(NONE)))
+                .then(a_currency.cmp(b_currency))
+        });
+        let (first, last) = self.ask.period.ends(day);
+        let (first, last) = (first.max(self.ask.first), last.min(self.ask.last));
+        let is_final = is_final(self.site, (first, last), self.now_ms);
+        let date = date_of(day).to_string();
+        for ([platform, category, region], currency, sums) in groups {
+            self.seen += 1;
+            let before = self.seen <= self.page.skip;
+            if before || self.rows.len() >= self.page.limit {
+                continue;
+            }
+            let has = |by: By, name: &Option<&str>| self.ask.by.contains(&by).then(|| text(name));
+            let own = has(By::Platform, &platform).or_else(|| self.ask.platform.clone());
+            let names = (own, has(By::Category, &category), has(By::Region, &region));
+            self.rows.push(row_of(date.clone(), names, currency, &sums, is_final));
+        }
+    }
 }
 
 /// Whether the days are over and none of them waits for being worked out again.
@@ -148,26 +268,34 @@ pub fn is_final(site: &SiteView, (first, last): (Day, Day), now_ms: i64) -> bool
     is_over && site.daily.dirty().range(first..=last).next().is_none()
 }
 
-fn row_of(sums: &Sums, currency: Currency, is_final: bool) -> Value {
+fn row_of(
+    stat_date: String,
+    (platform, category, region): (Option<String>, Option<String>, Option<String>),
+    currency: Currency,
+    sums: &Sums,
+    is_final: bool,
+) -> Row {
     let amount = |minor: i128| format_minor(minor, currency);
     let rate = || {
         let hundred = half_even(10_000 * i128::from(sums.cancelled), i128::from(sums.orders));
         hundredths(hundred)
     };
     let mean = || amount(half_even(sums.revenue, i128::from(sums.completed)));
-    json!({
-        "stat_date": null,
-        "platform": null,
-        "currency": currency.code(),
-        "total_orders": sums.orders,
-        "completed_orders": sums.completed,
-        "cancelled_orders": sums.cancelled,
-        "pending_orders": sums.pending(),
-        "gross_merchandise_value": amount(sums.total),
-        "total_revenue": amount(sums.revenue),
-        "total_discount": amount(sums.discount),
-        "cancellation_rate": if sums.orders > 0 { rate() } else { Value::Null },
-        "avg_order_value": (sums.completed > 0).then(mean),
-        "is_final": is_final,
-    })
+    Row {
+        stat_date,
+        platform,
+        category,
+        region,
+        currency: currency.code(),
+        total_orders: sums.orders,
+        completed_orders: sums.completed,
+        cancelled_orders: sums.cancelled,
+        pending_orders: sums.pending(),
+        gross_merchandise_value: amount(sums.total),
+        total_revenue: amount(sums.revenue),
+        total_discount: amount(sums.discount),
+        cancellation_rate: if sums.orders > 0 { rate() } else { Value::Null },
+        avg_order_value: (sums.completed > 0).then(mean),
+        is_final,
+    }
 }

@@ -59,6 +59,17 @@ impl Told {
         self.fact.told.as_deref()
     }
 
+    /// Whether it says that the order was booked.
+    pub(crate) fn is_booked(&self) -> bool {
+        self.version().is_some_and(Version::is_booked)
+    }
+
+    /// The same, and whether another version says that the order was booked.
+    pub(crate) fn noting(mut self, is_booked: bool) -> Self {
+        self.fact.told.iter_mut().for_each(|version| version.note_booked(is_booked));
+        self
+    }
+
     /// What becomes of it where another version is known; of two changed at the same instant the
     /// one that comes later stands.
     pub(crate) fn after(&self, known: &Self) -> Became {

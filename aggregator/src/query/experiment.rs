@@ -5,7 +5,7 @@
 //! sequences (Waudby-Smith and others, "Time-uniform central limit theory and asymptotic confidence
 //! sequences"): they hold at every moment at once, however often one looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use edgetally_proto::money::{Currency, format_minor};
 use rustc_hash::FxHashMap;
@@ -70,11 +70,14 @@ pub fn answer(site: &SiteView, ask: &Ask) -> Option<Json> {
         variants.entry(name.clone()).or_default().persons += 1;
         of_person.insert(person, (*at_ms, name));
     }
-    if variants.is_empty() && several == 0 {
+    let absent = exposures.absent(&ask.id, &symbols);
+    if variants.is_empty() && several == 0 && absent == 0 {
         return None;
     }
     add_orders(site, ask, &of_person, &mut variants);
-    Some(shown(ask, &variants, several))
+    let mut answer = shown(ask, &variants, several);
+    answer["views_of_absent"] = absent.into();
+    Some(answer)
 }
 
 /// Adds what the persons ordered after they saw their variant.
@@ -212,16 +215,19 @@ fn shown(ask: &Ask, variants: &BTreeMap<String, Variant>, several: u64) -> Json 
 /// The chance of such numbers of persons, or odder ones, under the shares that were meant.
 fn mismatch(variants: &BTreeMap<String, Variant>, weights: &BTreeMap<String, f64>) -> f64 {
     let weight = |name: &String| weights.get(name).copied().unwrap_or(1.0);
-    let all: f64 = variants.values().map(|variant| variant.persons as f64).sum();
-    let sum: f64 = variants.keys().map(weight).sum();
-    if variants.len() < 2 || all == 0.0 || sum <= 0.0 {
+    let persons = |name: &String| variants.get(name).map_or(0.0, |variant| variant.persons as f64);
+    // A variant that was meant and that nobody was shown is the worst of all splits.
+    let names: BTreeSet<&String> = variants.keys().chain(weights.keys()).collect();
+    let all: f64 = names.iter().map(|name| persons(name)).sum();
+    let sum: f64 = names.iter().map(|name| weight(name)).sum();
+    if names.len() < 2 || all == 0.0 || sum <= 0.0 {
         return 1.0;
     }
-    let odd = variants.iter().map(|(name, variant)| {
+    let odd = names.iter().map(|name| {
         let expected = all * weight(name) / sum;
-        (variant.persons as f64 - expected).powi(2) / expected.max(f64::MIN_POSITIVE)
+        (persons(name) - expected).powi(2) / expected.max(f64::MIN_POSITIVE)
     });
-    let freedom = (variants.len() - 1) as f64;
+    let freedom = (names.len() - 1) as f64;
     ChiSquared::new(freedom).map_or(1.0, |chi| chi.sf(odd.sum()))
 }
 

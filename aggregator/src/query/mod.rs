@@ -33,9 +33,10 @@ use crate::rates::Rates;
 use crate::view::{SiteView, View};
 
 /// Why a query has no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// The query itself is wrong.
+    #[error("{field}: {detail}")]
     Invalid {
         /// Path of the member.
         field: String,
@@ -43,16 +44,19 @@ pub enum QueryError {
         detail: String,
     },
     /// A metric cannot be broken down, filtered or had in this way.
+    #[error("{detail}")]
     Unsupported {
         /// The pair, or the member.
         detail: String,
     },
     /// Too many rows, or finer than is kept.
+    #[error("{detail}")]
     TooFine {
         /// What to do about it.
         detail: String,
     },
     /// There is no such site.
+    #[error("there is no such site")]
     UnknownSite,
 }
 

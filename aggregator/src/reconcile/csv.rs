@@ -1,5 +1,7 @@
 //! Payments of a CSV file with the columns `order_id, amount, status, created_at`.
 
+use edgetally_proto::time::{EARLIEST_MS, LATEST_MS};
+
 use super::Payment;
 use crate::orders::draft::written;
 
@@ -27,7 +29,9 @@ pub fn read(text: &str) -> Result<Vec<Payment>, String> {
         let [order_id, amount, status, created_at] =
             places.map(|place| record.get(place).unwrap_or_default().to_owned());
         let created_at_ms = created_at.parse().ok().or_else(|| written(&created_at));
+        let is_time = |ms: &i64| (EARLIEST_MS..LATEST_MS).contains(ms);
         let created_at_ms = created_at_ms
+            .filter(is_time)
             .ok_or_else(|| format!("line {}: created_at {created_at:?} is no time", at + 2))?;
         payments.push(Payment { order_id, amount, status, created_at_ms });
     }
@@ -53,6 +57,9 @@ mod tests {
         assert_eq!(read_one(text), Ok(Some(expected)));
         let text = "order_id,amount,status,created_at\na,1,paid,yesterday\n";
         assert_eq!(read_one(text), Err("line 2: created_at \"yesterday\" is no time".to_owned()));
+        // Seconds are no milliseconds.
+        let text = "order_id,amount,status,created_at\na,1,paid,1772420400\n";
+        assert_eq!(read_one(text), Err("line 2: created_at \"1772420400\" is no time".to_owned()));
         assert!(read("order_id,amount\n").is_err());
     }
 }

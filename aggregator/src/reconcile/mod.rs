@@ -1,8 +1,11 @@
 //! Our orders beside the payments of somebody else: what is in both, in one, or different.
 
 pub mod csv;
+pub mod plan;
+pub mod run;
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write;
 
 use edgetally_proto::money::{Currency, format_minor, parse_minor};
@@ -14,6 +17,7 @@ use crate::calendar::Calendar;
 use crate::query::report::hundredths;
 use crate::query::run::half_even;
 use crate::view::SiteView;
+use run::Total;
 
 /// How far beside the range the other half of a pair is looked for: an order of just before
 /// midnight may be paid after it.
@@ -131,30 +135,21 @@ struct Side {
 #[must_use]
 pub fn compare(site: &SiteView, payments: &[Payment], ask: &Ask) -> Report {
     let mut report = Report::default();
-    let mut here: FxHashMap<&str, Side> = FxHashMap::default();
     let (from_ms, to_ms) = (ask.from_ms, ask.to_ms);
-    let near = (from_ms.saturating_sub(MARGIN_MS), to_ms.saturating_add(MARGIN_MS));
-    for (_, row) in site.orders.range((near.0, 0)..(near.1, 0)) {
-        let Some(value) = row.order.value.filter(|_| row.order.is_booked) else { continue };
-        if ask.platform.as_deref().is_some_and(|name| name != row.key.platform.as_ref()) {
-            continue;
-        }
-        let side = Side { amount: value.minor, at_ms: row.order.at_ms, currency: value.currency };
-        here.insert(row.key.transaction.as_ref(), side);
-    }
-    let there = read(payments, &here, ask.currency, &mut report);
     let is_within = |at_ms: i64| (from_ms..to_ms).contains(&at_ms);
+    let (here, alone) = booked(site, ask);
+    let there = read(payments, &here, ask, &mut report);
     for (order_id, paid) in &there {
         let ours = here.get(order_id);
         if is_within(paid.at_ms) {
-            report.add_sums(1, paid);
+            report.add_sums(&site.zone, 1, paid);
             if ours.is_none() {
                 report.push(Kind::MissingHere, order_id, None, Some(paid));
             }
         }
     }
     for (order_id, ours) in here.iter().filter(|(_, ours)| is_within(ours.at_ms)) {
-        report.add_sums(0, ours);
+        report.add_sums(&site.zone, 0, ours);
         match there.get(order_id) {
             None => report.push(Kind::MissingThere, order_id, Some(ours), None),
             Some(paid) if paid.amount != ours.amount => {
@@ -163,34 +158,67 @@ pub fn compare(site: &SiteView, payments: &[Payment], ask: &Ask) -> Report {
             Some(_) => report.matched += 1,
         }
     }
+    for (order_id, ours) in alone.iter().filter(|(_, ours)| is_within(ours.at_ms)) {
+        report.add_sums(&site.zone, 0, ours);
+        report.push(Kind::MissingThere, order_id, Some(ours), None);
+    }
     report.found.sort_by(|a, b| (a.kind, &a.order_id).cmp(&(b.kind, &b.order_id)));
     report
+}
+
+/// The booked orders of a range and of its margin, by number. Several of one number, of different
+/// platforms, are added, since a payment does not say of which it is; those in another currency
+/// stand alone.
+fn booked<'a>(site: &'a SiteView, ask: &Ask) -> (FxHashMap<&'a str, Side>, Vec<(&'a str, Side)>) {
+    let mut here: FxHashMap<&str, Side> = FxHashMap::default();
+    let mut alone = Vec::new();
+    let (from_ms, to_ms) =
+        (ask.from_ms.saturating_sub(MARGIN_MS), ask.to_ms.saturating_add(MARGIN_MS));
+    for (_, row) in site.orders.range((from_ms, 0)..(to_ms, 0)) {
+        let Some(value) = row.order.value.filter(|_| row.order.is_booked) else { continue };
+        if ask.platform.as_deref().is_some_and(|name| name != row.key.platform.as_ref()) {
+            continue;
+        }
+        let side = Side { amount: value.minor, at_ms: row.order.at_ms, currency: value.currency };
+        match here.entry(row.key.transaction.as_ref()) {
+            Entry::Vacant(free) => drop(free.insert(side)),
+            Entry::Occupied(mut known) if known.get().currency == side.currency => {
+                let known = known.get_mut();
+                known.amount = known.amount.saturating_add(side.amount);
+            }
+            Entry::Occupied(_) => alone.push((row.key.transaction.as_ref(), side)),
+        }
+    }
+    (here, alone)
 }
 
 /// What came in for each order; several payments of one are added.
 fn read<'a>(
     payments: &'a [Payment],
     here: &FxHashMap<&str, Side>,
-    site: Currency,
+    ask: &Ask,
     report: &mut Report,
 ) -> FxHashMap<&'a str, Side> {
+    // What lies beside the range is read for its pairs and counted by who asks for it.
+    let is_counted = |payment: &Payment| (ask.from_ms..ask.to_ms).contains(&payment.created_at_ms);
     let mut there: FxHashMap<&str, Side> = FxHashMap::default();
     for payment in payments {
         if !payment.is_paid() {
-            report.unpaid += 1;
+            report.unpaid += usize::from(is_counted(payment));
             continue;
         }
         let order_id = payment.order_id.as_str();
-        let currency = here.get(order_id).map_or(site, |ours| ours.currency);
-        match parse_minor(payment.amount.trim(), currency.exponent()) {
-            Err(error) => {
-                let why = format!("the amount {error}");
+        let currency = here.get(order_id).map_or(ask.currency, |ours| ours.currency);
+        let mut refuse = |why: String| {
+            if is_counted(payment) {
                 report.unreadable.push((payment.order_id.clone(), why));
             }
+        };
+        match parse_minor(payment.amount.trim(), currency.exponent()) {
+            Err(error) => refuse(format!("the amount {error}")),
             // Rounding would make what is different equal.
             Ok(parsed) if parsed.rounded => {
-                let why = format!("the amount has more decimals than {currency}");
-                report.unreadable.push((payment.order_id.clone(), why));
+                refuse(format!("the amount has more decimals than {currency}"));
             }
             Ok(parsed) => {
                 let at_ms = payment.created_at_ms;
@@ -204,8 +232,8 @@ fn read<'a>(
 }
 
 impl Report {
-    fn add_sums(&mut self, which: usize, side: &Side) {
-        let hour = side.at_ms.div_euclid(HOUR_MS) * HOUR_MS;
+    fn add_sums(&mut self, zone: &Calendar, which: usize, side: &Side) {
+        let hour = zone.hour_of(side.at_ms).0;
         let second = second_of(side.at_ms) * 1_000;
         for (sums, slot) in [(&mut self.hours, hour), (&mut self.seconds, second)] {
             let sums = sums.entry((slot, side.currency)).or_default();
@@ -234,66 +262,57 @@ impl Report {
         self.found.iter().filter(|found| found.kind == kind).count()
     }
 
-    /// Our sum and theirs in each currency, and by how many percent ours is off.
-    fn totals(&self) -> Vec<Value> {
-        let mut totals: BTreeMap<Currency, [(u64, i128); 2]> = BTreeMap::new();
-        for ((_, currency), sums) in &self.hours {
-            let total = totals.entry(*currency).or_default();
-            for (total, sum) in total.iter_mut().zip(sums) {
-                total.0 += sum.0;
-                total.1 += sum.1;
-            }
+    /// Our sum and theirs in each currency, and how much of it does not match.
+    #[must_use]
+    pub fn totals(&self) -> Vec<Total> {
+        let mut totals: BTreeMap<Currency, Total> = BTreeMap::new();
+        for ((_, currency), [here, there]) in &self.hours {
+            let total = totals.entry(*currency).or_insert_with(|| Total::of(*currency));
+            total.orders += here.0;
+            total.payments += there.0;
+            total.here += here.1;
+            total.there += there.1;
         }
-        let row = |(currency, [here, there]): (Currency, [(u64, i128); 2])| {
-            let apart = (here.1 - there.1).abs();
-            let percent = (there.1 > 0).then(|| hundredths(half_even(10_000 * apart, there.1)));
-            json!({
-                "currency": currency.code(),
-                "orders": here.0,
-                "payments": there.0,
-                "here": format_minor(here.1, currency),
-                "there": format_minor(there.1, currency),
-                "difference": format_minor(here.1 - there.1, currency),
-                "difference_percent": percent,
-            })
-        };
-        totals.into_iter().map(row).collect()
+        for found in &self.found {
+            let total = totals.entry(found.currency).or_insert_with(|| Total::of(found.currency));
+            total.apart += found.difference().abs();
+        }
+        totals.into_values().collect()
     }
 
-    /// The report as JSON, with the first rows of each list.
+    /// The report as JSON, with the first rows of each list; `cut` names those that have more.
     #[must_use]
     pub fn json(&self, zone: &Calendar, rows_max: usize) -> Value {
-        let apart = |sums: &Sums, only_apart: bool| {
-            let rows = sums.iter().filter(|(_, [a, b])| !only_apart || a != b);
-            let row =
-                |((at_ms, currency), [here, there]): (&(i64, Currency), &[(u64, i128); 2])| {
-                    json!({
-                        "at": zone.rfc3339(*at_ms),
-                        "currency": currency.code(),
-                        "orders": here.0,
-                        "payments": there.0,
-                        "here": format_minor(here.1, *currency),
-                        "there": format_minor(there.1, *currency),
-                        "difference": format_minor(here.1 - there.1, *currency),
-                    })
-                };
-            rows.take(rows_max).map(row).collect::<Vec<_>>()
-        };
-        let found = self.found.iter().take(rows_max).map(|row| row.json(zone));
-        let unreadable = self.unreadable.iter().take(rows_max);
+        let found = self.found.iter().map(|row| row.json(zone));
+        let unreadable = self.unreadable.iter();
         let unreadable = unreadable.map(|(id, why)| json!({"order_id": id, "message": why}));
-        json!({
+        let seconds = self.seconds.iter().filter(|(_, [here, there])| here != there);
+        let hours = self.hours.iter().map(|sums| sums_json(sums, zone));
+        let seconds = seconds.map(|sums| sums_json(sums, zone));
+        // One more tells that there are more.
+        let most = rows_max + 1;
+        let mut lists = [
+            ("unreadable", unreadable.take(most).collect::<Vec<Value>>()),
+            ("results", found.take(most).collect()),
+            ("hours", hours.take(most).collect()),
+            ("seconds", seconds.take(most).collect()),
+        ];
+        let cut = lists.iter().filter(|(_, rows)| rows.len() > rows_max);
+        let cut: Vec<&str> = cut.map(|(name, _)| *name).collect();
+        let mut report = json!({
             "matched": self.matched,
             "missing_here": self.count(Kind::MissingHere),
             "missing_there": self.count(Kind::MissingThere),
             "different": self.count(Kind::Different),
-            "unreadable": unreadable.collect::<Vec<_>>(),
             "unpaid": self.unpaid,
-            "totals": self.totals(),
-            "results": found.collect::<Vec<_>>(),
-            "hours": apart(&self.hours, false),
-            "seconds": apart(&self.seconds, true),
-        })
+            "totals": self.totals().iter().map(total_json).collect::<Vec<_>>(),
+            "cut": cut,
+        });
+        for (name, rows) in &mut lists {
+            rows.truncate(rows_max);
+            report[*name] = std::mem::take(rows).into();
+        }
+        report
     }
 
     /// Every row that does not match, as CSV.
@@ -322,6 +341,31 @@ impl Report {
         }
         text
     }
+}
+
+/// The sums of an hour or a second.
+fn sums_json(
+    ((at_ms, currency), [here, there]): (&(i64, Currency), &[(u64, i128); 2]),
+    zone: &Calendar,
+) -> Value {
+    json!({
+        "at": zone.rfc3339(*at_ms),
+        "currency": currency.code(),
+        "orders": here.0,
+        "payments": there.0,
+        "here": format_minor(here.1, *currency),
+        "there": format_minor(there.1, *currency),
+        "difference": format_minor(here.1 - there.1, *currency),
+    })
+}
+
+/// A total, and by how many percent our sum is off.
+fn total_json(total: &Total) -> Value {
+    let apart = (total.here - total.there).abs();
+    let percent = || hundredths(half_even(10_000 * apart, total.there));
+    let mut row = total.json();
+    row["difference_percent"] = (total.there > 0).then(percent).into();
+    row
 }
 
 /// A cell that no spreadsheet takes for a formula, in quotes.

@@ -147,6 +147,11 @@ impl<'a> Opened<'a> {
         }
     }
 
+    /// A packed block with one record changed; none of an open one.
+    pub(super) fn changed(&self, at: usize, change: impl FnOnce(&mut Stored)) -> Option<Packed> {
+        self.packed().ok().map(|packed| packed.changed(at, change))
+    }
+
     pub(super) fn iter(self) -> impl Iterator<Item = Held<'a, Stored>> {
         (0..BLOCK_RECORDS).map_while(move |at| self.get(at))
     }

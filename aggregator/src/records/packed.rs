@@ -2,10 +2,12 @@
 //!
 //! Every column has numbers of one width in bits, above a base or as places in a short list of what
 //! occurs, so nothing is unpacked to find one. Checkpoints hold the same bytes, and after them what
-//! the records say of orders.
+//! the records say of orders: what the back office says in few bytes ([`short`]), else as CBOR.
 //!
 //! `version count`, then for each column `width base place`, the places of ids and texts and the
 //! length of all that; then the columns, 16 bytes for each id, the texts of ids that are no UUIDs.
+
+mod bits;
 
 use std::sync::Arc;
 
@@ -14,11 +16,15 @@ use edgetally_proto::ids::EventId;
 use edgetally_proto::record::{Fact, Flags};
 use edgetally_proto::visitor::Device;
 
+use self::bits::push_column;
+use super::short::{self, SHORT, Said};
 use super::stored::{Clues, Origin, Stored};
 use crate::texts::TextId;
 
 /// Not the first byte of a CBOR list, which is what blocks were before.
 const VERSION: u8 = 1;
+/// Of a block in whose checkpoint something of the back office is short.
+const VERSION_SHORT: u8 = 2;
 const COLUMNS: usize = 14;
 const COLUMN_BYTES: usize = 13;
 const COLUMNS_AT: usize = 2;
@@ -62,8 +68,11 @@ enum Column {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
     bytes: Box<[u8]>,
-    /// What records say of orders, by place: it is large, rare, and shared with the ledger.
+    /// What records say of orders, by place: it is large and rare.
     facts: Box<[(u8, Arc<Fact>)]>,
+    /// Where in `short` it ends what the back office says, by place.
+    told: Box<[(u8, u32)]>,
+    short: Box<[u8]>,
 }
 
 /// Keeps the order of times.
@@ -118,51 +127,6 @@ fn numbers(record: &Stored) -> [u64; COLUMNS] {
     ]
 }
 
-fn bits_of(number: u64) -> u32 {
-    match u64::BITS - number.leading_zeros() {
-        bits if bits > WIDEST => u64::BITS,
-        bits => bits,
-    }
-}
-
-/// Appends numbers of one width, from the next whole byte on.
-fn push_bits(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>, width: u32) {
-    let (mut held, mut count) = (0u128, 0);
-    for number in numbers {
-        held |= u128::from(number) << count;
-        count += width;
-        while count >= 8 {
-            out.push((held & 0xFF) as u8);
-            held >>= 8;
-            count -= 8;
-        }
-    }
-    if count > 0 {
-        out.push((held & 0xFF) as u8);
-    }
-}
-
-/// Appends a column; gives its width and base.
-fn push_column(out: &mut Vec<u8>, numbers: &[u64]) -> (u8, u64) {
-    let (lowest, highest) =
-        numbers.iter().fold((u64::MAX, 0), |(low, high), n| (low.min(*n), high.max(*n)));
-    let width = bits_of(highest.saturating_sub(lowest));
-    let mut list = numbers.to_vec();
-    list.sort_unstable();
-    list.dedup();
-    let listed = bits_of(list.len().saturating_sub(1) as u64);
-    let cost = list.len() * 32 + numbers.len() * listed as usize;
-    let fits = list.len() <= LIST_MAX && highest <= u64::from(u32::MAX);
-    if fits && cost < numbers.len() * width as usize {
-        list.iter().for_each(|number| out.extend((*number as u32).to_le_bytes()));
-        let place = |number| list.binary_search(number).unwrap_or_default() as u64;
-        push_bits(out, numbers.iter().map(place), listed);
-        return (listed as u8 | LISTED, list.len() as u64);
-    }
-    push_bits(out, numbers.iter().map(|number| number - lowest), width);
-    (width as u8, lowest)
-}
-
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     if let Some(place) = bytes.get_mut(at..at + value.len()) {
         place.copy_from_slice(value);
@@ -175,9 +139,39 @@ fn put_place(bytes: &mut [u8], at: usize) {
 }
 
 impl Packed {
-    /// Packs records, at most 255.
+    /// Packs records, at most 128.
     #[must_use]
     pub fn of(records: &[Stored]) -> Self {
+        let mut said = Said::default();
+        for (at, record) in (0..=u8::MAX).zip(records) {
+            record.fact.iter().for_each(|fact| said.push(at, fact));
+        }
+        Self::pack(records, said)
+    }
+
+    /// The same records but for one that is changed; what the others say is taken over as it lies.
+    #[must_use]
+    pub fn changed(&self, at: usize, change: impl FnOnce(&mut Stored)) -> Self {
+        let mut records: Vec<Stored> = self.plain_iter().collect();
+        let fact = self.fact(at);
+        if let Some(record) = records.get_mut(at) {
+            record.fact = fact;
+            change(record);
+        }
+        let mut said = Said::default();
+        for (place, record) in (0..=u8::MAX).zip(&records) {
+            if usize::from(place) == at {
+                record.fact.iter().for_each(|fact| said.push(place, fact));
+            } else if let Some(bytes) = self.short(place.into()) {
+                said.push_short(place, bytes);
+            } else if let Some(fact) = self.fact(place.into()) {
+                said.facts.push((place, fact));
+            }
+        }
+        Self::pack(&records, said)
+    }
+
+    fn pack(records: &[Stored], said: Said) -> Self {
         let mut bytes = vec![0; HEAD_BYTES];
         put(&mut bytes, 0, &[VERSION, u8::try_from(records.len()).unwrap_or(u8::MAX)]);
         let rows: Vec<[u64; COLUMNS]> = records.iter().map(numbers).collect();
@@ -193,9 +187,12 @@ impl Packed {
         push_ids(&mut bytes, records);
         bytes.resize(bytes.len() + PADDING, 0);
         put_place(&mut bytes, END_AT);
-        let fact = |(at, record): (u8, &Stored)| Some((at, record.fact.clone()?));
-        let facts = (0..=u8::MAX).zip(records).filter_map(fact).collect();
-        Self { bytes: bytes.into(), facts }
+        Self::with(bytes, said)
+    }
+
+    fn with(bytes: impl Into<Box<[u8]>>, said: Said) -> Self {
+        let Said { facts, told, short } = said;
+        Self { bytes: bytes.into(), facts: facts.into(), told: told.into(), short: short.into() }
     }
 
     /// How many records there are.
@@ -210,15 +207,20 @@ impl Packed {
         self.len() == 0
     }
 
-    /// Bytes that it takes, what it says of orders left out, since the ledger has that too.
+    /// Bytes that it takes, what events say of orders left out.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.short.len()
     }
 
     /// The record at a place.
     #[must_use]
     pub fn get(&self, at: usize) -> Option<Stored> {
+        Some(Stored { fact: self.fact(at), ..self.plain(at)? })
+    }
+
+    /// The record at a place without what it says of orders.
+    fn plain(&self, at: usize) -> Option<Stored> {
         if at >= self.len() {
             return None;
         }
@@ -241,9 +243,14 @@ impl Packed {
             grade: to_text(number(Column::Grade)),
             place: to_text(number(Column::Place)),
             device: to_device(number(Column::Device)),
-            fact: self.fact(at),
+            fact: None,
             is_superseded: flags & SUPERSEDED != 0,
         })
+    }
+
+    /// Every record, in order, without what they say of orders.
+    pub fn plain_iter(&self) -> impl Iterator<Item = Stored> {
+        (0..self.len()).filter_map(|at| self.plain(at))
     }
 
     /// Every record, in order.
@@ -317,11 +324,18 @@ impl Packed {
     }
 
     fn fact(&self, at: usize) -> Option<Arc<Fact>> {
-        if self.facts.is_empty() {
-            return None;
+        if let Some(bytes) = self.short(at) {
+            return short::decode(bytes).map(Arc::new);
         }
         let place = self.facts.binary_search_by_key(&at, |(of, _)| usize::from(*of)).ok()?;
         self.facts.get(place).map(|(_, fact)| fact.clone())
+    }
+
+    fn short(&self, at: usize) -> Option<&[u8]> {
+        let place = self.told.binary_search_by_key(&at, |(of, _)| usize::from(*of)).ok()?;
+        let end_of = |place: usize| usize::try_from(self.told.get(place)?.1).ok();
+        let start = place.checked_sub(1).map_or(Some(0), end_of)?;
+        self.short.get(start..end_of(place)?)
     }
 
     fn place(&self, at: usize) -> Option<usize> {
@@ -360,12 +374,21 @@ impl Packed {
     /// If what it says of orders cannot be written down, which no sound state can cause.
     pub fn encode(&self) -> Result<Vec<u8>, String> {
         let mut out = self.bytes.to_vec();
+        let mut push = |at: u8, said: &[u8]| {
+            out.push(at);
+            out.extend(u32::try_from(said.len()).unwrap_or(u32::MAX).to_le_bytes());
+            out.extend(said);
+        };
         for (at, fact) in &self.facts {
             let mut said = Vec::new();
             ciborium::into_writer(fact.as_ref(), &mut said).map_err(|error| error.to_string())?;
-            out.push(*at);
-            out.extend(u32::try_from(said.len()).unwrap_or(u32::MAX).to_le_bytes());
-            out.extend(said);
+            push(*at, &said);
+        }
+        for (at, _) in &self.told {
+            push(at | SHORT, self.short(usize::from(*at)).unwrap_or_default());
+        }
+        if !self.told.is_empty() {
+            put(&mut out, 0, &[VERSION_SHORT]);
         }
         Ok(out)
     }
@@ -386,7 +409,7 @@ impl Packed {
     /// Whether bytes are a packed block, and not one as it was stored before there were any.
     #[must_use]
     pub fn is_one(bytes: &[u8]) -> bool {
-        bytes.first() == Some(&VERSION)
+        matches!(bytes.first(), Some(&(VERSION | VERSION_SHORT)))
     }
 
     /// Reads what a checkpoint holds.
@@ -395,20 +418,26 @@ impl Packed {
     /// If that is no packed block.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         let broken = || "a block of records is broken".to_owned();
-        let end = Self { bytes: bytes.into(), facts: Box::default() }.place(END_AT);
+        let end = Self::with(bytes, Said::default()).place(END_AT);
         let end = end.filter(|end| *end >= HEAD_BYTES && Self::is_one(bytes)).ok_or_else(broken)?;
         let (packed, mut rest) = bytes.split_at_checked(end).ok_or_else(broken)?;
-        let mut facts = Vec::new();
+        let mut facts = Said::default();
         while let Some((at, after)) = rest.split_first() {
             let (length, after) = after.split_first_chunk::<4>().ok_or_else(broken)?;
             let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| broken())?;
             let (said, after) = after.split_at_checked(length).ok_or_else(broken)?;
-            let fact: Fact = ciborium::from_reader(said).map_err(|error| error.to_string())?;
-            facts.push((*at, Arc::new(fact)));
+            if at & SHORT == 0 || bytes.first() == Some(&VERSION) {
+                let fact: Fact = ciborium::from_reader(said).map_err(|error| error.to_string())?;
+                facts.facts.push((*at, Arc::new(fact)));
+            } else {
+                short::decode(said).ok_or_else(broken)?;
+                facts.push_short(at & !SHORT, said);
+            }
             rest = after;
         }
-        let block = Self { bytes: packed.into(), facts: facts.into() };
-        if block.iter().count() != block.len() {
+        let mut block = Self::with(packed, facts);
+        put(&mut block.bytes, 0, &[VERSION]);
+        if block.plain_iter().count() != block.len() {
             return Err(broken());
         }
         Ok(block)

@@ -1,6 +1,6 @@
 //! The orders of a site with their persons, sessions and credits, kept true as things change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use edgetally_proto::event::Platform;
@@ -51,6 +51,19 @@ pub struct OrderRow {
 /// Time and record of an order.
 pub type OrderPlace = (i64, u32);
 
+/// Where an order stands among the rows; `places` are by the hashes of keys.
+#[must_use]
+pub fn place_in(
+    places: &OrdMap<(u64, OrderPlace), ()>,
+    rows: &OrdMap<OrderPlace, Arc<OrderRow>>,
+    key: &OrderKey,
+) -> Option<OrderPlace> {
+    let hash = key.hash();
+    let same = places.range((hash, (i64::MIN, 0))..=(hash, (i64::MAX, u32::MAX)));
+    let mut places = same.map(|((_, place), ())| *place);
+    places.find(|place| rows.get(place).is_some_and(|row| row.key == *key))
+}
+
 /// What a credit was worked out from where late records concern it.
 #[derive(Debug, Clone, Default)]
 struct Frozen {
@@ -62,10 +75,9 @@ struct Frozen {
 #[derive(Debug, Clone, Default)]
 pub struct Credits {
     rows: OrdMap<OrderPlace, Arc<OrderRow>>,
-    places: OrdMap<OrderKey, OrderPlace>,
+    places: OrdMap<(u64, OrderPlace), ()>,
     sold: OrdMap<(u32, OrderPlace), ()>,
-    by_record: FxHashMap<u32, OrderKey>,
-    by_person: FxHashMap<PersonId, BTreeMap<OrderPlace, OrderKey>>,
+    by_person: BTreeSet<(PersonId, OrderPlace)>,
     clients_of: FxHashMap<TextId, BTreeSet<TextId>>,
     users_of: FxHashMap<TextId, BTreeSet<TextId>>,
     frozen: FxHashMap<OrderKey, Frozen>,
@@ -80,9 +92,9 @@ impl Credits {
         &self.rows
     }
 
-    /// Where each order stands among the rows.
+    /// Where each order stands among the rows, by the hash of its key.
     #[must_use]
-    pub fn places(&self) -> &OrdMap<OrderKey, OrderPlace> {
+    pub fn places(&self) -> &OrdMap<(u64, OrderPlace), ()> {
         &self.places
     }
 
@@ -92,10 +104,9 @@ impl Credits {
         &self.sold
     }
 
-    /// The order whose time a record gives.
-    #[must_use]
-    pub fn order_of(&self, record: u32) -> Option<&OrderKey> {
-        self.by_record.get(&record)
+    /// The order whose time a record gives, which happened at an instant.
+    fn order_of(&self, record: u32, occurred_at_ms: i64) -> Option<&OrderKey> {
+        self.rows.get(&(occurred_at_ms, record)).map(|row| &row.key)
     }
 
     /// The clients on which somebody can have been, those who are merged into him left out.
@@ -125,27 +136,26 @@ impl Credits {
     }
 
     fn within(&self, stretch: Stretch) -> Vec<OrderKey> {
-        let Some(orders) = self.by_person.get(&stretch.person) else { return Vec::new() };
-        let range = (stretch.from_ms, 0)..=(stretch.to_ms, u32::MAX);
-        orders.range(range).map(|(_, key)| key.clone()).collect()
+        let Stretch { person, from_ms, to_ms } = stretch;
+        if from_ms > to_ms {
+            return Vec::new();
+        }
+        let range = (person, (from_ms, 0))..=(person, (to_ms, u32::MAX));
+        let rows = self.by_person.range(range).filter_map(|(_, place)| self.rows.get(place));
+        rows.map(|row| row.key.clone()).collect()
     }
 
     /// Gives the session it was booked in.
     fn take(&mut self, key: &OrderKey) -> Option<u32> {
-        let place = self.places.remove(key)?;
+        let place = place_in(&self.places, &self.rows, key)?;
+        self.places.remove(&(key.hash(), place));
         let row = self.rows.remove(&place)?;
-        self.by_record.remove(&row.order.record);
         self.frozen.remove(key);
         if let Some(session) = row.credit.session {
             self.sold.remove(&(session, place));
         }
-        if let Some(person) = row.credit.person
-            && let Some(orders) = self.by_person.get_mut(&person)
-        {
-            orders.remove(&place);
-            if orders.is_empty() {
-                self.by_person.remove(&person);
-            }
+        if let Some(person) = row.credit.person {
+            self.by_person.remove(&(person, place));
         }
         row.credit.session.filter(|_| row.order.is_booked)
     }
@@ -153,14 +163,13 @@ impl Credits {
     /// Gives the session it is booked in.
     fn put(&mut self, row: OrderRow, frozen: Option<Frozen>) -> Option<u32> {
         let place = (row.order.at_ms, row.order.record);
-        self.places.insert(row.key.clone(), place);
+        self.places.insert((row.key.hash(), place), ());
         let booked_in = row.credit.session.filter(|_| row.order.is_booked);
         if let Some(session) = booked_in {
             self.sold.insert((session, place), ());
         }
-        self.by_record.insert(row.order.record, row.key.clone());
         if let Some(person) = row.credit.person {
-            self.by_person.entry(person).or_default().insert(place, row.key.clone());
+            self.by_person.insert((person, place));
         }
         if let Some(frozen) = frozen {
             self.frozen.insert(row.key.clone(), frozen);
@@ -172,11 +181,15 @@ impl Credits {
 
 impl Site {
     /// Tells an order anew after the ledger changed it.
-    pub(super) fn place_order(&mut self, key: &OrderKey, order: Option<Order>) {
+    pub(super) fn place_order(
+        &mut self,
+        key: &OrderKey,
+        order: Option<Order>,
+        refunds: Vec<Refund>,
+    ) {
         let before = self.credits.take(key);
         let after = order.and_then(|order| {
             let (credit, frozen) = self.credit(&order);
-            let refunds = self.ledger.order(key).map(|(_, refunds)| refunds).unwrap_or_default();
             self.credits.put(OrderRow { key: key.clone(), order, refunds, credit }, frozen)
         });
         // Whether a session converted is told with it.
@@ -196,7 +209,10 @@ impl Site {
         stretches: &[Stretch],
     ) {
         let mut keys: FxHashSet<OrderKey> = FxHashSet::default();
-        keys.extend(moved.filter_map(|record| self.credits.order_of(record).cloned()));
+        keys.extend(moved.filter_map(|record| {
+            let occurred_at_ms = self.records.occurred_at_ms(record)?;
+            self.credits.order_of(record, occurred_at_ms).cloned()
+        }));
         for stretch in stretches {
             keys.extend(self.credits.within(*stretch));
         }
@@ -218,8 +234,9 @@ impl Site {
 
     /// Credits anew whatever a merge of two persons may concern.
     pub(super) fn credit_all_of(&mut self, persons: &[PersonId]) {
-        let orders = persons.iter().filter_map(|person| self.credits.by_person.get(person));
-        let mut keys: BTreeSet<OrderKey> = orders.flat_map(BTreeMap::values).cloned().collect();
+        let always = |person| Stretch { person, from_ms: i64::MIN, to_ms: i64::MAX };
+        let orders = persons.iter().flat_map(|person| self.credits.within(always(*person)));
+        let mut keys: BTreeSet<OrderKey> = orders.collect();
         keys.extend(self.credits.frozen.keys().cloned());
         for key in keys {
             self.credit_order(&key);
@@ -227,9 +244,12 @@ impl Site {
     }
 
     fn credit_order(&mut self, key: &OrderKey) {
-        let Some(place) = self.credits.places.get(key) else { return };
-        let Some(order) = self.credits.rows.get(place).map(|row| row.order) else { return };
-        self.place_order(key, Some(order));
+        let Credits { places, rows, .. } = &self.credits;
+        let Some(row) = place_in(places, rows, key).and_then(|place| rows.get(&place)) else {
+            return;
+        };
+        let (order, refunds) = (row.order, row.refunds.clone());
+        self.place_order(key, Some(order), refunds);
     }
 
     /// The orders past their freeze on a client, or of users who were on it, where a step may
@@ -250,7 +270,8 @@ impl Site {
         let steps = timeline.as_deref().map(Timeline::steps).unwrap_or_default();
         let start = steps.partition_point(|step| step.occurred_at_ms < from_ms);
         let near = steps.iter().skip(start).take_while(|step| step.occurred_at_ms <= to_ms);
-        let here = near.filter_map(|step| self.credits.order_of(step.record).cloned());
+        let here = near
+            .filter_map(|step| self.credits.order_of(step.record, step.occurred_at_ms).cloned());
         orders.flatten().chain(here).collect()
     }
 
@@ -343,7 +364,7 @@ impl Site {
         Some(Frozen { clients, person })
     }
 
-    fn named(&self) -> Named<'_> {
+    pub(super) fn named(&self) -> Named<'_> {
         Named { records: &self.records, texts: &self.texts }
     }
 

@@ -1,13 +1,17 @@
 //! What follows from a record, and undoing it.
 
+use std::sync::Arc;
+
+use edgetally_proto::record::Fact;
 use edgetally_proto::time::second_of;
 
 use super::timelines::step_of;
 use super::{Effects, Site};
 use crate::held::Held;
 use crate::orders::daily::Share;
-use crate::orders::ledger::{self, OrderChange, OrderKey};
+use crate::orders::ledger::{self, OrderChange};
 use crate::orders::settle::Order;
+use crate::people::Named;
 use crate::records::Stored;
 use crate::timeline::Timeline;
 
@@ -22,7 +26,8 @@ impl Site {
     pub(super) fn follow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         self.follow_event(number, record, effects);
         if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
-            let change = self.ledger.insert(key, trace);
+            let told = Named { records: &self.records, texts: &self.texts };
+            let change = self.ledger.insert(key, trace, &told);
             self.note_order(change, effects);
         }
     }
@@ -54,33 +59,30 @@ impl Site {
     /// Puts what a record of the back office says of its order in the place of what it said before.
     pub(super) fn tell_order(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         if let Some((key, trace)) = ledger::trace(number, record, self.texts.text(record.name)) {
-            let change = self.ledger.tell(key, trace);
+            let told = Named { records: &self.records, texts: &self.texts };
+            let change = self.ledger.tell(key, trace, &told);
             self.note_order(change, effects);
         }
     }
 
-    /// What an order adds to the statistics of its day.
-    fn share(&self, key: &OrderKey, order: Option<Order>) -> Option<Share> {
-        let order = order?;
-        let record = self.records.get(order.money_record);
-        let fact = record.as_deref().and_then(|record| record.fact.as_deref());
-        Share::of(key, &order, fact, &self.zone)
-    }
-
     fn note_order(&mut self, mut change: OrderChange, effects: &mut Effects) {
         if change.is_changed {
-            let [before, after] =
-                [change.was, change.order].map(|order| self.share(&change.key, order));
+            let share = |order: Option<Order>, fact: &Option<Arc<Fact>>| {
+                Share::of(&change.key, &order?, fact.as_deref(), &self.zone)
+            };
+            let before = share(change.was, &change.was_fact);
+            let after = share(change.order, &change.fact);
             self.daily.change(before.as_ref(), after.as_ref());
-            self.place_order(&change.key, change.order);
+            self.place_order(&change.key, change.order, std::mem::take(&mut change.refunds));
         }
         if change.before == change.after {
             return;
         }
         let times = [change.before, change.after].into_iter().flatten();
         effects.seconds.extend(times.map(|order| second_of(order.at_ms)));
-        let money = change.after.and_then(|order| self.records.get(order.money_record));
-        change.fact = money.and_then(|record| record.fact.clone());
+        // Of one that no longer counts nobody is told what it says.
+        change.fact = change.fact.filter(|_| change.after.is_some());
+        change.was_fact = None;
         effects.orders.push(change);
     }
 
@@ -97,7 +99,8 @@ impl Site {
     pub(super) fn unfollow(&mut self, number: u32, record: &Stored, effects: &mut Effects) {
         self.unfollow_event(number, record, effects);
         if let Some((key, _)) = ledger::trace(number, record, self.texts.text(record.name)) {
-            let change = self.ledger.remove(key, number);
+            let told = Named { records: &self.records, texts: &self.texts };
+            let change = self.ledger.remove(key, number, &told);
             self.note_order(change, effects);
         }
     }

@@ -23,7 +23,7 @@ fn id_of(key: &OrderKey) -> EventId {
 impl Site {
     /// What the back office said of an order before.
     fn told_before(&self, key: &OrderKey) -> Option<Told> {
-        let record = self.records.get(self.ledger.told(key)?)?;
+        let record = self.records.get(self.ledger.told(key, &self.named())?)?;
         let text = |id| self.texts.text(id);
         Some(Told {
             client: ClientId::parse(text(record.client)).ok(),
@@ -33,7 +33,9 @@ impl Site {
         })
     }
 
-    /// What becomes of versions in the order in which they are told, and those that are news.
+    /// What becomes of versions in the order in which they are told, and those that are news. An
+    /// order that any version calls paid is booked, also by one that comes too late: then the one
+    /// that stands is told again with that.
     #[must_use]
     pub fn plan_orders(&self, told: Vec<Told>) -> (Vec<Told>, Vec<Became>) {
         let mut newest: FxHashMap<OrderKey, Told> = FxHashMap::default();
@@ -41,15 +43,23 @@ impl Site {
         for version in told {
             let Some(key) = OrderKey::of(&version.fact) else { continue };
             let known = newest.get(&key).cloned().or_else(|| self.told_before(&key));
+            let was_booked = known.as_ref().is_some_and(Told::is_booked);
+            let is_booked = was_booked || version.is_booked();
+            let version = version.noting(is_booked);
             let said = match &known {
                 Some(known) => version.after(known),
-                None if self.ledger.order(&key).is_some() => Became::Updated,
+                None if self.ledger.knows(&key, &self.named()) => Became::Updated,
                 None => Became::Created,
             };
             became.push(said);
-            if matches!(said, Became::Created | Became::Updated) {
-                newest.insert(key, version.clone());
-                fresh.push(version);
+            let news = match (said, known) {
+                (Became::Created | Became::Updated, _) => Some(version),
+                (_, Some(known)) if is_booked != was_booked => Some(known.noting(is_booked)),
+                _ => None,
+            };
+            if let Some(news) = news {
+                newest.insert(key, news.clone());
+                fresh.push(news);
             }
         }
         (fresh, became)
@@ -64,7 +74,7 @@ impl Site {
             let Some(key) = OrderKey::of(&version.fact) else { continue };
             let record = self.record_of(&key, version, received_at_ms);
             let Some(record) = self.unless_erased(record, &mut erased, effects) else { continue };
-            let before = self.ledger.told(&key);
+            let before = self.ledger.told(&key, &self.named());
             if let Some(number) = before
                 && let Some(before) = self.records.get(number).map(Held::into_owned)
             {

@@ -47,6 +47,8 @@ pub enum SiteKey {
     Alerts(u64),
     /// A block of what is told of alerts.
     Deliveries(u64),
+    /// A block of hours that were compared with payments.
+    Runs(u64),
     /// How far alerts have come.
     AlertMarks,
 }
@@ -62,6 +64,7 @@ const LETTERS: u8 = b'l';
 const GENERATIONS: u8 = b'g';
 const ALERT_MARKS: u8 = b'h';
 const ALERTS: u8 = b'n';
+const RUNS: u8 = b'q';
 const RECORDS: u8 = b'r';
 const TEXTS: u8 = b't';
 const MERGES: u8 = b'u';
@@ -89,6 +92,7 @@ impl Key {
                     SiteKey::Merges => (MERGES, Vec::new()),
                     SiteKey::Alerts(block) => (ALERTS, number(*block).to_vec()),
                     SiteKey::Deliveries(block) => (DELIVERIES, number(*block).to_vec()),
+                    SiteKey::Runs(block) => (RUNS, number(*block).to_vec()),
                     SiteKey::AlertMarks => (ALERT_MARKS, Vec::new()),
                     SiteKey::Costs(block) => (COSTS, signed(*block).to_vec()),
                     SiteKey::Records(at) => (RECORDS, number(*at as u64).to_vec()),
@@ -162,6 +166,7 @@ fn site_key(bytes: &[u8]) -> Option<SiteKey> {
         ALERT_MARKS => rest.is_empty().then_some(SiteKey::AlertMarks),
         ALERTS => Some(SiteKey::Alerts(u64::from_be_bytes(rest.try_into().ok()?))),
         DELIVERIES => Some(SiteKey::Deliveries(u64::from_be_bytes(rest.try_into().ok()?))),
+        RUNS => Some(SiteKey::Runs(u64::from_be_bytes(rest.try_into().ok()?))),
         MERGES => rest.is_empty().then_some(SiteKey::Merges),
         COUNTERS => {
             let (level, number) = rest.split_first()?;
@@ -212,6 +217,7 @@ mod tests {
             letters(492_000, RejectCode::Bot, 70),
             letters(492_001, RejectCode::ValueInvalid, 0),
             Key::Site(site.clone(), SiteKey::Alerts(300)),
+            Key::Site(site.clone(), SiteKey::Runs(7_700)),
             records(0),
             records(2),
             records(256),

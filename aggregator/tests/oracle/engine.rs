@@ -18,6 +18,7 @@ use edgetally_proto::visitor::Device;
 use edgetally_proto::window::Window;
 use proptest::prelude::*;
 
+use super::back_office;
 use super::model::{Config, Event, EventKey, OrderFact};
 use super::outcome::{Order, Session, Touch, TouchKey, Why};
 use super::streams::stream;
@@ -34,7 +35,7 @@ fn fact(event: &Event, said: &OrderFact) -> Fact {
     let currency = currency.as_deref().and_then(Currency::parse);
     let own = currency.unwrap_or(Currency::parse("VND").unwrap());
     let is_refund = event.name == "refund";
-    let makes = matches!(event.name.as_str(), "purchase" | "order_created");
+    let makes = matches!(event.name.as_str(), "purchase" | "order_created" | "order_upsert");
     let items = said.items.iter().map(|item| Item {
         id: Some(item.id.clone()),
         price: item.price,
@@ -161,10 +162,22 @@ fn cramp(site: &mut Site, cellar: &mut Cellar) {
     assert_eq!(site.weight().0, 0, "a block stays in memory");
 }
 
+/// Gives an event what the engine chooses by, for the oracle to choose by.
+fn prepare(event: &mut Event, config: &Config) {
+    match back_office::id(event) {
+        Some(id) => event.id = id,
+        None => event.hash = hash(&accepted(event, config)),
+    }
+}
+
 fn deliver(site: &mut Site, events: &[Event], config: &Config) {
+    for event in events {
+        back_office::tell(site, event, |said| fact(event, said));
+    }
     let demo = SiteId::parse("demo").unwrap();
     let mut window = Window::default();
-    events.iter().for_each(|event| window.fold(&demo, accepted(event, config)));
+    let events = events.iter().filter(|event| event.version().is_none());
+    events.for_each(|event| window.fold(&demo, accepted(event, config)));
     for share in window.seal(1).sites {
         check(&share).unwrap();
         site.apply(&share);
@@ -249,7 +262,7 @@ fn compare_order(reader: &Reader<'_>, row: &OrderRow, ours: &Order, lines: &mut 
     let person = row.credit.person.map(|person| reader.0.person_text(person));
     note(lines, &what("time"), ours.at_ms, row.order.at_ms);
     note(lines, &what("event"), ours.event.clone(), reader.key(row.order.record));
-    note(lines, &what("booked"), ours.booked_ms.is_some(), row.order.is_booked);
+    note(lines, &what("booked"), ours.is_booked, row.order.is_booked);
     // The oracle names persons who did nothing else; the engine knows those who were seen.
     if person.is_some() {
         note(lines, &what("person"), ours.person.clone(), person);
@@ -301,6 +314,8 @@ fn disagreements(site: &Site, events: &[Event], config: &Config) -> Vec<String> 
         }
         told.insert(key);
     }
+    let wrong = back_office::differences(&ours.daily, site);
+    lines.extend(wrong);
     note(&mut lines, "orders", ours.orders.keys().cloned().collect(), told);
     let persons: BTreeSet<&String> = ours.sessions.values().map(|row| &row.person).collect();
     let ever = || events.iter().map(|event| event.at_ms);
@@ -324,7 +339,7 @@ pub(super) fn agree_merged(
 ) {
     let (mut site, mut config) = (site(config), config.clone());
     for event in &mut events {
-        event.hash = hash(&accepted(event, &config));
+        prepare(event, &config);
     }
     for at in 0..=events.len() {
         for (_, from, into) in merges.iter().filter(|(after, ..)| *after == at) {
@@ -359,7 +374,7 @@ proptest! {
         stream.config.merges.clear();
         let mut config = stream.config.clone();
         for event in &mut stream.events {
-            event.hash = hash(&accepted(event, &config));
+            prepare(event, &config);
         }
         let whom = candidates(&stream.events);
         let mut wishes = wishes.into_iter();

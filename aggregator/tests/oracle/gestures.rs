@@ -4,7 +4,7 @@ use edgetally_proto::event::Platform;
 use edgetally_proto::time::DAY_MS;
 use jiff::Timestamp;
 
-use super::model::{Config, Event, Item, OrderFact, date_of};
+use super::model::{Config, Event, Item, OrderFact, Version, date_of};
 
 /// One thing that somebody does.
 #[derive(Debug, Clone)]
@@ -41,6 +41,19 @@ pub enum Act {
     Failed(Said),
     Refund(Said),
     Cancelled(Said),
+    /// The back office tells of the order.
+    Told(Said, Telling),
+}
+
+/// What only the back office says of an order.
+#[derive(Debug, Clone)]
+pub struct Telling {
+    pub state: usize,
+    /// How long after the order date it was changed last; none of two is the same.
+    pub updated_after_ms: i64,
+    /// Whether it knows when the order was cancelled.
+    pub names_cancellation: bool,
+    pub cell: usize,
 }
 
 /// What is said of an order.
@@ -79,6 +92,23 @@ pub enum Step {
     /// To so many milliseconds after the next local midnight.
     ToMidnight(i64),
 }
+
+/// States in which nothing is paid, in which something is, and the ends of an order.
+pub const STATES: [&str; 10] = [
+    "unpaid",
+    "pending",
+    "unknown",
+    "ready_to_ship",
+    "shipped",
+    "delivered",
+    "completed",
+    "cancelled",
+    "returned",
+    "failed",
+];
+/// Category and region.
+const CELLS: [(Option<&str>, Option<&str>); 3] =
+    [(None, None), (Some("shoes"), None), (Some("shoes"), Some("Hà Nội"))];
 
 /// The third differs from the second in its content only; the last looks like a search.
 const CAMPAIGNS: [[&str; 6]; 4] = [
@@ -123,7 +153,10 @@ pub fn events(
         let from_ms = back(gesture.from).or(events.last()).map(|event| event.at_ms);
         let at_ms = gesture.step.apply(from_ms.unwrap_or(start.as_millisecond()), config);
         let mut event = gesture.event(n, at_ms, clients, users);
-        if let Some(of) = gesture.copy.and_then(back) {
+        // What the back office says is no event: it has no copies and is none.
+        let back = |steps| back(steps).filter(|of| of.version().is_none());
+        let copied = gesture.copy.filter(|_| event.version().is_none()).and_then(back);
+        if let Some(of) = copied {
             (event.id, event.client) = (of.id.clone(), of.client.clone());
             // An event without client is always the server's.
             if event.client.is_none() {
@@ -133,9 +166,13 @@ pub fn events(
         let longest_ms = if event.server_key { i64::MAX } else { 7 * DAY_MS };
         event.received_ms = at_ms + gesture.delay_ms.min(longest_ms);
         // Of copies received in the same millisecond the hash decides.
-        let of = gesture.copy.and_then(back).filter(|_| gesture.salt % 2 == 0);
+        let of = copied.filter(|_| gesture.salt % 2 == 0);
         if let Some(of) = of.filter(|of| of.received_ms - of.at_ms <= longest_ms) {
             (event.at_ms, event.received_ms) = (of.at_ms, of.received_ms);
+        }
+        if let (Act::Told(said, telling), Some(fact)) = (&gesture.act, &mut event.order) {
+            event.id = said.id();
+            fact.version = Some(telling.version(at_ms, n, fact.value));
         }
         event.hash = event.content_hash();
         events.push(event);
@@ -201,6 +238,31 @@ fn by_server(event: Event, speaker: Speaker, user: String) -> Event {
     }
 }
 
+impl Said {
+    /// Of an order there is one thing that the back office says.
+    fn id(&self) -> String {
+        format!("order.{}.{}", self.transaction, self.is_elsewhere)
+    }
+}
+
+impl Telling {
+    /// The number of the gesture tells times of change apart.
+    fn version(&self, at_ms: i64, n: usize, value: Option<i64>) -> Version {
+        let (category, region) = CELLS[self.cell];
+        let seconds = (at_ms + self.updated_after_ms).div_euclid(1_000);
+        let state = STATES[self.state];
+        let names_it = self.names_cancellation && state == "cancelled";
+        Version {
+            state,
+            updated_ms: seconds * 1_000 + i64::try_from(n).unwrap(),
+            cancelled_ms: names_it.then_some(at_ms + 1),
+            total: value.unwrap_or_default() + 20,
+            category,
+            region,
+        }
+    }
+}
+
 impl Act {
     /// Name, user, and what it says of an order.
     fn parts(&self) -> (&'static str, Option<u8>, Option<&Said>) {
@@ -217,11 +279,12 @@ impl Act {
             Self::Failed(said) => ("payment_failed", None, Some(said)),
             Self::Refund(said) => ("refund", None, Some(said)),
             Self::Cancelled(said) => ("order_cancelled", None, Some(said)),
+            Self::Told(said, _) => ("order_upsert", None, Some(said)),
         }
     }
 
     fn fact(&self, said: &Said) -> OrderFact {
-        let makes = matches!(self, Self::Purchase(_) | Self::Created(_));
+        let makes = matches!(self, Self::Purchase(_) | Self::Created(_) | Self::Told(..));
         let is_refund = matches!(self, Self::Refund(_));
         let currency = if said.is_foreign { "USD" } else { "VND" };
         let names_value = makes || (is_refund && said.value < 4);
@@ -238,6 +301,7 @@ impl Act {
             discount: if makes && said.lines == 2 { 20 } else { 0 },
             items: lines.iter().map(item).collect(),
             refund_id: said.refund.filter(|_| is_refund).map(|id| format!("R{id}")),
+            version: None,
         }
     }
 }

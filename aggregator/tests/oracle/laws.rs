@@ -55,7 +55,7 @@ proptest! {
     #[test]
     fn days_add_up(stream in stream()) {
         let outcome = outcome(&stream.events, &stream.config);
-        let booked = outcome.orders.values().filter(|order| order.booked_ms.is_some()).count();
+        let booked = outcome.orders.values().filter(|order| order.is_booked).count();
         prop_assert_eq!(outcome.total.orders, booked);
         prop_assert_eq!(outcome.total.orders + outcome.total.pending, outcome.orders.len());
         prop_assert_eq!(outcome.total.sessions, outcome.sessions.len());

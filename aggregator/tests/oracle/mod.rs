@@ -4,7 +4,9 @@
 //! code with the engine, keeps no state and looks at everything again for each answer, so that
 //! every function can be read against one rule. Sections are those of the semantics.
 
+mod back_office;
 mod copies;
+mod daily;
 mod engine;
 mod examples;
 mod found;
@@ -31,16 +33,17 @@ use outcome::Outcome;
 pub fn outcome(events: &[Event], config: &Config) -> Outcome {
     let standing = copies::standing(events);
     let sessions = sessions::sessions(&standing, config);
-    let orders = orders::orders(&standing, &sessions, config);
+    let orders = orders::orders(events, &standing, &sessions, config);
     let owner = |event: &&Event| Some((event.key(), owners::owner(event, &standing, config)?));
     let owners = standing.iter().filter_map(owner).collect();
     let mut outcome = Outcome { sessions, owners, orders, ..Outcome::default() };
-    for (key, order) in outcome.orders.iter().filter(|(_, order)| order.booked_ms.is_some()) {
+    for (key, order) in outcome.orders.iter().filter(|(_, order)| order.is_booked) {
         let session = order.session.as_ref().and_then(|of| outcome.sessions.get_mut(of));
         if let Some(session) = session {
             session.orders.insert(key.clone());
         }
     }
+    outcome.daily = daily::daily(&outcome.orders, config);
     sums::put_sums(&mut outcome, &standing, config);
     outcome
 }

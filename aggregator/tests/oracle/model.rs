@@ -61,6 +61,22 @@ pub struct OrderFact {
     pub discount: i64,
     pub items: Vec<Item>,
     pub refund_id: Option<String>,
+    /// What the back office says beside: then nobody did anything, and the time is the order date.
+    pub version: Option<Version>,
+}
+
+/// One version of an order in the back office.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Version {
+    /// A canonical state.
+    pub state: &'static str,
+    /// The greatest one stands; no two versions of an order have the same.
+    pub updated_ms: i64,
+    pub cancelled_ms: Option<i64>,
+    /// Before discounts, in minor units.
+    pub total: i64,
+    pub category: Option<&'static str>,
+    pub region: Option<&'static str>,
 }
 
 /// One line.
@@ -158,6 +174,11 @@ impl Event {
             page: None,
             order: None,
         }
+    }
+
+    /// What the back office says, if it speaks.
+    pub fn version(&self) -> Option<&Version> {
+        self.order.as_ref()?.version.as_ref()
     }
 
     pub fn key(&self) -> EventKey {

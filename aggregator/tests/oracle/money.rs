@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Item, OrderFact};
+use super::model::{Item, OrderFact, Version};
 use super::orders::Spoken;
 use super::outcome::Money;
 
-/// What the events of an order, given in order, make of its money; none if no event makes it.
+/// What the events of an order, given in order, make of its money; none if no event makes it. The
+/// back office's word stands before theirs.
 pub fn money(spoken: &[Spoken<'_>]) -> Option<Money> {
     let first = |name: &str| spoken.iter().find(|(event, _)| event.name == name);
-    let (_, fact) = first("purchase").or_else(|| first("order_created"))?;
+    let told = spoken.iter().find(|(_, fact)| fact.version.is_some());
+    let (_, fact) = told.or_else(|| first("purchase")).or_else(|| first("order_created"))?;
     let mut money = Money {
         currency: fact.currency.clone().unwrap_or_default(),
         value: fact.value.unwrap_or_default(),
@@ -17,7 +19,7 @@ pub fn money(spoken: &[Spoken<'_>]) -> Option<Money> {
         nmv: 0,
         units: units(fact, spoken),
         refunds: BTreeMap::new(),
-        cancelled_ms: first("order_cancelled").map(|(event, _)| event.at_ms),
+        cancelled_ms: cancelled_ms(spoken, fact.version.as_ref()),
         cancelled: 0,
         refunded_by_line: vec![0; fact.items.len()],
         foreign_refunds: BTreeSet::new(),
@@ -27,18 +29,31 @@ pub fn money(spoken: &[Spoken<'_>]) -> Option<Money> {
     for (key, refund) in refunds(spoken) {
         book(&mut money, &mut taken, fact, key, refund);
     }
-    if money.cancelled_ms.is_some() {
+    let lost = |version: &Version| ["returned", "failed"].contains(&version.state);
+    let is_over = money.cancelled_ms.is_some() || fact.version.as_ref().is_some_and(lost);
+    if is_over {
         money.cancelled = taken.left;
     }
-    let is_nothing_left = taken.is_whole || money.cancelled_ms.is_some();
+    let is_nothing_left = taken.is_whole || is_over;
     money.nmv = if is_nothing_left { 0 } else { (money.gmv - taken.off).max(0) };
     Some(money)
 }
 
-/// The lines by their prices; the value where no line has one.
-fn gmv(fact: &OrderFact) -> i64 {
+/// When an order was cancelled: as the back office says, unless an event says so after that.
+fn cancelled_ms(spoken: &[Spoken<'_>], version: Option<&Version>) -> Option<i64> {
+    if let Some(version) = version.filter(|version| version.state == "cancelled") {
+        return Some(version.cancelled_ms.unwrap_or(version.updated_ms));
+    }
+    let events = spoken.iter().filter(|(event, _)| event.name == "order_cancelled");
+    let mut times = events.map(|(event, _)| event.at_ms);
+    times.find(|at_ms| version.is_none_or(|version| *at_ms > version.updated_ms))
+}
+
+/// The lines by their prices; where no line has one, what it came to before discounts.
+pub fn gmv(fact: &OrderFact) -> i64 {
     let is_priced = fact.items.iter().any(|line| line.price.is_some());
-    if is_priced { fact.items.iter().map(worth).sum() } else { fact.value.unwrap_or_default() }
+    let total = fact.version.as_ref().map(|version| version.total).or(fact.value);
+    if is_priced { fact.items.iter().map(worth).sum() } else { total.unwrap_or_default() }
 }
 
 fn worth(line: &Item) -> i64 {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edgetally_proto::event::Platform;
 
+use super::daily::entry;
 use super::model::{Config, Event, EventKey, OrderFact};
 use super::money::money;
 use super::outcome::{Order, OrderKey, Session, Touch};
@@ -15,6 +16,7 @@ pub type Spoken<'a> = (&'a Event, &'a OrderFact);
 
 /// All orders, pending ones too.
 pub fn orders(
+    events: &[Event],
     standing: &[&Event],
     sessions: &BTreeMap<EventKey, Session>,
     config: &Config,
@@ -25,18 +27,29 @@ pub fn orders(
         let spoken = spoken(&key, standing);
         let timing = timing(&spoken)?;
         let order = settle(timing, &spoken, standing, sessions, config)?;
-        Some((key, order))
+        let is_paid = order.is_booked || is_ever_paid(&key, events);
+        Some((key, Order { is_booked: is_paid, ..order }))
     };
     keys.into_iter().filter_map(settle).collect()
 }
 
-fn order_key(fact: &OrderFact) -> OrderKey {
+/// Whether any version of an order says that it was paid, or accepted as cash on delivery: an order
+/// that came so far stays booked, whatever becomes of it, and whichever version arrives first.
+fn is_ever_paid(key: &OrderKey, events: &[Event]) -> bool {
+    let paid = ["ready_to_ship", "shipped", "delivered", "completed", "returned", "failed"];
+    let facts = events.iter().filter_map(|event| event.order.as_ref());
+    let mut versions =
+        facts.filter(|fact| order_key(fact) == *key).filter_map(|f| f.version.as_ref());
+    versions.any(|version| paid.contains(&version.state))
+}
+
+pub fn order_key(fact: &OrderFact) -> OrderKey {
     let platform = fact.order_platform.clone().unwrap_or_else(|| "web".to_owned());
     (platform, fact.transaction.clone())
 }
 
 /// What is said of an order, in order. What bots say counts if the shop's server confirms it by a
-/// purchase, a created order or a payment of its own.
+/// purchase, a created order or a payment of its own, or if its back office knows the order.
 fn spoken<'a>(key: &OrderKey, standing: &[&'a Event]) -> Vec<Spoken<'a>> {
     let all = standing.iter().filter_map(|event| Some((*event, event.order.as_ref()?)));
     let of_order: Vec<Spoken<'a>> = all.filter(|(_, fact)| order_key(fact) == *key).collect();
@@ -47,11 +60,12 @@ fn spoken<'a>(key: &OrderKey, standing: &[&'a Event]) -> Vec<Spoken<'a>> {
 fn confirms(event: &Event) -> bool {
     let name = event.name.as_str();
     let is_named = ["purchase", "order_created", "payment_success"].contains(&name);
-    is_named && event.platform == Platform::Server && !event.is_bot
+    event.version().is_some() || is_named && event.platform == Platform::Server && !event.is_bot
 }
 
 /// The event that gives t_o: the earliest activity purchase or created order, else the first of
-/// the server, else of a confirmed bot. Without one there is no order.
+/// the server, else of a confirmed bot, else what the back office says. Without one there is no
+/// order.
 fn timing<'a>(spoken: &[Spoken<'a>]) -> Option<&'a Event> {
     let is_maker = |event: &Event| event.name == "purchase" || event.name == "order_created";
     let makers = || spoken.iter().map(|(event, _)| *event).filter(|event| is_maker(event));
@@ -59,6 +73,7 @@ fn timing<'a>(spoken: &[Spoken<'a>]) -> Option<&'a Event> {
         .find(|event| event.is_activity())
         .or_else(|| makers().find(|event| event.platform == Platform::Server))
         .or_else(|| makers().next())
+        .or_else(|| spoken.iter().map(|(event, _)| *event).find(|event| event.version().is_some()))
 }
 
 fn settle(
@@ -75,7 +90,7 @@ fn settle(
     let brought = session.and_then(|(_, session)| session.attributed.as_ref());
     let is_old = brought.is_some_and(|touch| timing.at_ms - touch.at_ms > config.window_ms);
     Some(Order {
-        booked_ms: spoken.iter().map(|(e, _)| e).find(|e| books(e)).map(|e| e.at_ms),
+        is_booked: spoken.iter().any(|(event, _)| books(event)),
         at_ms: timing.at_ms,
         event: timing.key(),
         session: session.map(|(key, _)| key.clone()),
@@ -83,6 +98,7 @@ fn settle(
         aged_out: is_old && credited.is_none(),
         credited,
         money: money(spoken)?,
+        entry: entry(timing, spoken)?,
     })
 }
 

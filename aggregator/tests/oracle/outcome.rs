@@ -60,8 +60,8 @@ pub type OrderKey = (String, String);
 /// One order. Money is minor units of its currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// When it was bought or paid first; none is pending.
-    pub booked_ms: Option<i64>,
+    /// Whether it was bought or paid; else it is pending.
+    pub is_booked: bool,
     /// t_o.
     pub at_ms: i64,
     /// The event that gave it.
@@ -74,6 +74,35 @@ pub struct Order {
     /// Its session was brought by a touch that is too old for it, and no other has the credit.
     pub aged_out: bool,
     pub money: Money,
+    pub entry: Entry,
+}
+
+/// What daily statistics say of an order. Money is minor units of its currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The order date, else t_o.
+    pub dated_ms: i64,
+    /// Before discounts.
+    pub total: i64,
+    pub discount: i64,
+    /// None if the back office has not spoken.
+    pub state: Option<&'static str>,
+    pub category: Option<String>,
+    pub region: Option<String>,
+}
+
+/// Local date of the order date, order platform, currency, category and region.
+pub type Cell = (Date, String, String, Option<String>, Option<String>);
+
+/// Daily statistics of a cell; money in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Daily {
+    pub orders: i64,
+    pub completed: i64,
+    pub cancelled: i64,
+    pub total: i64,
+    pub revenue: i64,
+    pub discount: i64,
 }
 
 /// The money of an order.
@@ -137,6 +166,7 @@ pub struct Outcome {
     pub orders: BTreeMap<OrderKey, Order>,
     pub days: BTreeMap<Date, Sums>,
     pub total: Sums,
+    pub daily: BTreeMap<Cell, Daily>,
 }
 
 impl Outcome {
@@ -146,6 +176,7 @@ impl Outcome {
         lines.extend(different("session", &self.sessions, &other.sessions));
         lines.extend(different("order", &self.orders, &other.orders));
         lines.extend(different("day", &self.days, &other.days));
+        lines.extend(different("daily", &self.daily, &other.daily));
         let total = |outcome: &Self| BTreeMap::from([("all time", outcome.total.clone())]);
         lines.extend(different("total", &total(self), &total(other)));
         lines

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::gestures::{Act, Gesture, Landing, Said, Speaker, Step, events};
+use super::gestures::{Act, Gesture, Landing, STATES, Said, Speaker, Step, Telling, events};
 use super::model::{Config, Event};
 
 /// Events in the order in which they are delivered, and the settings of their site.
@@ -154,7 +154,24 @@ fn act() -> impl Strategy<Value = Act> {
         1 => said().prop_map(Act::Failed),
         7 => said().prop_map(Act::Refund),
         3 => said().prop_map(Act::Cancelled),
+        6 => (said(), telling()).prop_map(|(said, telling)| {
+            let by_browser = said.speaker == Speaker::Browser;
+            let speaker = if by_browser { Speaker::ServerForClient } else { said.speaker };
+            Act::Told(Said { speaker, ..said }, telling)
+        }),
     ]
+}
+
+fn telling() -> impl Strategy<Value = Telling> {
+    let after = prop::sample::select(&[0, 1, 10, 60, 24 * 60][..]).prop_map(|m| m * MINUTE_MS);
+    (0..STATES.len(), after, any::<bool>(), 0usize..3).prop_map(
+        |(state, updated_after_ms, names_cancellation, cell)| Telling {
+            state,
+            updated_after_ms,
+            names_cancellation,
+            cell,
+        },
+    )
 }
 
 fn said() -> impl Strategy<Value = Said> {

@@ -30,7 +30,7 @@ fn sums(of: Option<Date>, outcome: &Outcome, standing: &[&Event], config: &Confi
 
 /// Only booked orders count; the others are pending.
 fn add(sums: &mut Sums, order: &Order) {
-    if order.booked_ms.is_none() {
+    if !order.is_booked {
         sums.pending += 1;
         return;
     }

@@ -5,7 +5,6 @@ mod args;
 mod stream;
 mod pack;
 mod pure;
-mod process;
 mod whole;
 mod visible;
 mod batch;

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use crate::args::Options;
 use crate::pack::{self, Packed, SITE};
-use crate::process::{resident_bytes, seconds_of_processor};
 use crate::stream::{self, Event, LOGIN, Plan, START_MS};
+use edgetally_bench_process::{resident_bytes, seconds_of_processor};
 
 /// How often what readers see is brought up to date: about as often as the program does it when
 /// frames come as fast as it takes them.

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::pack;
-use crate::process::Program;
 use crate::stream::{self, Plan};
 use crate::whole::Lane;
+use edgetally_bench_process::Program;
 
 /// A site of its own, whose events can be counted.
 pub const SITE: &str = "probe";

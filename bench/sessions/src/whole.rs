@@ -1,7 +1,6 @@
 //! The whole program: frames of several shards over HTTP, made durable, and queries.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::args::Options;
 use crate::pack::{self, Packed, SHARDS, SITE};
-use crate::process::Program;
 use crate::visible;
+use edgetally_bench_process::{Program, remove, size};
 
 /// Frames of a request: about as many bytes as it may have.
 const FRAMES_PER_REQUEST: usize = 64;
@@ -84,13 +83,6 @@ pub fn measure(options: &Options) -> Result<Value> {
     }))
 }
 
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
 /// Every shard has one request in flight, as at the edge.
 fn send_all(program: &Program, lanes: &[Lane<'_>]) -> Result<()> {
     thread::scope(|scope| {
@@ -138,15 +130,4 @@ fn rows(program: &Program, metric: &str, dimensions: Value) -> Result<Vec<(Strin
 fn disk(data: &Path) -> Result<Value> {
     let bytes = |name: &str| -> Result<u64> { size(&data.join(name)) };
     Ok(json!({"log": bytes("log")?, "sled": bytes("sled")?, "snapshot": bytes("snapshot.bin")?}))
-}
-
-fn size(path: &Path) -> Result<u64> {
-    let about = match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        about => about?,
-    };
-    if about.is_file() {
-        return Ok(about.len());
-    }
-    fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }

@@ -173,7 +173,7 @@ fn script_tests(paths: &Paths) -> Result<Vec<Suite>> {
 }
 
 fn browser_tests(paths: &Paths) -> Result<Suite> {
-    let folders = ["sdk-js/test", "aggregator/dashboard/test", "tests/browser"];
+    let folders = ["aggregator/dashboard/test", "tests/browser"];
     let folders = folders.map(|folder| paths.root.join(folder));
     let files = folders.iter().flat_map(|folder| files_named(folder, ".test.mjs")).collect();
     Ok(Suite { name: "browser", counting: Counting::Tap, work: in_browser(paths, files)? })

@@ -14,7 +14,7 @@ use anyhow::Result;
 
 pub use edge::bench_edge;
 pub use sdk::bench_sdk;
-pub use sessions::{bench_query, bench_sessions};
+pub use sessions::{bench_orders, bench_query, bench_sessions};
 
 use crate::paths::Paths;
 use crate::suites::counts::Counts;

@@ -1,5 +1,5 @@
-//! `cargo xtask bench sessions` and `bench query`: builds the program and installs the databases
-//! that it is compared with, then hands over to the driver.
+//! `cargo xtask bench sessions`, `bench query` and `bench orders`: builds the program and installs
+//! the databases that it is compared with, then hands over to the driver.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::pass_through;
 use crate::paths::Paths;
 use crate::run::step;
-use crate::stop;
+use crate::{stop, tools};
 
 /// What pip installs.
 const DATABASES: [&str; 2] = ["duckdb==2.0.0", "chdb==4.4.0"];
@@ -25,9 +25,20 @@ pub fn bench_query(paths: &Paths, options: &[OsString]) -> Result<ExitCode> {
     bench(paths, "edgetally-bench-query", options)
 }
 
+/// The same for orders.
+pub fn bench_orders(paths: &Paths, options: &[OsString]) -> Result<ExitCode> {
+    stop::watch_signals()?;
+    tools::postgres()?;
+    drive(paths, "edgetally-bench-orders", options)
+}
+
 fn bench(paths: &Paths, name: &str, options: &[OsString]) -> Result<ExitCode> {
     stop::watch_signals()?;
     install_databases(paths)?;
+    drive(paths, name, options)
+}
+
+fn drive(paths: &Paths, name: &str, options: &[OsString]) -> Result<ExitCode> {
     let packages = ["--package", "aggregator", "--package", name];
     step(
         "build the program and the driver",

@@ -12,6 +12,7 @@ import { Answer, Panel } from "../ui/states.tsx";
 import { DailyOrders } from "./daily.tsx";
 import { OrderRows, type Order } from "./order-rows.tsx";
 import { OrderPage } from "./order.tsx";
+import { Reconciliations } from "./reconciliations.tsx";
 
 const PAGE = 50;
 
@@ -105,6 +106,7 @@ export function OrdersPage() {
     <>
       <OrderList />
       <DailyOrders />
+      <Reconciliations />
     </>
   );
 }

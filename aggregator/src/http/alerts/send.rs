@@ -197,7 +197,7 @@ fn mail(view: &View, site: &SiteId, delivery: &Delivery, now_ms: i64) -> Result<
         What::Alert(..) => Ok(notice(view, site, delivery)?.mail()),
         What::Report(day) => {
             let date = Zone::default().date_of(day.saturating_mul(DAY_MS)).to_string();
-            report::mail(view, site, &date, now_ms).map_err(|error| format!("{error:?}"))
+            report::mail(view, site, &date, now_ms).map_err(|error| error.to_string())
         }
     }
 }

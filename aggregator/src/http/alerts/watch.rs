@@ -12,6 +12,7 @@ use serde_json::json;
 use super::super::{App, now_ms};
 use super::change;
 use crate::alerts::book::{Change, Kind, Raised};
+use crate::alerts::checks;
 use crate::alerts::machine::{self, Turn};
 use crate::alerts::measure;
 use crate::alerts::rule::{Rule, When, rules};
@@ -94,6 +95,7 @@ impl Known {
         }));
         changes.extend(self.fraud.look(state, &entry.settings));
         changes.extend(report(entry, state, now_ms));
+        changes.extend(own(entry, state, now_ms));
         changes
     }
 
@@ -171,6 +173,18 @@ fn raised(rule: &Rule, reading: Option<i128>, since_ms: i64, now_ms: i64) -> Rai
         key: None,
         to: rule.to.clone(),
     }
+}
+
+/// What the program looks after by itself.
+fn own(entry: &SiteEntry, state: &SiteView, now_ms: i64) -> Vec<Change> {
+    let calendar = entry.calendar();
+    let today = calendar.day_of(now_ms);
+    let waiting = state.daily.dirty().range(..today).count();
+    let is_firing = state.alerts.is_check_firing(checks::REBUILD_QUEUE);
+    let queue = checks::rebuild_queue(is_firing, waiting, &entry.settings, now_ms);
+    let is_planned = entry.settings.reconcile.is_some();
+    let begun = checks::begun(is_planned, state, &calendar, now_ms);
+    queue.into_iter().chain(begun).collect()
 }
 
 /// The report of yesterday, once it is due.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::compare::compare;
@@ -16,7 +16,7 @@ use crate::http::problem::Problem;
 use crate::http::{App, list, now_ms};
 use crate::orders::daily::Day;
 use crate::orders::rebuild::days_between;
-use crate::orders::statistics::{Ask, By, Period, rows};
+use crate::orders::statistics::{Ask, By, Page, Period, Row, rows};
 use crate::presence::Days;
 use crate::view::SiteView;
 
@@ -91,6 +91,14 @@ impl Asked {
     }
 }
 
+/// A page of statistics.
+#[derive(Debug, Serialize)]
+pub struct Statistics {
+    results: Vec<Row>,
+    next: Option<String>,
+    dirty_days: usize,
+}
+
 /// Statistics of orders by day, week or month.
 #[utoipa::path(
     get, path = "/v1/orders/daily", tag = "orders",
@@ -101,15 +109,15 @@ impl Asked {
 pub async fn get(
     State(app): State<App>,
     Reader { site, asked, .. }: Reader<Asked>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Statistics>, Problem> {
     let view = site.view(&app);
     let (ask, skipped) = (asked.ask(&view)?, asked.skipped()?);
     let limit = list::limit(asked.limit.as_deref())?;
     let dirty = view.daily.dirty().len();
-    let rows = blocking(move || rows(&view, &ask, now_ms())).await?;
-    let next = (rows.len() > skipped.saturating_add(limit)).then(|| (skipped + limit).to_string());
-    let page: Vec<Value> = rows.into_iter().skip(skipped).take(limit).collect();
-    Ok(Json(json!({"results": page, "next": next, "dirty_days": dirty})))
+    let page = Page { skip: skipped, limit };
+    let (results, has_more) = blocking(move || rows(&view, &ask, page, now_ms())).await?;
+    let next = has_more.then(|| skipped.saturating_add(limit).to_string());
+    Ok(Json(Statistics { results, next, dirty_days: dirty }))
 }
 
 /// What to rebuild.

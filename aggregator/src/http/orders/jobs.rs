@@ -9,6 +9,7 @@ use edgetally_proto::ids::SiteId;
 use serde_json::{Value, json};
 
 use super::compare::compare;
+use crate::alerts::checks::WAITING_DAYS_MAX;
 use crate::calendar::Calendar;
 use crate::http::{App, facts, now_ms, people};
 use crate::local::Ask;
@@ -20,8 +21,6 @@ use crate::orders::statistics::date_of;
 const KEPT: usize = 100;
 /// How often days that are over and dirty are rebuilt by themselves.
 const EVERY: Duration = Duration::from_secs(60);
-/// More dirty days than these are worth a warning.
-pub const DIRTY_MAX: usize = 100;
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +161,7 @@ async fn run(app: &App, job: &Job) -> Result<(), String> {
         let Some(view) = view.sites.get(&job.site).cloned() else { return Ok(()) };
         let (held, batch) = (view.clone(), days.to_vec());
         let compared = facts::blocking(move || compare(&held, &batch)).await;
-        let (differences, orders) = compared.map_err(|problem| format!("{problem:?}"))?;
+        let (differences, orders) = compared.map_err(|problem| problem.to_string())?;
         if let Some(first) = differences.first() {
             tracing::error!(site = %job.site, ?first, "statistics differ from their orders");
         }
@@ -171,7 +170,7 @@ async fn run(app: &App, job: &Job) -> Result<(), String> {
         let mut wrong: Vec<Day> = differences.iter().map(|found| found.cell.day).collect();
         wrong.dedup();
         let ask = Ask::Rebuilt { site: job.site.clone(), clean, wrong };
-        people::ask(app, ask, None).await.map_err(|problem| format!("{problem:?}"))?;
+        people::ask(app, ask, None).await.map_err(|problem| problem.to_string())?;
         app.jobs.change(&job.id, |job| {
             job.done += days.len();
             job.orders += orders;
@@ -195,7 +194,7 @@ pub async fn keep_clean(app: App) {
             let today = crate::presence::Days::day_of(&state.zone, now_ms());
             let dirty = state.daily.dirty().range(..today).map(|(day, _)| *day);
             let dirty: Vec<Day> = dirty.collect();
-            if dirty.len() > DIRTY_MAX {
+            if dirty.len() > WAITING_DAYS_MAX {
                 tracing::warn!(%site, days = dirty.len(), "many days of orders wait for a rebuild");
             }
             if !dirty.is_empty() {

@@ -65,11 +65,15 @@ struct Judged {
 
 impl Judged {
     fn refuse(&mut self, at: usize, code: Option<&str>, refusal: &Refusal) {
-        let Refusal { code: why, field, message } = refusal;
-        self.results.push(json!({
+        let Refusal { code: why, field, message, row } = refusal;
+        let mut result = json!({
             "index": at, "order_code": code, "status": "rejected", "code": why, "field": field,
             "message": message,
-        }));
+        });
+        if let Some(row) = row {
+            result["row"] = json!(row);
+        }
+        self.results.push(result);
         let [.., rejected] = &mut self.counts;
         *rejected += 1;
     }
@@ -214,6 +218,6 @@ pub async fn import(State(app): State<App>, file: File) -> Result<Json<Value>, P
     let market = Market::parse(&asked.platform).ok_or_else(|| {
         Problem::invalid("platform", "a platform is tiktok, shopee, lazada or shopify")
     })?;
-    let orders = market.read(&body).map_err(|detail| Problem::invalid("body", detail))?;
-    take(&app, &site.id, site.settings.currency, orders.drafts).await.map(Json)
+    let drafts = market.read(&body).map_err(|detail| Problem::invalid("body", detail))?;
+    take(&app, &site.id, site.settings.currency, drafts).await.map(Json)
 }

@@ -163,29 +163,16 @@ pub async fn undo_by_post(
     change(app, told, true).await
 }
 
-/// Which part of the list.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Part {
-    /// Rows of a page, 100 by default.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<String>,
-    /// `next` of the page before.
-    #[serde(alias = "cursor")]
-    after: Option<String>,
-}
-
 /// Merges and undone merges, in their order.
 #[utoipa::path(
     get, path = "/v1/people/merge", tag = "persons",
-    params(OfSite, Part),
+    params(OfSite, list::Page),
     security(("read" = [])),
     responses((status = 200, description = "a page", body = shapes::Page<shapes::MergeRow>)),
 )]
 pub async fn get(
     State(app): State<App>,
-    Reader { site, asked: part, .. }: Reader<Part>,
+    Reader { site, asked: part, .. }: Reader<list::Page>,
 ) -> Result<Json<Value>, Problem> {
     let limit = list::limit(part.limit.as_deref())?;
     let after = part.after.as_deref().map_or(Ok(0), str::parse::<usize>);

@@ -50,9 +50,7 @@ fn states(order: &Value) -> (Said, Option<State>) {
 }
 
 fn line((at, line): (usize, &Value)) -> Line {
-    let said = |field: &str| {
-        Said::under(&format!("order_item.data[{at}].{field}"), Said::of(line, field).value)
-    };
+    let said = super::of_line("order_item.data", at, line);
     Line {
         id: said("sku"),
         name: said("name"),
@@ -87,6 +85,7 @@ pub(super) fn draft(whole: &Value) -> Draft {
         updated: said("updated_at"),
         region: said("address_shipping.country"),
         city: said("address_shipping.city"),
+        list: Said::under("order_item.data", Value::Null),
         lines: items.into_iter().flatten().enumerate().map(line).collect(),
         ..Draft::default()
     }

@@ -1,13 +1,14 @@
 //! Orders as marketplaces write them, in their own JSON or as CSV with the same names.
 
+mod csv;
 mod lazada;
 mod shopee;
 mod shopify;
 mod tiktok;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::draft::{Draft, Refusal};
+use super::draft::{Draft, Refusal, Said};
 
 /// A marketplace, or a shop system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +21,6 @@ pub enum Market {
     Lazada,
     /// Shopify: the orders of its REST or `GraphQL` interface.
     Shopify,
-}
-
-/// What a file of orders holds.
-#[derive(Debug)]
-pub struct Orders {
-    /// Each as a draft, or why it is none.
-    pub drafts: Vec<Result<Draft, Refusal>>,
 }
 
 impl Market {
@@ -73,24 +67,33 @@ impl Market {
             Self::Lazada => lazada::draft(order),
             Self::Shopify => shopify::draft(order)?,
         };
-        draft.platform = super::draft::Said::under("platform", self.name());
+        draft.platform = Said::under("platform", self.name());
         Ok(draft)
     }
 
-    /// Reads a file: JSON, else CSV whose first line names the columns.
+    /// Reads a file: JSON, else CSV whose first line names the columns. Gives each order as a
+    /// draft, or why it is none.
     ///
     /// # Errors
     /// If it is neither.
-    pub fn read(self, body: &[u8]) -> Result<Orders, String> {
+    pub fn read(self, body: &[u8]) -> Result<Vec<Result<Draft, Refusal>>, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(body);
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         let orders = match first {
             None => return Err("there is nothing in it".to_owned()),
             Some(b'{' | b'[') => self.of_json(body)?,
-            Some(_) => of_csv(body)?,
+            Some(_) => {
+                let rows = csv::read(body)?;
+                let draft = |csv::Row { number, order }: csv::Row| {
+                    let drafted = order.and_then(|order| self.draft(&order));
+                    drafted
+                        .map(|draft| Draft { row: Some(number), ..draft })
+                        .map_err(|refusal| refusal.of_row(Some(number)))
+                };
+                return Ok(rows.into_iter().map(draft).collect());
+            }
         };
-        let drafts = orders.into_iter().map(|order| self.draft(&order?)).collect();
-        Ok(Orders { drafts })
+        Ok(orders.into_iter().map(|order| self.draft(&order?)).collect())
     }
 
     fn of_json(self, body: &[u8]) -> Result<Vec<Result<Value, Refusal>>, String> {
@@ -107,25 +110,7 @@ impl Market {
     }
 }
 
-/// A name of a column as the interfaces write it: `Financial Status` is `financial_status`.
-fn column(name: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    name.trim().chars().map(plain).collect()
-}
-
-fn of_csv(body: &[u8]) -> Result<Vec<Result<Value, Refusal>>, String> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(body);
-    let head = reader.headers().map_err(|error| error.to_string())?.clone();
-    let names: Vec<String> = head.iter().map(column).collect();
-    let row = |record: Result<csv::StringRecord, csv::Error>| {
-        let wrong = |error: csv::Error| Refusal::new("value_invalid", "", error.to_string());
-        let record = record.map_err(wrong)?;
-        if record.len() > names.len() {
-            let detail = format!("a line of {} has {} cells", names.len(), record.len());
-            return Err(Refusal::new("value_invalid", "", detail));
-        }
-        let cells = names.iter().cloned().zip(record.iter().map(Value::from));
-        Ok(Value::Object(cells.collect::<Map<_, _>>()))
-    };
-    Ok(reader.records().map(row).collect())
+/// What an item of a list says: fields are named with their place, as `line_items[2].price`.
+fn of_line<'a>(list: &'a str, at: usize, line: &'a Value) -> impl Fn(&str) -> Said + 'a {
+    move |field| Said::under(&format!("{list}[{at}].{field}"), Said::of(line, field).value)
 }

@@ -19,8 +19,7 @@ fn state(status: &str) -> Option<State> {
 }
 
 fn line((at, line): (usize, &Value)) -> Line {
-    let said =
-        |field: &str| Said::under(&format!("item_list[{at}].{field}"), Said::of(line, field).value);
+    let said = super::of_line("item_list", at, line);
     Line {
         id: said("item_id"),
         name: said("item_name"),
@@ -51,9 +50,11 @@ pub(super) fn draft(order: &Value) -> Draft {
         ordered: said("create_time"),
         completed: ended(State::Completed),
         cancelled: ended(State::Cancelled),
+        paid_at: said("pay_time"),
         updated: said("update_time"),
         region: said("region"),
         city: said("recipient_address.city"),
+        list: said("item_list"),
         lines: lines.enumerate().map(line).collect(),
         ..Draft::default()
     }

@@ -23,9 +23,7 @@ fn state(financial: &str, fulfillment: &str, is_cancelled: bool) -> Option<State
 }
 
 fn line((at, line): (usize, &Value)) -> Line {
-    let said = |field: &str| {
-        Said::under(&format!("line_items[{at}].{field}"), Said::of(line, field).value)
-    };
+    let said = super::of_line("line_items", at, line);
     Line {
         id: said("product_id"),
         name: said("name"),
@@ -33,6 +31,20 @@ fn line((at, line): (usize, &Value)) -> Line {
         variant: said("variant_id"),
         price: vec![said("price")],
         quantity: said("quantity"),
+        ..Line::default()
+    }
+}
+
+/// A line of an export for spreadsheets, which has columns of its own for lines.
+fn line_of_row(line: &Value) -> Line {
+    let said = |field: &str| Said::of(line, field);
+    Line {
+        id: said("lineitem_sku"),
+        name: said("lineitem_name"),
+        brand: said("vendor"),
+        price: vec![said("lineitem_price")],
+        quantity: said("lineitem_quantity"),
+        row: super::csv::number_of(line),
         ..Line::default()
     }
 }
@@ -56,8 +68,12 @@ pub(super) fn draft(order: &Value) -> Result<Draft, Refusal> {
     let text = |said: &Said| said.value.as_str().unwrap_or_default().trim().to_lowercase();
     let cancelled = said("cancelled_at");
     let state = state(&text(&financial), &text(&fulfillment), cancelled.is_said());
-    let completed = any(&["closed_at", "updated_at"]);
-    let lines = order.get("line_items").and_then(Value::as_array).into_iter().flatten();
+    let completed = any(&["closed_at", "updated_at", "fulfilled_at", "paid_at"]);
+    let list = |name: &str| order.get(name).and_then(Value::as_array).into_iter().flatten();
+    let lines = list("line_items").enumerate().map(line);
+    let lines = lines.chain(list(super::csv::LINES).map(line_of_row)).collect();
+    let is_paid = ["paid", "partially_refunded", "refunded"].contains(&text(&financial).as_str());
+    let paid_at = any(&["paid_at", "processed_at", "created_at"]);
     Ok(Draft {
         code: any(&["id", "name"]),
         customer: any(&["customer_id", "customer.id"]),
@@ -71,10 +87,16 @@ pub(super) fn draft(order: &Value) -> Result<Draft, Refusal> {
         ordered: any(&["created_at", "processed_at"]),
         completed: if state == Some(State::Completed) { completed } else { Said::default() },
         cancelled,
+        paid_at: if is_paid { paid_at } else { Said::default() },
         updated: said("updated_at"),
-        region: any(&["shipping_address_country_code", "shipping_address.country_code"]),
+        region: any(&[
+            "shipping_address_country_code",
+            "shipping_address.country_code",
+            "shipping_country",
+        ]),
         city: any(&["shipping_address_city", "shipping_address.city", "shipping_city"]),
-        lines: lines.enumerate().map(line).collect(),
+        list: said("line_items"),
+        lines,
         ..Draft::default()
     })
 }

@@ -20,9 +20,7 @@ fn state(status: &str) -> Option<State> {
 }
 
 fn line((at, line): (usize, &Value)) -> Line {
-    let said = |field: &str| {
-        Said::under(&format!("line_items[{at}].{field}"), Said::of(line, field).value)
-    };
+    let said = super::of_line("line_items", at, line);
     Line {
         id: said("product_id"),
         name: Said { field: said("product_name").field, ..first(line) },
@@ -66,9 +64,11 @@ pub(super) fn draft(order: &Value) -> Draft {
         ordered: said("create_time"),
         completed: ended(State::Completed, "complete_time"),
         cancelled: ended(State::Cancelled, "cancel_time"),
+        paid_at: said("paid_time"),
         updated: said("update_time"),
         region: said("recipient_address.region_code"),
         city: said("recipient_address.city"),
+        list: said("line_items"),
         lines,
         ..Draft::default()
     }

@@ -51,12 +51,26 @@ impl<'a> Whose<'a> {
         let open = begun.iter().rev().take(8).find(is_open);
         open.or_else(|| later.first().filter(is_near)).copied()
     }
+
+    /// Whose event it is: of the person whose session it belongs to; outside of all sessions of the
+    /// one whose session was the last on its client before it, else is the first after it.
+    #[must_use]
+    pub fn person_of(&self, record: &Stored) -> Option<PersonId> {
+        let nearest = || {
+            let sessions = self.sessions.get(&record.client).filter(|_| record.client != 0)?;
+            let next = sessions.partition_point(|row| row.start_ms <= record.occurred_at_ms);
+            sessions.get(next.saturating_sub(1)).copied()
+        };
+        self.session_of(record).or_else(nearest).map(|row| row.person)
+    }
 }
 
 /// When each person first saw each variant of each experiment.
 #[derive(Debug, Default)]
 pub struct Exposures {
     seen: FxHashMap<PersonId, Vec<(i64, [Symbol; 2])>>,
+    /// Experiments in views of clients that never came.
+    absent: Vec<Symbol>,
 }
 
 impl Exposures {
@@ -64,6 +78,7 @@ impl Exposures {
     #[must_use]
     pub fn new(site: &SiteView, range: Range, whose: &Whose<'_>, symbols: &Symbols) -> Self {
         let mut seen: FxHashMap<PersonId, Vec<(i64, [Symbol; 2])>> = FxHashMap::default();
+        let mut absent = Vec::new();
         for number in site.asides.around(range.from_ms, range.to_ms) {
             let Some(record) = site.record(number).filter(|record| !record.is_superseded) else {
                 continue;
@@ -74,18 +89,25 @@ impl Exposures {
                 Some([fact.experiment.as_deref()?, fact.variant.as_deref().unwrap_or_default()])
             });
             let is_view = text_of(&site.texts, record.name) == "experiment_view";
-            let (Some(shown), Some(row)) = (shown.filter(|_| is_view), whose.session_of(&record))
-            else {
+            let Some(shown) = shown.filter(|_| is_view) else { continue };
+            let (shown, at_ms) = (shown.map(|text| symbols.of(text)), record.occurred_at_ms);
+            let Some(person) = whose.person_of(&record) else {
+                absent.push(shown[0]);
                 continue;
             };
-            let (shown, at_ms) = (shown.map(|text| symbols.of(text)), record.occurred_at_ms);
-            let of_person = seen.entry(row.person).or_default();
+            let of_person = seen.entry(person).or_default();
             match of_person.iter_mut().find(|(_, known)| *known == shown) {
                 Some((first_ms, _)) => *first_ms = at_ms.min(*first_ms),
                 None => of_person.push((at_ms, shown)),
             }
         }
-        Self { seen }
+        Self { seen, absent }
+    }
+
+    /// Views of an experiment by clients that have no session in the stretch.
+    #[must_use]
+    pub fn absent(&self, experiment: &str, symbols: &Symbols) -> usize {
+        self.absent.iter().filter(|id| *symbols.text(**id) == *experiment).count()
     }
 
     /// Everybody who saw anything, with when he saw each experiment and variant first.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 pub struct Alert {
     id: String,
-    /// `rule`, `fraud` or `test`.
+    /// `rule`, `fraud`, `check` or `test`.
     kind: String,
     rule: String,
     severity: String,
@@ -91,6 +91,8 @@ pub struct Experiment {
     variants: Vec<BTreeMap<String, Value>>,
     /// Persons who saw more than one, and count in none.
     several_variants: u64,
+    /// Views by clients without any session in the range, which count in none.
+    views_of_absent: u64,
     sample_ratio: BTreeMap<String, Value>,
     meta: BTreeMap<String, Value>,
 }

@@ -1,5 +1,7 @@
 //! Shapes of orders as they are told, and of their statistics.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -185,5 +187,43 @@ pub struct Reconciliation {
     hours: Vec<Value>,
     /// Sums of each second in which they are apart.
     seconds: Vec<Value>,
+    /// Which of these lists have more rows than are told.
+    cut: Vec<String>,
+    /// With `json+csv`: every row that does not match.
+    #[schema(required = false)]
+    csv: String,
     compared_at: String,
+}
+
+/// Hours that were compared with payments.
+#[derive(ToSchema)]
+pub struct Reconciliations {
+    results: Vec<HourReconciled>,
+    #[schema(required = true)]
+    next: Option<String>,
+    /// `{limit_percent, hours_waiting, waits}`; null if the settings ask for none.
+    #[schema(required = true)]
+    schedule: Option<BTreeMap<String, Value>>,
+}
+
+/// One hour that was compared with payments.
+#[derive(ToSchema)]
+pub struct HourReconciled {
+    /// When it began, in UTC.
+    id: String,
+    from: String,
+    to: String,
+    compared_at: String,
+    tries: u32,
+    matched: u64,
+    missing_here: u64,
+    missing_there: u64,
+    different: u64,
+    unreadable: u64,
+    unpaid: u64,
+    /// By currency: orders, payments, sums, and what of them does not match.
+    totals: Vec<Value>,
+    limit_percent: String,
+    /// Whether more is apart than may be.
+    is_beyond: bool,
 }

@@ -1,7 +1,7 @@
 //! Processes: the program under measurement, and what one takes of memory and processor.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +18,36 @@ const EPOCH: &str = "0123456789abcdef0123456789abcdef";
 /// Ticks of the system's clock in a second, the same on every Linux.
 const TICKS: f64 = 100.0;
 
+/// Removes a folder, if there is one.
+///
+/// # Errors
+/// If it cannot be removed.
+pub fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of a file, or of all files below a folder; 0 if there is none.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn size(path: &Path) -> Result<u64> {
+    let about = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        about => about?,
+    };
+    if about.is_file() {
+        return Ok(about.len());
+    }
+    fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
+}
+
 /// Resident memory of a process (`self` or its id).
+///
+/// # Errors
+/// If there is no such process.
 pub fn resident_bytes(process: &str) -> Result<u64> {
     status(process, "VmRSS:")
 }
@@ -31,6 +60,9 @@ fn status(process: &str, name: &str) -> Result<u64> {
 }
 
 /// Processor time of this process.
+///
+/// # Errors
+/// If the system does not tell.
 pub fn seconds_of_processor() -> Result<f64> {
     seconds_of("self")
 }
@@ -52,6 +84,9 @@ pub struct Program {
 
 impl Program {
     /// Starts it and waits until it takes requests.
+    ///
+    /// # Errors
+    /// If it ends before.
     pub fn start(program: &Path, data: &Path) -> Result<Self> {
         let begun = Instant::now();
         let mut child = Command::new(program)
@@ -89,6 +124,9 @@ impl Program {
     }
 
     /// A request of an administrator with a JSON body.
+    ///
+    /// # Errors
+    /// If it is refused, or the answer is no JSON.
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let request = ureq::http::Request::builder()
             .method(method)
@@ -99,7 +137,32 @@ impl Program {
         serde_json::from_str(&text).context("the answer is no JSON")
     }
 
+    /// A request with the key of somebody: its status and its answer.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub fn call(
+        &self,
+        agent: &ureq::Agent,
+        (method, path): (&str, &str),
+        key: Option<&str>,
+        body: String,
+    ) -> Result<(u16, String)> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", key.unwrap_or(ADMIN)))
+            .header("content-type", "application/json")
+            .body(body)?;
+        let mut answer = agent.run(request)?;
+        let text = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
+        Ok((answer.status().as_u16(), text))
+    }
+
     /// Sends frames of a shard; they must all be acknowledged.
+    ///
+    /// # Errors
+    /// If they are not.
     pub fn send(
         &self,
         agent: &ureq::Agent,
@@ -126,17 +189,26 @@ impl Program {
     }
 
     /// Its resident memory, and the most that it ever was.
+    ///
+    /// # Errors
+    /// If it has ended.
     pub fn memory(&self) -> Result<(u64, u64)> {
         let id = self.child.id().to_string();
         Ok((status(&id, "VmRSS:")?, status(&id, "VmHWM:")?))
     }
 
     /// Its processor time.
+    ///
+    /// # Errors
+    /// If it has ended.
     pub fn processor_seconds(&self) -> Result<f64> {
         seconds_of(&self.child.id().to_string())
     }
 
     /// kill -9.
+    ///
+    /// # Errors
+    /// If the system refuses.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
