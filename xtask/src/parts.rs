@@ -99,7 +99,7 @@ pub fn build_worker(paths: &Paths) -> Result<()> {
             .current_dir(root.join("edge-worker"))
             .envs(tools::worker_build_env(paths)?),
     )?;
-    strip_names(paths)?;
+    shrink_module(paths)?;
     stamp.write()
 }
 
@@ -114,14 +114,15 @@ const WASM_FEATURES: [&str; 7] = [
     "--enable-exception-handling",
 ];
 
-/// Takes the names of functions out of the worker's module, which worker-build always keeps.
-fn strip_names(paths: &Paths) -> Result<()> {
+/// Makes the worker's module smaller: a second pass over what worker-build made, and out with what
+/// nobody reads there, names of functions and of tools.
+fn shrink_module(paths: &Paths) -> Result<()> {
     let module = paths.root.join("edge-worker/build/index_bg.wasm");
     step(
-        "strip the worker's module",
+        "shrink the worker's module",
         Command::new(paths.node_bin().join("wasm-opt"))
             .args(WASM_FEATURES)
-            .arg("--strip-debug")
+            .args(["-Os", "--strip-debug", "--strip-producers", "--strip-target-features"])
             .arg(&module)
             .arg("-o")
             .arg(&module)

@@ -3,12 +3,10 @@
 //! It holds the numbers of records alone. What they say is read from them, so that an order takes
 //! eight bytes here for each of its records.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use edgetally_proto::record::Fact;
 use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::returns::Refund;
@@ -120,7 +118,7 @@ fn of_record(number: u32, record: &Stored, name: &str) -> Option<Trace> {
 }
 
 fn hash(key: &OrderKey) -> u32 {
-    (FxBuildHasher.hash_one((&key.platform, &key.transaction)) >> 32) as u32
+    (key.hash() >> 32) as u32
 }
 
 impl Ledger {

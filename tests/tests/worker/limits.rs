@@ -61,12 +61,14 @@ fn two_instances_share_one_limit() {
     let (admitted, seconds) = flood(&urls, 400, "203.0.113.20");
     let most = 30.0 + 10.0 * seconds;
     assert!(admitted >= 30 && admitted as f64 <= most, "{admitted} of {most}, {seconds} s");
-    assert!(admitted < 400, "nobody was limited in {seconds} s");
+    // A machine that is too slow to pass the limit shows nothing here.
+    assert!(admitted < 400 || seconds > 36.0, "nobody was limited in {seconds} s");
     assert_eq!(ask(&urls[1], "203.0.113.21"), 202, "another address is not affected");
-    // The other buckets of an IPv6 visitor's network are one with it.
-    let (admitted, seconds) = flood(&urls, 100, "2001:db8:1:2::1");
-    let also = ask(&urls[0], "2001:db8:1:2:ffff::2");
-    assert!(also == 429 || seconds > 1.0, "{admitted} in {seconds} s, then {also}");
+    // All addresses of an IPv6 visitor's network share what one may.
+    let started = Instant::now();
+    let admitted = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::2"].map(|own| flood(&urls, 100, own).0);
+    let most = 30.0 + 10.0 * started.elapsed().as_secs_f64();
+    assert!(admitted.iter().sum::<usize>() as f64 <= most, "{admitted:?} of {most}");
     assert_eq!(ask(&urls[0], "2001:db8:1:3::1"), 202);
 }
 

@@ -33,6 +33,9 @@ pub struct OrderRow {
     #[schema(required = false)]
     currency: String,
     order_date: i64,
+    /// An order that was paid counts, though it was cancelled since.
+    #[schema(required = false)]
+    paid_at: i64,
     #[schema(required = false)]
     completed_at: i64,
     #[schema(required = false)]
