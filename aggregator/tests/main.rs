@@ -38,6 +38,7 @@ mod laws;
 mod live;
 mod loads;
 mod mail;
+mod mangled;
 mod matrix;
 mod merges;
 mod newest;

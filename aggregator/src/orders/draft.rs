@@ -127,6 +127,12 @@ impl Said {
         Ok(Some(parsed.minor))
     }
 
+    /// What it says added to other amounts.
+    fn plus(&self, others: i64, amount: i64) -> Result<i64, Refusal> {
+        let sum = others.checked_add(amount).filter(|sum| *sum <= MINOR_UNITS_MAX);
+        sum.ok_or_else(|| self.refusal("value_out_of_bounds", "the sum with this is too great"))
+    }
+
     fn time(&self, clock: Clock) -> Result<Option<i64>, Refusal> {
         if !self.is_said() {
             return Ok(None);
@@ -366,13 +372,13 @@ impl Draft {
         for (part, is_taken_off) in &self.paid {
             let Some(amount) = part.amount(currency, rounded)? else { continue };
             let sum = paid.unwrap_or(0i64);
-            paid = Some(if *is_taken_off { sum - amount } else { sum.saturating_add(amount) });
+            paid = Some(if *is_taken_off { sum - amount } else { part.plus(sum, amount)? });
         }
         let paid_said = self.paid.first().map(|(said, _)| said.clone()).unwrap_or_default();
         let (total, paid) = match (total, paid) {
             (None, None) => return Err(missing(&self.total)),
             (Some(total), None) => (total, total - discount.unwrap_or(0)),
-            (None, Some(paid)) => (paid.saturating_add(discount.unwrap_or(0)), paid),
+            (None, Some(paid)) => (self.discount.plus(paid, discount.unwrap_or(0))?, paid),
             (Some(total), Some(paid)) => (total, paid),
         };
         if paid < 0 {
@@ -419,7 +425,7 @@ impl Line {
         let mut price = None;
         for part in &self.price {
             let Some(amount) = part.amount(currency, rounded)? else { continue };
-            price = Some(price.unwrap_or(0i64).saturating_add(amount));
+            price = Some(part.plus(price.unwrap_or(0i64), amount)?);
         }
         Ok(Item {
             id,
