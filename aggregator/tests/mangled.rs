@@ -207,7 +207,8 @@ Financial Status,Lineitem name,Lineitem price,Lineitem quantity\r\n\
 #1,,,,,,,,Cup,5.00,1\r\n#2,2,USD,1,1,0,2026-03-01 19:35:42 +0700,paid,\"a \"\"b\"\"\n\",1,1\r\n"
             .to_owned();
         for (index, put, taken) in &changes {
-            let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let mut ends: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            ends.push(text.len());
             let at = index.index(ends.len());
             let end = ends[(at + taken).min(ends.len() - 1)];
             text.replace_range(ends[at]..end, put);
