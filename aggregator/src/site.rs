@@ -6,6 +6,7 @@
 mod erase;
 mod fine;
 mod follow;
+mod frozen;
 pub mod generations;
 mod known;
 mod merging;

@@ -8,6 +8,7 @@ use imbl::OrdMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Site;
+use super::frozen::{Frozen, FrozenOrders, of_client};
 use super::timelines::step_of;
 use crate::attribution::{Restricted, has_late, later, touch_of};
 use crate::identity::{Role, STITCH_MS, Step};
@@ -19,7 +20,6 @@ use crate::people::{Named, Person, Stretch};
 use crate::presence::PersonId;
 use crate::sessionize::{Entry, Touch};
 use crate::texts::TextId;
-use crate::timeline::Timeline;
 use crate::touches::Class;
 
 /// What an order is credited to, and where it belongs.
@@ -46,6 +46,8 @@ pub struct OrderRow {
     pub refunds: Vec<Refund>,
     /// What it is credited to.
     pub credit: Credit,
+    /// The client of the event that gives its time; none if it names none.
+    pub client: Option<TextId>,
 }
 
 /// Time and record of an order.
@@ -64,13 +66,6 @@ pub fn place_in(
     places.find(|place| rows.get(place).is_some_and(|row| row.key == *key))
 }
 
-/// What a credit was worked out from where late records concern it.
-#[derive(Debug, Clone, Default)]
-struct Frozen {
-    clients: BTreeSet<TextId>,
-    person: Option<Person>,
-}
-
 /// The orders of a site.
 #[derive(Debug, Clone, Default)]
 pub struct Credits {
@@ -80,7 +75,8 @@ pub struct Credits {
     by_person: BTreeSet<(PersonId, OrderPlace)>,
     clients_of: FxHashMap<TextId, BTreeSet<TextId>>,
     users_of: FxHashMap<TextId, BTreeSet<TextId>>,
-    frozen: FxHashMap<OrderKey, Frozen>,
+    by_client: BTreeSet<(TextId, OrderPlace)>,
+    frozen: FrozenOrders,
     /// The newest receipt of any record.
     newest_ms: i64,
 }
@@ -126,13 +122,9 @@ impl Credits {
         }
     }
 
-    /// The orders that a step of a client may concern because their credit is frozen.
-    fn frozen_by(&self, client: TextId, person: Option<Person>) -> Vec<OrderKey> {
-        let concerns = |frozen: &Frozen| {
-            frozen.clients.contains(&client) || (person.is_some() && frozen.person == person)
-        };
-        let all = self.frozen.iter().filter(|(_, frozen)| concerns(frozen));
-        all.map(|(key, _)| key.clone()).collect()
+    /// The keys of orders that are there.
+    fn keys(&self, places: impl Iterator<Item = OrderPlace>) -> impl Iterator<Item = OrderKey> {
+        places.filter_map(|place| self.rows.get(&place)).map(|row| row.key.clone())
     }
 
     fn within(&self, stretch: Stretch) -> Vec<OrderKey> {
@@ -141,8 +133,7 @@ impl Credits {
             return Vec::new();
         }
         let range = (person, (from_ms, 0))..=(person, (to_ms, u32::MAX));
-        let rows = self.by_person.range(range).filter_map(|(_, place)| self.rows.get(place));
-        rows.map(|row| row.key.clone()).collect()
+        self.keys(self.by_person.range(range).map(|(_, place)| *place)).collect()
     }
 
     /// Gives the session it was booked in.
@@ -150,7 +141,10 @@ impl Credits {
         let place = place_in(&self.places, &self.rows, key)?;
         self.places.remove(&(key.hash(), place));
         let row = self.rows.remove(&place)?;
-        self.frozen.remove(key);
+        self.frozen.remove(place);
+        if let Some(client) = row.client {
+            self.by_client.remove(&(client, place));
+        }
         if let Some(session) = row.credit.session {
             self.sold.remove(&(session, place));
         }
@@ -172,7 +166,10 @@ impl Credits {
             self.by_person.insert((person, place));
         }
         if let Some(frozen) = frozen {
-            self.frozen.insert(row.key.clone(), frozen);
+            self.frozen.insert(place, frozen);
+        }
+        if let Some(client) = row.client {
+            self.by_client.insert((client, place));
         }
         self.rows.insert(place, Arc::new(row));
         booked_in
@@ -190,7 +187,10 @@ impl Site {
         let before = self.credits.take(key);
         let after = order.and_then(|order| {
             let (credit, frozen) = self.credit(&order);
-            self.credits.put(OrderRow { key: key.clone(), order, refunds, credit }, frozen)
+            let client = self.records.client(order.record);
+            let client = client.filter(|client| !self.texts.text(*client).is_empty());
+            let row = OrderRow { key: key.clone(), order, refunds, credit, client };
+            self.credits.put(row, frozen)
         });
         // Whether a session converted is told with it.
         for session in [before, after].into_iter().flatten().filter(|_| before != after) {
@@ -223,7 +223,7 @@ impl Site {
                 Role::Logout | Role::Plain => None,
             };
             let person = user.map(|user| self.merges.root(user, &self.records));
-            keys.extend(self.credits.frozen_by(client, person));
+            keys.extend(self.credits.keys(self.credits.frozen.concerned(client, person)));
         }
         let mut keys: Vec<OrderKey> = keys.into_iter().collect();
         keys.sort();
@@ -237,7 +237,7 @@ impl Site {
         let always = |person| Stretch { person, from_ms: i64::MIN, to_ms: i64::MAX };
         let orders = persons.iter().flat_map(|person| self.credits.within(always(*person)));
         let mut keys: BTreeSet<OrderKey> = orders.collect();
-        keys.extend(self.credits.frozen.keys().cloned());
+        keys.extend(self.credits.keys(self.credits.frozen.places()));
         for key in keys {
             self.credit_order(&key);
         }
@@ -266,12 +266,8 @@ impl Site {
         let roots = users.map(|user| self.merges.root(user, &self.records));
         let persons = roots.filter_map(|root| self.people.known(root));
         let orders = persons.map(|person| self.credits.within(Stretch { person, from_ms, to_ms }));
-        let timeline = self.timeline(client);
-        let steps = timeline.as_deref().map(Timeline::steps).unwrap_or_default();
-        let start = steps.partition_point(|step| step.occurred_at_ms < from_ms);
-        let near = steps.iter().skip(start).take_while(|step| step.occurred_at_ms <= to_ms);
-        let here = near
-            .filter_map(|step| self.credits.order_of(step.record, step.occurred_at_ms).cloned());
+        let here = of_client(&self.credits.by_client, client, from_ms, to_ms);
+        let here = self.credits.keys(here);
         orders.flatten().chain(here).collect()
     }
 

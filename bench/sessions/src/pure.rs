@@ -1,9 +1,11 @@
 //! The engine alone on one core: what it takes of time and memory.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
 use aggregator::apply::{Changed, World};
+use aggregator::checkpoint::{self, Position, Restore};
 use aggregator::dedup::Source;
 use aggregator::directory::AdminWrite;
 use aggregator::intake::{self, Incoming};
@@ -95,6 +97,7 @@ pub fn measure(options: &Options) -> Result<Value> {
     engine.take_all(&frames)?;
     let seconds = seconds_of_processor()? - begun;
     let bytes = resident_bytes("self")?.saturating_sub(before);
+    let restore_seconds = restore(&mut engine.world)?;
     let logins = logins(&mut engine)?;
     Ok(json!({
         "events": events,
@@ -103,8 +106,29 @@ pub fn measure(options: &Options) -> Result<Value> {
         "decode_events_per_second": events as f64 / decoding,
         "bytes": bytes,
         "bytes_per_event": bytes as f64 / events as f64,
+        "restore_events_per_second": events as f64 / restore_seconds,
         "logins": logins,
     }))
+}
+
+/// Processor seconds from the bytes of a checkpoint of everything to the state.
+fn restore(world: &mut World) -> Result<f64> {
+    let mut stored = BTreeMap::new();
+    for (key, piece) in checkpoint::take_dirty(world, Position::default()) {
+        if let Some(bytes) = piece.encode().map_err(anyhow::Error::msg)? {
+            stored.insert(key, bytes);
+        }
+    }
+    let begun = seconds_of_processor()?;
+    let mut restore = Restore::default();
+    for (key, value) in &stored {
+        restore.take(key, value).map_err(anyhow::Error::msg)?;
+    }
+    let restored = restore.finish(START_MS).map_err(anyhow::Error::msg)?;
+    let seconds = seconds_of_processor()? - begun;
+    let (restored, _) = restored.context("the checkpoint holds nothing")?;
+    ensure!(restored.sites.len() == world.sites.len(), "a site is missing");
+    Ok(seconds)
 }
 
 /// Memory of persons with five events each.

@@ -71,6 +71,11 @@ fn pure(found: &Value) -> Vec<Row> {
         row("engine on one core, events/s", millions(of("/events_per_second")), "≥ 3 M"),
         row("of that, reading frames alone", millions(of("/decode_events_per_second")), "-"),
         row("engine, memory of an event", bytes(of("/bytes_per_event")), "-"),
+        row(
+            "state from a checkpoint, events/s",
+            millions(of("/restore_events_per_second")),
+            "≥ 1 M",
+        ),
         row(&moved, format!("{} ms", tenths(of("/logins/median_ms"))), "< 10 ms"),
         row(
             "the same on the processor, mean",
