@@ -8,7 +8,7 @@ use imbl::OrdMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Site;
-use super::frozen::{Frozen, FrozenOrders, of_client};
+use super::frozen::{Frozen, FrozenOrders};
 use super::timelines::step_of;
 use crate::attribution::{Restricted, has_late, later, touch_of};
 use crate::identity::{Role, STITCH_MS, Step};
@@ -53,6 +53,22 @@ pub struct OrderRow {
 /// Time and record of an order.
 pub type OrderPlace = (i64, u32);
 
+/// Places of orders by the number of their client or person.
+pub(super) type Places = BTreeSet<(u32, OrderPlace)>;
+
+/// Those of one client or person within two instants, epoch ms, both included.
+pub(super) fn places_within(
+    places: &Places,
+    of: u32,
+    from_ms: i64,
+    to_ms: i64,
+) -> impl Iterator<Item = OrderPlace> {
+    // A range that ends before it begins is none.
+    let range = (of, (from_ms, 0))..=(of, (to_ms.max(from_ms), u32::MAX));
+    let is_within = from_ms <= to_ms;
+    places.range(range).filter(move |_| is_within).map(|(_, place)| *place)
+}
+
 /// Where an order stands among the rows; `places` are by the hashes of keys.
 #[must_use]
 pub fn place_in(
@@ -72,10 +88,10 @@ pub struct Credits {
     rows: OrdMap<OrderPlace, Arc<OrderRow>>,
     places: OrdMap<(u64, OrderPlace), ()>,
     sold: OrdMap<(u32, OrderPlace), ()>,
-    by_person: BTreeSet<(PersonId, OrderPlace)>,
+    by_person: Places,
     clients_of: FxHashMap<TextId, BTreeSet<TextId>>,
     users_of: FxHashMap<TextId, BTreeSet<TextId>>,
-    by_client: BTreeSet<(TextId, OrderPlace)>,
+    by_client: Places,
     frozen: FrozenOrders,
     /// The newest receipt of any record.
     newest_ms: i64,
@@ -129,11 +145,7 @@ impl Credits {
 
     fn within(&self, stretch: Stretch) -> Vec<OrderKey> {
         let Stretch { person, from_ms, to_ms } = stretch;
-        if from_ms > to_ms {
-            return Vec::new();
-        }
-        let range = (person, (from_ms, 0))..=(person, (to_ms, u32::MAX));
-        self.keys(self.by_person.range(range).map(|(_, place)| *place)).collect()
+        self.keys(places_within(&self.by_person, person, from_ms, to_ms)).collect()
     }
 
     /// Gives the session it was booked in.
@@ -266,7 +278,7 @@ impl Site {
         let roots = users.map(|user| self.merges.root(user, &self.records));
         let persons = roots.filter_map(|root| self.people.known(root));
         let orders = persons.map(|person| self.credits.within(Stretch { person, from_ms, to_ms }));
-        let here = of_client(&self.credits.by_client, client, from_ms, to_ms);
+        let here = places_within(&self.credits.by_client, client, from_ms, to_ms);
         let here = self.credits.keys(here);
         orders.flatten().chain(here).collect()
     }
@@ -418,4 +430,19 @@ struct Spot {
 pub(super) fn only_places_an_order(name: &str, platform: Platform, is_bot: bool) -> bool {
     let makes = matches!(name, "purchase" | "order_created");
     makes && (is_bot || platform == Platform::Server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_a_client_are_those_within() {
+        let orders = BTreeSet::from([(1, (10, 1)), (1, (20, 0)), (1, (20, 9)), (2, (15, 1))]);
+        let found = |from, to| places_within(&orders, 1, from, to).collect::<Vec<_>>();
+        assert_eq!(found(10, 20), [(10, 1), (20, 0), (20, 9)]);
+        assert_eq!(found(11, 20), [(20, 0), (20, 9)]);
+        assert_eq!(found(11, 19), []);
+        assert_eq!(found(20, 10), []);
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::credits::OrderPlace;
+use super::credits::{OrderPlace, Places, places_within};
 use crate::people::Person;
 use crate::texts::TextId;
 
@@ -23,7 +23,7 @@ pub struct Frozen {
 #[derive(Debug, Clone, Default)]
 pub struct FrozenOrders {
     orders: FxHashMap<OrderPlace, Frozen>,
-    of_client: BTreeSet<(TextId, OrderPlace)>,
+    of_client: Places,
     of_person: FxHashMap<Person, BTreeSet<OrderPlace>>,
 }
 
@@ -69,23 +69,10 @@ impl FrozenOrders {
         client: TextId,
         person: Option<Person>,
     ) -> impl Iterator<Item = OrderPlace> {
-        let of_client = of_client(&self.of_client, client, i64::MIN, i64::MAX);
+        let of_client = places_within(&self.of_client, client, i64::MIN, i64::MAX);
         let of_person = person.and_then(|person| self.of_person.get(&person));
         of_client.chain(of_person.into_iter().flatten().copied())
     }
-}
-
-/// The orders of a client within two instants, both included.
-pub fn of_client(
-    orders: &BTreeSet<(TextId, OrderPlace)>,
-    client: TextId,
-    from_ms: i64,
-    to_ms: i64,
-) -> impl Iterator<Item = OrderPlace> {
-    // A range that ends before it begins is none.
-    let range = (client, (from_ms, 0))..=(client, (to_ms.max(from_ms), u32::MAX));
-    let is_within = from_ms <= to_ms;
-    orders.range(range).filter(move |_| is_within).map(|(_, place)| *place)
 }
 
 #[cfg(test)]
@@ -114,15 +101,5 @@ mod tests {
         assert!(orders.of_person.is_empty() && !orders.is_empty());
         orders.remove((-5, 2));
         assert!(orders.is_empty() && orders.of_client.is_empty());
-    }
-
-    #[test]
-    fn orders_of_a_client_are_those_within() {
-        let orders = BTreeSet::from([(1, (10, 1)), (1, (20, 0)), (1, (20, 9)), (2, (15, 1))]);
-        let found = |from, to| of_client(&orders, 1, from, to).collect::<Vec<_>>();
-        assert_eq!(found(10, 20), [(10, 1), (20, 0), (20, 9)]);
-        assert_eq!(found(11, 20), [(20, 0), (20, 9)]);
-        assert_eq!(found(11, 19), []);
-        assert_eq!(found(20, 10), []);
     }
 }

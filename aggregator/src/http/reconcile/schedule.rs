@@ -240,13 +240,16 @@ fn folder(data: &Path) -> PathBuf {
 /// The file of an hour.
 #[must_use]
 pub fn file(data: &Path, site: &SiteId, run: &Run) -> PathBuf {
-    folder(data).join(format!("{site}{MARK}{}.csv", run.id()))
+    path_in(&folder(data), site, run)
+}
+
+fn path_in(folder: &Path, site: &SiteId, run: &Run) -> PathBuf {
+    folder.join(format!("{site}{MARK}{}.csv", run.id()))
 }
 
 fn write(folder: &Path, site: &SiteId, run: &Run, csv: &str) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{site}{MARK}{}.csv", run.id()));
-    files::write_whole(&path, csv.as_bytes())
+    files::write_whole(&path_in(folder, site, run), csv.as_bytes())
 }
 
 /// Lets go of the oldest files of each site, and of those of sites that are gone.
